@@ -1,0 +1,51 @@
+"""What says which object is meant, and what a model answers."""
+
+from dataclasses import dataclass, field
+from typing import Dict, List, Optional, Tuple
+
+import torch
+
+# A mask as pycocotools stores it: ``{'size': [h, w], 'counts': bytes}``.
+Rle = Dict[str, object]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One reference to an object of a video.
+
+    Args:
+        id: The reference's name within its video (Ref-YouTube-VOS: the
+            expression id), a string.
+        text: The expression, lower-cased, white space folded.
+        speech: Somebody saying an expression, 16 kHz mono, (samples,).
+        sound: The video's own soundtrack as the cue, 16 kHz mono,
+            (samples,).
+        object_ids: The objects meant; their masks' union is the answer.
+            Empty where nothing is meant or nothing is known.
+        kind: How the expression tells the object apart, where the data set
+            says so (RefVOS-Mini: appearance, place, motion, ...).
+    """
+
+    id: str
+    text: Optional[str] = None
+    speech: Optional[torch.Tensor] = None
+    sound: Optional[torch.Tensor] = None
+    object_ids: Tuple[str, ...] = ()
+    kind: Optional[str] = None
+
+
+@dataclass
+class ReferencePrediction:
+    """A model's answer to one reference: a mask for every frame.
+
+    Args:
+        reference: The reference that was asked.
+        masks: One run-length encoding a frame, at the frame's own size.
+        score: How sure the model is that this is the object, 0..1.
+        frame_scores: The same for every frame, 0..1.
+    """
+
+    reference: Reference
+    masks: List[Rle]
+    score: float
+    frame_scores: List[float] = field(default_factory=list)
