@@ -1,0 +1,17 @@
+from .jf_metric import JFMetric
+from .region_boundary import (
+    TubeStatistics,
+    boundary_f,
+    region_similarity,
+    tube_statistics,
+)
+from .submission import RefYouTubeVOSSubmission
+
+__all__ = [
+    'JFMetric',
+    'RefYouTubeVOSSubmission',
+    'TubeStatistics',
+    'boundary_f',
+    'region_similarity',
+    'tube_statistics',
+]

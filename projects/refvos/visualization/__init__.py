@@ -1,0 +1,23 @@
+from .overlay import (
+    distinct_colors,
+    draw_overlay,
+    evenly_spaced,
+    label_band,
+    make_strip,
+)
+from .video_writer import write_image, write_strip, write_video
+from .visualization_hook import RefVOSVisualizationHook
+from .visualizer import RefVOSVisualizer
+
+__all__ = [
+    'RefVOSVisualizationHook',
+    'RefVOSVisualizer',
+    'distinct_colors',
+    'draw_overlay',
+    'evenly_spaced',
+    'label_band',
+    'make_strip',
+    'write_image',
+    'write_strip',
+    'write_video',
+]

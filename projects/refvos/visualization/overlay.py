@@ -1,0 +1,239 @@
+"""Masks over frames, for people to look at."""
+
+import functools
+import math
+from typing import List, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+Color = Tuple[int, int, int]
+
+# Hues that stay apart on photographs, in the order in which they are used.
+PALETTE: Tuple[Color, ...] = (
+    (255, 64, 64),
+    (48, 144, 255),
+    (64, 208, 64),
+    (255, 192, 0),
+    (208, 64, 255),
+    (0, 208, 208),
+    (255, 128, 192),
+    (160, 112, 48),
+)
+WHITE: Color = (255, 255, 255)
+LABEL_BACKGROUND: Color = (24, 24, 24)
+GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
+
+
+def distinct_colors(n: int) -> List[Color]:
+    """``n`` RGB colours that are told apart easily.
+
+    The first colours are the same for every ``n``: an object keeps its
+    colour when others join.
+    """
+    colors = list(PALETTE[:n])
+    for i in range(len(colors), n):
+        # Steps of the golden ratio never come back to a hue.
+        hue = int(i * GOLDEN_RATIO % 1 * 180)
+        value = 255 if i % 2 else 170
+        pixel = np.array([[[hue, 200, value]]], np.uint8)
+        red, green, blue = cv2.cvtColor(pixel, cv2.COLOR_HSV2RGB)[0, 0]
+        colors.append((int(red), int(green), int(blue)))
+    return colors
+
+
+def draw_overlay(
+    frame: np.ndarray,
+    masks: Sequence[np.ndarray],
+    colors: Optional[Sequence[Color]] = None,
+    labels: Optional[Sequence[str]] = None,
+    truths: Optional[Sequence[np.ndarray]] = None,
+    alpha: float = 0.45,
+    min_side: int = 0,
+) -> np.ndarray:
+    """Lay masks over a frame: translucent, with a contour, and a label each.
+
+    Labels stand in a dark band below the frame and cover nothing of it; the
+    picture is higher than the frame by that band, equally for all frames
+    with the same labels.
+
+    Args:
+        frame: RGB, uint8, (H, W, 3).
+        masks: Bool, (H, W) each.
+        colors: One a mask, ``distinct_colors`` by default.
+        labels: One a mask; no band if None.
+        truths: True masks, bool, (H, W); drawn as a white outline.
+        alpha: Share of the colour inside a mask, 0..1.
+        min_side: Enlarge the frame until its shorter side has this many
+            pixels.
+
+    Returns:
+        RGB, uint8, (H' + band, W', 3).
+
+    Raises:
+        ValueError: If a mask is not of the frame's size, or colours or
+            labels are not one a mask.
+    """
+    colors = distinct_colors(len(masks)) if colors is None else colors
+    _check(frame, masks, colors, labels, truths)
+    frame = _enlarge(frame, min_side, cv2.INTER_CUBIC)
+    picture = frame.astype(np.float32)
+    enlarged = [_enlarge_mask(mask, min_side) for mask in masks]
+    for mask, color in zip(enlarged, colors, strict=True):
+        picture[mask] += alpha * (np.asarray(color) - picture[mask])
+    picture = np.ascontiguousarray(picture.round().astype(np.uint8))
+    thickness = max(1, round(min(frame.shape[:2]) / 200))
+    for mask, color in zip(enlarged, colors, strict=True):
+        _draw_contour(picture, mask, color, thickness)
+    for truth in truths or ():
+        _draw_contour(
+            picture, _enlarge_mask(truth, min_side), WHITE, thickness
+        )
+    if labels:
+        band = label_band(picture.shape[1], labels, colors)
+        picture = np.concatenate([picture, band])
+    return picture
+
+
+def label_band(
+    width: int, labels: Sequence[str], colors: Sequence[Color]
+) -> np.ndarray:
+    """Dark band with a coloured square and the text of every label.
+
+    Returns:
+        RGB, uint8, (height that the text needs, width, 3).
+    """
+    size = int(np.clip(width / 24, 12, 32))
+    font = _font(size)
+    line_height, margin = round(size * 1.35), max(2, size // 4)
+    left = 2 * margin + size
+    wrapped = [_wrap(label, width - left - margin, font) for label in labels]
+    num_lines = sum(len(lines) for lines in wrapped)
+    band = Image.new(
+        'RGB',
+        (width, num_lines * line_height + 2 * margin),
+        LABEL_BACKGROUND,
+    )
+    draw = ImageDraw.Draw(band)
+    top = margin
+    for lines, color in zip(wrapped, colors, strict=True):
+        square = (margin, top + margin, margin + size - 2, top + size)
+        draw.rectangle(square, fill=tuple(color))
+        for line in lines:
+            draw.text((left, top), line, WHITE, font)
+            top += line_height
+    return np.asarray(band)
+
+
+def make_strip(
+    frames: Sequence[np.ndarray], columns: Optional[int] = None, gap: int = 4
+) -> np.ndarray:
+    """Put pictures side by side, in rows of ``columns``, on white.
+
+    Args:
+        frames: RGB, uint8, (H, W, 3), all of one size.
+        columns: Pictures in a row, all of them by default.
+        gap: White pixels between pictures.
+
+    Returns:
+        RGB, uint8.
+
+    Raises:
+        ValueError: If there are no pictures or they differ in size.
+    """
+    shapes = {frame.shape for frame in frames}
+    if len(shapes) != 1:
+        raise ValueError(f'frames have shapes {shapes}; expected one shape')
+    columns = min(columns or len(frames), len(frames))
+    rows = math.ceil(len(frames) / columns)
+    height, width = frames[0].shape[:2]
+    sheet = np.full(
+        (rows * (height + gap) - gap, columns * (width + gap) - gap, 3),
+        255,
+        np.uint8,
+    )
+    for i, frame in enumerate(frames):
+        top = i // columns * (height + gap)
+        left = i % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = frame
+    return sheet
+
+
+def evenly_spaced(total: int, count: int) -> List[int]:
+    """At most ``count`` indices from 0 to ``total`` - 1, ends included."""
+    if count >= total:
+        return list(range(total))
+    return np.linspace(0, total - 1, count).round().astype(int).tolist()
+
+
+def _check(
+    frame: np.ndarray,
+    masks: Sequence[np.ndarray],
+    colors: Sequence[Color],
+    labels: Optional[Sequence[str]],
+    truths: Optional[Sequence[np.ndarray]],
+) -> None:
+    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+        raise ValueError(
+            f'frame is {frame.dtype} {frame.shape}; expected uint8 (H, W, 3)'
+        )
+    for mask in [*masks, *(truths or ())]:
+        if mask.shape != frame.shape[:2]:
+            raise ValueError(
+                f'mask has shape {mask.shape}; expected {frame.shape[:2]}'
+            )
+    if len(colors) != len(masks):
+        raise ValueError(f'{len(colors)} colors for {len(masks)} masks')
+    if labels and len(labels) != len(masks):
+        raise ValueError(f'{len(labels)} labels for {len(masks)} masks')
+
+
+def _enlarge(
+    image: np.ndarray, min_side: int, interpolation: int
+) -> np.ndarray:
+    """Scale up to ``min_side``; leave what is large enough."""
+    height, width = image.shape[:2]
+    scale = min_side / min(height, width)
+    if scale <= 1:
+        return image
+    size = (round(width * scale), round(height * scale))
+    return cv2.resize(image, size, interpolation=interpolation)
+
+
+def _enlarge_mask(mask: np.ndarray, min_side: int) -> np.ndarray:
+    # Nearest shows the pixels that the model really chose.
+    return _enlarge(
+        mask.astype(np.uint8), min_side, cv2.INTER_NEAREST_EXACT
+    ).astype(bool)
+
+
+def _draw_contour(
+    picture: np.ndarray, mask: np.ndarray, color: Color, thickness: int
+) -> None:
+    contours, _ = cv2.findContours(
+        mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
+    )
+    cv2.drawContours(picture, contours, -1, color, thickness, cv2.LINE_AA)
+
+
+@functools.lru_cache(maxsize=8)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size)  # type: ignore
+
+
+def _wrap(
+    text: str, width: int, font: ImageFont.FreeTypeFont, max_lines: int = 3
+) -> List[str]:
+    """Break a text into lines of ``width`` pixels; cut what is too long."""
+    lines = ['']
+    for word in text.split():
+        longer = f'{lines[-1]} {word}'.strip()
+        if font.getlength(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    if len(lines) > max_lines:
+        lines = lines[:max_lines]
+        lines[-1] += ' ...'
+    return lines

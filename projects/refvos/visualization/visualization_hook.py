@@ -1,0 +1,135 @@
+"""Draw some videos of a validation or a test."""
+
+import re
+from pathlib import Path
+from typing import Any, List, Optional, Sequence
+
+import numpy as np
+from mmdet.registry import HOOKS, VISUALIZERS
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from PIL import Image
+
+from ..errors import InputError
+from ..structures import RefDataSample
+from .visualizer import RefVOSVisualizer
+
+
+@HOOKS.register_module()
+class RefVOSVisualizationHook(Hook):
+    """Write overlays of the first videos of a validation or a test.
+
+    Each video becomes ``<video>.png``, one row of frames for every
+    reference, and ``<video>.mp4`` in
+    ``<work_dir>/<timestamp>/<out_dir>/test`` or ``.../val_iter<iteration>``.
+    Frames are read again from ``img_paths`` in the sample's metainfo.
+
+    Args:
+        max_videos: Draw so many videos; 0 for none.
+        out_dir: Folder, relative to the run's log folder.
+        draw_gt: Outline the true masks in white, where known.
+        visualizer: Config of the visualizer that draws.
+
+    Raises:
+        InputError: If samples have no ``img_paths``, or a frame can't be
+            read or has another size than the masks.
+
+    Example:
+        >>> custom_hooks = [
+        ...     dict(type='RefVOSVisualizationHook', max_videos=8)]
+    """
+
+    def __init__(
+        self,
+        max_videos: int = 4,
+        out_dir: str = 'overlays',
+        draw_gt: bool = True,
+        visualizer: Optional[dict] = None,
+    ) -> None:
+        self.max_videos = max_videos
+        self.out_dir = out_dir
+        self.draw_gt = draw_gt
+        # Its own, so that any visualizer may be the run's.
+        config = {'type': 'RefVOSVisualizer', 'name': 'overlays'}
+        self._visualizer: RefVOSVisualizer = VISUALIZERS.build(
+            {**config, **(visualizer or {})}
+        )
+        self._num_drawn = 0
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Start to count anew."""
+        self._num_drawn = 0
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Start to count anew."""
+        self._num_drawn = 0
+
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Optional[Sequence[RefDataSample]] = None,
+    ) -> None:
+        """Draw the videos of a validation batch."""
+        self._draw(runner, f'val_iter{runner.iter}', outputs or [])
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Optional[Sequence[RefDataSample]] = None,
+    ) -> None:
+        """Draw the videos of a test batch."""
+        self._draw(runner, 'test', outputs or [])
+
+    @master_only
+    def _draw(
+        self, runner: Runner, part: str, samples: Sequence[RefDataSample]
+    ) -> None:
+        folder = Path(runner.log_dir) / self.out_dir / part
+        for sample in samples[: self.max_videos - self._num_drawn]:
+            # Videos may lie in folders: v/1 is a name in some data sets.
+            name = re.sub(r'[^\w.-]', '_', str(sample.video_id))
+            self._visualizer.add_datasample(
+                name,
+                read_frames(sample),
+                sample,
+                draw_gt=self.draw_gt,
+                out_file=folder / name,
+            )
+            self._num_drawn += 1
+            if self._num_drawn == self.max_videos:
+                runner.logger.info(f'Overlays to look at: {folder}')
+
+
+def read_frames(sample: RefDataSample) -> List[np.ndarray]:
+    """The frames of a sample from its ``img_paths``, RGB, uint8."""
+    video = f'video {sample.video_id}'
+    paths = sample.metainfo.get('img_paths')
+    if paths is None:
+        raise InputError.of(
+            video,
+            'img_paths',
+            None,
+            "the frames' files; let the packing transform keep them",
+        )
+    return [_read_frame(path, sample.ori_shape) for path in paths]
+
+
+def _read_frame(path: str, shape: Sequence[int]) -> np.ndarray:
+    try:
+        with Image.open(path) as image:
+            frame = np.asarray(image.convert('RGB'))
+    except OSError as error:
+        raise InputError.of(path, 'frame', str(error), 'a picture') from error
+    if frame.shape[:2] != tuple(shape[:2]):
+        raise InputError.of(
+            path,
+            'size (height, width)',
+            frame.shape[:2],
+            f'{tuple(shape[:2])} like the masks',
+        )
+    return frame

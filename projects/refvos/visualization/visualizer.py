@@ -1,0 +1,195 @@
+"""A video's predictions as a strip, a video and a visualizer's image."""
+
+from pathlib import Path
+from typing import Iterator, List, Optional, Sequence, Union
+
+import cv2
+import numpy as np
+from mmdet.registry import VISUALIZERS
+from mmengine.dist import master_only
+from mmengine.visualization import Visualizer
+from pycocotools import mask as mask_utils
+
+from ..structures import RefDataSample, ReferencePrediction, Rle
+from .overlay import (
+    Color,
+    distinct_colors,
+    draw_overlay,
+    evenly_spaced,
+    label_band,
+    make_strip,
+)
+from .video_writer import write_image, write_video
+
+# Strips of large frames would be too large to look at.
+STRIP_FRAME_WIDTH = 384
+
+
+@VISUALIZERS.register_module()
+class RefVOSVisualizer(Visualizer):
+    """MMEngine's visualizer for referring video object segmentation.
+
+    Args:
+        min_side: Enlarge small frames to this shorter side.
+        max_references: Draw at most this many references of a video.
+        strip_frames: Frames in a strip, evenly spaced over the video.
+        alpha: Share of the colour inside a mask, 0..1.
+        fps: Frames a second of the videos written.
+        kwargs: As MMEngine's ``Visualizer``.
+
+    Example:
+        >>> visualizer = dict(
+        ...     type='RefVOSVisualizer',
+        ...     vis_backends=[dict(type='LocalVisBackend')])
+    """
+
+    def __init__(
+        self,
+        name: str = 'visualizer',
+        min_side: int = 256,
+        max_references: int = 6,
+        strip_frames: int = 6,
+        alpha: float = 0.45,
+        fps: float = 6,
+        **kwargs,
+    ) -> None:
+        super().__init__(name, **kwargs)
+        self.min_side = min_side
+        self.max_references = max_references
+        self.strip_frames = strip_frames
+        self.alpha = alpha
+        self.fps = fps
+
+    @master_only
+    def add_datasample(
+        self,
+        name: str,
+        image: Sequence[np.ndarray],
+        data_sample: RefDataSample,
+        draw_gt: bool = True,
+        draw_pred: bool = True,
+        show: bool = False,
+        wait_time: float = 0,
+        out_file: Optional[Union[str, Path]] = None,
+        step: int = 0,
+    ) -> None:
+        """Draw a video.
+
+        Args:
+            name: Name of the picture in the visualizer's backends.
+            image: The video's frames, RGB, uint8, (H, W, 3).
+            data_sample: Its predictions and, where known, ``gt_tubes``.
+            draw_gt: Outline the true masks in white, in the strip.
+            draw_pred: Draw the predicted masks.
+            show: Open a window with the strip.
+            wait_time: Seconds to show it; 0 is until a key is pressed.
+            out_file: Write ``<out_file>.png`` and ``<out_file>.mp4``;
+                otherwise the strip goes to the backends.
+            step: Step that the backends note.
+        """
+        predictions = data_sample.predictions[: self.max_references]
+        if not draw_pred or not predictions:
+            return
+        strip = self.draw_strip(image, data_sample, draw_gt)
+        if show:
+            self.show(strip, win_name=name, wait_time=wait_time)
+        if out_file is None:
+            self.add_image(name, strip, step)
+            return
+        # Not with_suffix: a video's name may hold a dot.
+        write_image(f'{out_file}.png', strip)
+        pictures = self.draw_frames(image, predictions)
+        write_video(f'{out_file}.mp4', pictures, self.fps)
+
+    def draw_frames(
+        self,
+        frames: Sequence[np.ndarray],
+        predictions: Sequence[ReferencePrediction],
+    ) -> Iterator[np.ndarray]:
+        """Overlay all references on every frame, each in its own colour."""
+        colors = distinct_colors(len(predictions))
+        labels = [reference_label(p) for p in predictions]
+        for i, frame in enumerate(frames):
+            masks = [decode(p.masks[i]) for p in predictions]
+            yield draw_overlay(
+                frame,
+                masks,
+                colors,
+                labels,
+                alpha=self.alpha,
+                min_side=self.min_side,
+            )
+
+    def draw_strip(
+        self,
+        frames: Sequence[np.ndarray],
+        data_sample: RefDataSample,
+        draw_gt: bool = True,
+    ) -> np.ndarray:
+        """One row of evenly spaced frames for every reference."""
+        predictions = data_sample.predictions[: self.max_references]
+        colors = distinct_colors(len(predictions))
+        chosen = evenly_spaced(len(frames), self.strip_frames)
+        rows = []
+        for prediction, color in zip(predictions, colors, strict=True):
+            pictures = [
+                self._draw_strip_frame(
+                    frames[i],
+                    prediction.masks[i],
+                    color,
+                    true_masks(data_sample, prediction, i) if draw_gt else [],
+                )
+                for i in chosen
+            ]
+            row = make_strip(pictures)
+            label = reference_label(prediction)
+            rows.append(row)
+            rows.append(label_band(row.shape[1], [label], [color]))
+        return np.concatenate(rows)
+
+    def _draw_strip_frame(
+        self,
+        frame: np.ndarray,
+        mask: Rle,
+        color: Color,
+        truths: Sequence[np.ndarray],
+    ) -> np.ndarray:
+        picture = draw_overlay(
+            frame,
+            [decode(mask)],
+            [color],
+            truths=truths,
+            alpha=self.alpha,
+            min_side=self.min_side,
+        )
+        height, width = picture.shape[:2]
+        scale = STRIP_FRAME_WIDTH / width
+        if scale >= 1:
+            return picture
+        size = (STRIP_FRAME_WIDTH, round(height * scale))
+        return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def reference_label(prediction: ReferencePrediction) -> str:
+    """What was asked, and how sure the model is of its answer."""
+    reference = prediction.reference
+    asked = reference.text or f'reference {reference.id}'
+    return f'{asked}  ({prediction.score:.2f})'
+
+
+def true_masks(
+    data_sample: RefDataSample, prediction: ReferencePrediction, frame: int
+) -> List[np.ndarray]:
+    """True masks, bool, (H, W), of what a reference means in one frame."""
+    tubes = data_sample.get('gt_tubes') or {}
+    drawn = [
+        tubes[object_id][frame]
+        for object_id in prediction.reference.object_ids
+        if object_id in tubes
+    ]
+    return [decode(rle) for rle in drawn if rle is not None]
+
+
+def decode(rle: Rle) -> np.ndarray:
+    """A run-length encoded mask as bool, (H, W)."""
+    return mask_utils.decode(rle).astype(bool)

@@ -1,0 +1,175 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from mmdet.registry import METRICS
+from mmengine.evaluator import Evaluator
+
+from refvos.errors import InputError
+from refvos.evaluation import JFMetric
+
+from .videos import make_sample, predict, random_video, rle, square
+
+NUM_VIDEOS = 5
+EMPTY = square(0, 0, 0)
+
+
+def evaluate(samples, **kwargs):
+    evaluator = Evaluator([JFMetric(**kwargs)])
+    for sample in samples:
+        evaluator.process([sample])
+    return evaluator.evaluate(len(samples))
+
+
+def test_numbers_by_hand():
+    # 6x6 against itself, and shifted by two columns: J 1 and 24/48, F 1 and
+    # 14/24 (worked out in test_region_boundary.py).
+    prediction = predict([square(5, 5), square(5, 7)], kind='place')
+    truth = {'1': [rle(square(5, 5))] * 2, '2': [rle(EMPTY)] * 2}
+    # The second object is never drawn and nothing is predicted: 1 and 1.
+    nothing = predict([EMPTY] * 2, '1', object_ids=('2',), kind='motion')
+    metrics = evaluate([make_sample([prediction, nothing], truth)])
+    j, f = (1 + 24 / 48) / 2, (1 + 14 / 24) / 2
+    assert metrics == pytest.approx(
+        {
+            'J&F': 100 * ((j + f) / 2 + 1) / 2,
+            'J': 100 * (j + 1) / 2,
+            'F': 100 * (f + 1) / 2,
+            'J&F/motion': 100,
+            'J&F/place': 100 * (j + f) / 2,
+        }
+    )
+
+
+def test_truth_is_the_union_of_the_objects_meant():
+    truth = {
+        '1': [rle(square(2, 2)), None],
+        '2': [rle(square(12, 20)), rle(square(12, 20))],
+        '3': [rle(square(2, 20)), None],
+    }
+    both = square(2, 2) | square(12, 20)
+    prediction = predict([both, square(12, 20)], object_ids=('1', '2'))
+    metrics = evaluate([make_sample([prediction], truth)])
+    assert metrics == {'J&F': 100, 'J': 100, 'F': 100}
+
+
+@pytest.mark.parametrize('object_ids', [(), ('9',)])
+def test_truth_is_background_where_nothing_is_meant(object_ids):
+    truth = {'1': [rle(square(2, 2))] * 2}
+    # One of two frames is rightly left empty.
+    prediction = predict([square(2, 2), EMPTY], object_ids=object_ids)
+    metrics = evaluate([make_sample([prediction], truth)])
+    assert metrics == {'J&F': 50, 'J': 50, 'F': 50}
+
+
+def test_expressions_weigh_the_same_whatever_their_video():
+    truth = {'1': [rle(square(2, 2))] * 2}
+    right = [predict([square(2, 2)] * 2, str(i)) for i in range(3)]
+    wrong = predict([square(12, 20)] * 2)
+    samples = [make_sample(right, truth), make_sample([wrong], truth)]
+    assert evaluate(samples)['J&F'] == 75
+
+
+@pytest.mark.parametrize('name', ['table.csv', 'table.json'])
+def test_per_expression_table(tmp_path, name):
+    path = tmp_path / 'new' / name
+    truth = {'1': [rle(square(2, 2))] * 2, '2': [None, None]}
+    odd = predict([square(12, 20)] * 2, '1', object_ids=('1', '2'))
+    right = predict(
+        [square(2, 2)] * 2, '0', text='猫, "the" cat', kind='place'
+    )
+    evaluate(
+        [make_sample([right, odd], truth)], per_expression_table=str(path)
+    )
+    if name.endswith('.json'):
+        first, second = json.loads(path.read_text(encoding='utf-8'))
+        assert second['objects'] == ['1', '2']
+        assert (second['J&F'], second['kind']) == (0, None)
+    else:
+        with open(path, encoding='utf-8', newline='') as file:
+            first, second = csv.DictReader(file)
+        assert second['objects'] == '1 2'
+        assert (float(second['J&F']), second['kind']) == (0, '')
+    assert (first['video'], first['reference']) == ('cat', '0')
+    assert (first['text'], first['kind']) == ('猫, "the" cat', 'place')
+    numbers = [float(first[k]) for k in ('J', 'F', 'J&F', 'score', 'frames')]
+    assert numbers == [100, 100, 100, 0.75, 2]
+    assert [p.name for p in path.parent.iterdir()] == [name]
+
+
+def bad_samples():
+    mask = [square(2, 2)] * 2
+    truth = {'1': [rle(square(2, 2))] * 2}
+    small = rle(np.zeros((10, 30)))
+    yield (
+        make_sample([predict(mask)], None),
+        r'video cat: gt_tubes is None; .*RefYouTubeVOSSubmission',
+    )
+    yield (
+        make_sample([predict(mask[:1])], truth),
+        r'predictions.0: number of masks is 1; expected 2',
+    )
+    prediction = predict(mask)
+    prediction.masks[1] = small
+    yield (
+        make_sample([prediction], truth),
+        r'predictions.0: size of the mask of frame 00005 is \[10, 30\]; '
+        r'expected \[20, 30\]',
+    )
+    yield (
+        make_sample([predict(mask)], {'1': [rle(square(2, 2)), small]}),
+        r'gt_tubes.1: size of the mask of frame 00005 is \[10, 30\]',
+    )
+    yield (
+        make_sample([predict(mask)], {'1': [rle(square(2, 2))]}),
+        r'gt_tubes.1: number of masks is 1; expected 2',
+    )
+    missing = make_sample([predict(mask), predict(mask, '1')], truth)
+    missing.predictions = missing.predictions[:1]
+    yield missing, r'number of predictions is 1; expected 2'
+
+
+@pytest.mark.parametrize('sample, message', bad_samples())
+def test_bad_samples_are_named(sample, message):
+    with pytest.raises(InputError, match=message):
+        evaluate([sample])
+
+
+def test_table_must_be_csv_or_json():
+    with pytest.raises(InputError, match=r"'t\.xlsx'; expected .* \.csv"):
+        METRICS.build({'type': 'JFMetric', 'per_expression_table': 't.xlsx'})
+
+
+def run_one_rank(rank, folder):
+    """What a runner does: every process takes each second video, and the
+    sampler begins anew where the videos don't come out even."""
+    dist.init_process_group(
+        'gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2
+    )
+    table = f'{folder}/two.csv'
+    metric = JFMetric(table, collect_dir=f'{folder}/collect')
+    evaluator = Evaluator([metric])
+    for i in range(rank, NUM_VIDEOS + 1, 2):
+        evaluator.process([random_video(i % NUM_VIDEOS)])
+    metrics = evaluator.evaluate(NUM_VIDEOS)
+    with open(f'{folder}/rank{rank}.json', 'w') as file:
+        json.dump(metrics, file)
+    dist.destroy_process_group()
+
+
+def test_two_processes_give_the_numbers_of_one(tmp_path):
+    one = evaluate(
+        [random_video(i) for i in range(NUM_VIDEOS)],
+        per_expression_table=str(tmp_path / 'one.csv'),
+    )
+    assert 0 < one['J&F'] < 100
+    mp.spawn(run_one_rank, (str(tmp_path),), nprocs=2)
+    for rank in range(2):
+        assert json.loads((tmp_path / f'rank{rank}.json').read_text()) == one
+    # 1 + 2 + 3 + 1 + 2 expressions and the header, each once.
+    table = (tmp_path / 'two.csv').read_text()
+    assert len(table.splitlines()) == 1 + 9
+    assert table == (tmp_path / 'one.csv').read_text()
