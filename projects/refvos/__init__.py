@@ -1,3 +1,9 @@
+"""Referring video object segmentation on MMEngine and mmdet.
+
+Importing the package registers its parts in mmdet's registries.
+"""
+
+from . import datasets, models
 from .version import __version__
 
-__all__ = ['__version__']
+__all__ = ['__version__', 'datasets', 'models']

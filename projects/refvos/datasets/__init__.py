@@ -1,0 +1,5 @@
+from .base import BaseReferringDataset
+from .ref_youtube_vos import RefYouTubeVOSDataset
+from .transforms import *  # noqa: F403
+
+__all__ = ['BaseReferringDataset', 'RefYouTubeVOSDataset']

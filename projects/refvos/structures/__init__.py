@@ -1,4 +1,19 @@
+from .features import (
+    FeatureLevel,
+    ReferenceTokens,
+    VideoFeatures,
+    padding_mask_of,
+)
 from .ref_data_sample import RefDataSample
 from .reference import Reference, ReferencePrediction, Rle
 
-__all__ = ['RefDataSample', 'Reference', 'ReferencePrediction', 'Rle']
+__all__ = [
+    'FeatureLevel',
+    'RefDataSample',
+    'Reference',
+    'ReferencePrediction',
+    'ReferenceTokens',
+    'Rle',
+    'VideoFeatures',
+    'padding_mask_of',
+]

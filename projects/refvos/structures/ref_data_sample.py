@@ -21,9 +21,43 @@ class RefDataSample(TrackDataSample):
       ``references``.
 
     Metainfo of a video: ``video_id``, ``frame_ids`` (the frames' names),
-    ``ori_shape`` and ``img_shape`` (h, w), ``num_frames``.
+    ``img_paths``, ``ori_shape`` and ``img_shape`` (h, w), ``num_frames``.
     """
 
     references: List[Reference]
     gt_tubes: Dict[str, List[Optional[Rle]]]
     predictions: List[ReferencePrediction]
+
+    def _apply_to_frames(self, method: str, *args, **kwargs):
+        """Call ``method`` on the frames; references hold no batched data.
+
+        mmdet's version expects every field to be a list of data elements.
+        """
+        moved = self.new()
+        if 'video_data_samples' in self:
+            moved.video_data_samples = [
+                getattr(frame, method)(*args, **kwargs)
+                for frame in self.video_data_samples
+            ]
+        return moved
+
+    def to(self, *args, **kwargs) -> 'RefDataSample':
+        return self._apply_to_frames('to', *args, **kwargs)
+
+    def cpu(self) -> 'RefDataSample':
+        return self._apply_to_frames('cpu')
+
+    def cuda(self) -> 'RefDataSample':
+        return self._apply_to_frames('cuda')
+
+    def detach(self) -> 'RefDataSample':
+        return self._apply_to_frames('detach')
+
+    def numpy(self) -> 'RefDataSample':
+        return self._apply_to_frames('numpy')
+
+    def to_tensor(self) -> 'RefDataSample':
+        return self._apply_to_frames('to_tensor')
+
+    def clone(self) -> 'RefDataSample':
+        return self._apply_to_frames('clone')

@@ -1,0 +1,173 @@
+"""What the data sets share: references, skipping, wrong references."""
+
+import re
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from mmengine.dataset import BaseDataset
+from mmengine.logging import MMLogger
+
+from ..errors import describe
+from ..structures import Reference
+
+# RoBERTa takes 512 tokens; expressions beyond this many words never fit.
+MAX_WORDS = 400
+SHOWN_SKIPS = 10
+
+
+def clean_text(text: str) -> str:
+    """Lower the case and fold white space, as all five systems do."""
+    return re.sub(r'\s+', ' ', text).strip().lower()
+
+
+class BaseReferringDataset(BaseDataset):
+    """Videos and the references to objects in them.
+
+    A subclass lists videos in :meth:`load_videos`. In training an item is
+    one reference to one video (repeated for anchor frames
+    ``anchor_stride`` apart, as the published code does); at test time it is
+    a video with all its references.
+
+    Args:
+        data_root: Folder of the data set, laid out as published.
+        with_masks: Whether the truth is there and is loaded.
+        anchor_stride: In training, an item for every this many frames of
+            the video, around which the clip is sampled; None makes one item
+            a reference with a random anchor.
+        wrong_references: Give each reference the words of another object of
+            the same video and keep the truth: a model that refers must
+            fail. References in videos without another object are left out.
+        max_words: Longer expressions are left out.
+        kwargs: Of mmengine's ``BaseDataset`` (``pipeline``, ``test_mode``,
+            ``indices``, ...).
+    """
+
+    def __init__(
+        self,
+        data_root: str,
+        with_masks: bool = True,
+        anchor_stride: Optional[int] = None,
+        wrong_references: bool = False,
+        max_words: int = MAX_WORDS,
+        **kwargs: Any,
+    ) -> None:
+        self.with_masks = with_masks
+        self.anchor_stride = anchor_stride
+        self.wrong_references = wrong_references
+        self.max_words = max_words
+        self.skipped: List[str] = []
+        super().__init__(data_root=data_root, **kwargs)
+
+    def _join_prefix(self) -> None:
+        """Loaders build their paths themselves, from ``data_root``."""
+
+    def load_videos(self) -> List[Dict[str, Any]]:
+        """List the videos.
+
+        Returns:
+            One dict a video: ``video_id``, ``frame_ids`` (names), ``frames``
+            (dicts with ``img_path`` and, where known, ``mask_path``),
+            ``references`` and ``labels`` (object id -> category index).
+        """
+        raise NotImplementedError
+
+    def load_data_list(self) -> List[Dict[str, Any]]:
+        videos = self.load_videos()
+        if self.wrong_references:
+            for video in videos:
+                video['references'] = self.swap_references(video)
+        self.report_skipped()
+        items = []
+        for video in videos:
+            if self.test_mode:
+                if video['references']:
+                    items.append(video)
+                continue
+            for reference in video['references']:
+                for anchor in self.anchors(len(video['frame_ids'])):
+                    items.append(
+                        dict(video, references=[reference], anchor=anchor)
+                    )
+        return items
+
+    def anchors(self, num_frames: int) -> List[Optional[int]]:
+        """Frames around which a video's clips are sampled."""
+        if self.anchor_stride is None:
+            return [None]
+        return list(range(0, num_frames, self.anchor_stride))
+
+    def swap_references(self, video: Dict[str, Any]) -> List[Reference]:
+        """Take for each reference the words of the next other object."""
+        references = video['references']
+        swapped = []
+        for index, reference in enumerate(references):
+            others = references[index + 1 :] + references[:index]
+            other = next(
+                (
+                    candidate
+                    for candidate in others
+                    if not set(candidate.object_ids)
+                    & set(reference.object_ids)
+                ),
+                None,
+            )
+            if other is None:
+                self.skip(
+                    f'{video["video_id"]}',
+                    f'reference {reference.id}',
+                    reference.text,
+                    'another object in the video to take the words from',
+                )
+                continue
+            swapped.append(
+                replace(
+                    reference,
+                    text=other.text,
+                    speech=other.speech,
+                    sound=other.sound,
+                )
+            )
+        return swapped
+
+    def usable_text(self, text: Any, file: Path, field: str) -> Optional[str]:
+        """Clean an expression; None (and a note) where it can't be used."""
+        if not isinstance(text, str) or not text.strip():
+            self.skip(file, field, text, 'an expression')
+            return None
+        cleaned = clean_text(text)
+        num_words = len(cleaned.split())
+        if num_words > self.max_words:
+            self.skip(
+                file,
+                f'{field} ({num_words} words)',
+                cleaned,
+                f'at most {self.max_words} words',
+            )
+            return None
+        return cleaned
+
+    def skip(self, file: Any, field: str, value: Any, expected: str) -> None:
+        """Note something that is left out; told in one warning."""
+        self.skipped.append(describe(file, field, value, expected))
+
+    def report_skipped(self) -> None:
+        if not self.skipped:
+            return
+        shown = self.skipped[:SHOWN_SKIPS]
+        more = len(self.skipped) - len(shown)
+        lines = [f'  {line}' for line in shown]
+        if more:
+            reasons = Counter(
+                line.rpartition('; expected ')[2]
+                for line in self.skipped[SHOWN_SKIPS:]
+            )
+            lines += [
+                f'  and {count} more; expected {reason}'
+                for reason, count in reasons.items()
+            ]
+        MMLogger.get_current_instance().warning(
+            f'{type(self).__name__} left out {len(self.skipped)} of what '
+            f'{self.data_root} holds:\n' + '\n'.join(lines)
+        )

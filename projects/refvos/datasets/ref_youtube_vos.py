@@ -1,0 +1,222 @@
+"""Ref-YouTube-VOS (Seo et al., ECCV 2020), as it lies on disk."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from mmdet.registry import DATASETS
+from mmengine.logging import MMLogger
+
+from ..errors import InputError
+from ..structures import Reference
+from .base import BaseReferringDataset
+
+SPLITS = ('train', 'valid', 'test')
+
+
+@DATASETS.register_module()
+class RefYouTubeVOSDataset(BaseReferringDataset):
+    """Ref-YouTube-VOS and what is laid out like it.
+
+    ::
+
+        <data_root>/{train,valid,test}/JPEGImages/<video>/<frame>.jpg
+        <data_root>/train/Annotations/<video>/<frame>.png
+        <data_root>/train/meta.json
+        <data_root>/meta_expressions/<split>/meta_expressions.json
+
+    The published ``valid`` file lists the test videos, too; those that the
+    ``test`` file names are left out (202 remain).
+
+    Args:
+        data_root: Folder of the data set.
+        split: 'train', 'valid' or 'test'.
+        kwargs: See :class:`BaseReferringDataset`.
+    """
+
+    METAINFO = dict(
+        # The 65 categories of YouTube-VOS 2019, for class-aware models.
+        classes=(
+            'airplane', 'ape', 'bear', 'bike', 'bird', 'boat', 'bucket',
+            'bus', 'camel', 'cat', 'cow', 'crocodile', 'deer', 'dog',
+            'dolphin', 'duck', 'eagle', 'earless_seal', 'elephant', 'fish',
+            'fox', 'frisbee', 'frog', 'giant_panda', 'giraffe', 'hand',
+            'hat', 'hedgehog', 'horse', 'knife', 'leopard', 'lion', 'lizard',
+            'monkey', 'motorbike', 'mouse', 'others', 'owl', 'paddle',
+            'parachute', 'parrot', 'penguin', 'person', 'plant', 'rabbit',
+            'raccoon', 'sedan', 'shark', 'sheep', 'sign', 'skateboard',
+            'snail', 'snake', 'snowboard', 'squirrel', 'surfboard',
+            'tennis_racket', 'tiger', 'toilet', 'train', 'truck', 'turtle',
+            'umbrella', 'whale', 'zebra',
+        )
+    )  # fmt: skip
+
+    def __init__(self, data_root: str, split: str, **kwargs: Any) -> None:
+        if split not in SPLITS:
+            raise InputError.of(
+                type(self).__name__, 'split', split, f'one of {SPLITS}'
+            )
+        self.split = split
+        super().__init__(data_root=data_root, **kwargs)
+
+    @property
+    def expressions_file(self) -> Path:
+        return self.file_of_split(self.split)
+
+    def file_of_split(self, split: str) -> Path:
+        return (
+            Path(self.data_root)
+            / 'meta_expressions'
+            / split
+            / 'meta_expressions.json'
+        )
+
+    def load_videos(self) -> List[Dict[str, Any]]:
+        described = read_json(self.expressions_file, 'videos')
+        if self.split == 'valid':
+            described = self.leave_out_test(described)
+        objects = self.load_objects()
+        return [
+            self.make_video(name, video, objects)
+            for name, video in described.items()
+        ]
+
+    def leave_out_test(self, described: Dict[str, Any]) -> Dict[str, Any]:
+        test_file = self.file_of_split('test')
+        if not test_file.exists():
+            MMLogger.get_current_instance().warning(
+                f'{test_file} is not there, so that all {len(described)} '
+                f'videos of {self.expressions_file} are used'
+            )
+            return described
+        test = read_json(test_file, 'videos')
+        return {k: v for k, v in described.items() if k not in test}
+
+    def load_objects(self) -> Optional[Dict[str, Any]]:
+        """Read ``meta.json``: the categories and frames of the objects."""
+        file = Path(self.data_root) / self.split / 'meta.json'
+        if not self.with_masks:
+            return None
+        if not file.exists():
+            if self.split == 'train':
+                raise InputError.of(file, 'file', 'missing', 'meta.json')
+            return None
+        return read_json(file, 'videos')
+
+    def make_video(
+        self,
+        name: str,
+        video: Dict[str, Any],
+        objects: Optional[Dict[str, Any]],
+    ) -> Dict[str, Any]:
+        """Describe one video; unusable expressions are noted."""
+        for key in ('frames', 'expressions'):
+            if not video.get(key):
+                raise InputError.of(
+                    self.expressions_file,
+                    f'videos.{name}.{key}',
+                    video.get(key),
+                    f'the {key} of the video',
+                )
+        folder = Path(self.data_root) / self.split
+        frame_ids = sorted(video['frames'])
+        frames = []
+        for frame_id in frame_ids:
+            frame = dict(
+                img_path=str(folder / f'JPEGImages/{name}/{frame_id}.jpg'),
+                frame_id=frame_id,
+            )
+            if self.with_masks:
+                frame['mask_path'] = str(
+                    folder / f'Annotations/{name}/{frame_id}.png'
+                )
+            frames.append(frame)
+        known = None if objects is None else objects.get(name, {})
+        known = None if known is None else known.get('objects', {})
+        references = []
+        for id, expression in video['expressions'].items():
+            reference = self.make_reference(name, id, expression, known)
+            if reference is not None:
+                references.append(reference)
+        return dict(
+            video_id=name,
+            frame_ids=frame_ids,
+            frames=frames,
+            references=references,
+            labels=self.label_objects(known or {}),
+        )
+
+    def make_reference(
+        self,
+        video: str,
+        id: str,
+        expression: Dict[str, Any],
+        objects: Optional[Dict[str, Any]],
+    ) -> Optional[Reference]:
+        """Describe one expression; None where it can't be used."""
+        field = f'videos.{video}.expressions.{id}'
+        text = self.usable_text(
+            expression.get('exp'), self.expressions_file, f'{field}.exp'
+        )
+        if text is None:
+            return None
+        object_ids = ()
+        if self.with_masks:
+            object_id = expression.get('obj_id')
+            if object_id is None:
+                raise InputError.of(
+                    self.expressions_file,
+                    f'{field}.obj_id',
+                    None,
+                    'an object id (this split is used with its masks)',
+                )
+            object_ids = (str(object_id),)
+            if not self.is_drawn(objects, str(object_id)):
+                self.skip(
+                    self.expressions_file,
+                    f'{field}.obj_id',
+                    object_id,
+                    'an object that appears in the video (meta.json)',
+                )
+                return None
+        return Reference(
+            id=str(id),
+            text=text,
+            object_ids=object_ids,
+            kind=expression.get('kind'),
+        )
+
+    @staticmethod
+    def is_drawn(objects: Optional[Dict[str, Any]], object_id: str) -> bool:
+        """Whether meta.json says that the object appears in some frame."""
+        if objects is None:
+            return True
+        if object_id not in objects:
+            return False
+        return bool(objects[object_id].get('frames', True))
+
+    def label_objects(self, objects: Dict[str, Any]) -> Dict[str, int]:
+        """Category index of each object; those unknown are left out."""
+        classes = list(self.metainfo.get('classes', ()))
+        return {
+            object_id: classes.index(described['category'])
+            for object_id, described in objects.items()
+            if described.get('category') in classes
+        }
+
+
+def read_json(file: Path, key: str) -> Any:
+    """Read one top-level entry of a JSON file that must be there."""
+    try:
+        content = json.loads(file.read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        raise InputError.of(
+            file, 'file', 'missing', 'a file of the data set'
+        ) from None
+    except ValueError as error:
+        raise InputError.of(
+            file, 'file', str(error), 'well-formed JSON'
+        ) from None
+    if not isinstance(content, dict) or key not in content:
+        raise InputError.of(file, key, 'missing', f'an entry {key!r}')
+    return content[key]

@@ -1,0 +1,163 @@
+"""Reading frames and masks."""
+
+import io
+from typing import Any, Dict, Optional, Tuple
+
+import mmcv
+import mmengine.fileio as fileio
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmdet.registry import TRANSFORMS
+from mmdet.structures.bbox import HorizontalBoxes
+from mmdet.structures.mask import BitmapMasks
+from PIL import Image, UnidentifiedImageError
+from pycocotools import mask as rle_codec
+
+from ...errors import InputError
+
+
+def read_bytes(path: str, what: str, backend_args: Optional[dict]) -> bytes:
+    """Read a file that must be there."""
+    try:
+        return fileio.get(path, backend_args=backend_args)
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError.of(path, 'file', 'missing', what) from None
+
+
+@TRANSFORMS.register_module()
+class LoadFrames(BaseTransform):
+    """Decode the chosen frames.
+
+    Required Keys: frames[].img_path. Added to each frame: img (H, W, 3)
+    uint8 RGB, img_shape, ori_shape.
+
+    Decoding goes through Pillow: OpenCV fills up a truncated JPEG with grey
+    and says nothing.
+
+    Args:
+        backend_args: Of mmengine's file backends.
+    """
+
+    def __init__(self, backend_args: Optional[dict] = None) -> None:
+        self.backend_args = backend_args
+
+    def transform(self, results: dict) -> dict:
+        shape: Optional[Tuple[int, int]] = None
+        for frame in results['frames']:
+            image = frame.pop('img', None)
+            if image is None:
+                image = self.decode(frame['img_path'])
+            if shape is not None and image.shape[:2] != shape:
+                raise InputError.of(
+                    frame['img_path'],
+                    'size (height, width)',
+                    image.shape[:2],
+                    f'{shape}, as the other frames of the video',
+                )
+            shape = image.shape[:2]
+            frame.update(img=image, img_shape=shape, ori_shape=shape)
+        return results
+
+    def decode(self, path: str) -> np.ndarray:
+        content = read_bytes(path, 'a frame', self.backend_args)
+        try:
+            return mmcv.imfrombytes(
+                content, channel_order='rgb', backend='pillow'
+            )
+        except (OSError, SyntaxError, UnidentifiedImageError) as error:
+            raise InputError.of(
+                path, 'content', str(error), 'a whole image'
+            ) from None
+
+
+@TRANSFORMS.register_module()
+class LoadTubes(BaseTransform):
+    """Read the objects' masks from palette PNGs (value = object id).
+
+    For training (``as_rle=False``) each frame gets the union of the
+    reference's objects as mmdet wants it: gt_masks, gt_bboxes,
+    gt_bboxes_labels, gt_ignore_flags, with no instance where the object is
+    not visible. A clip in which it is nowhere visible gives None, so that
+    another item takes its place. For testing (``as_rle=True``) all objects
+    of the video become ``gt_tubes``, run-length encoded.
+
+    Required Keys: frames[].mask_path, frames[].img_shape, references,
+    labels.
+
+    Args:
+        as_rle: Which of the two.
+        backend_args: Of mmengine's file backends.
+    """
+
+    def __init__(
+        self, as_rle: bool = False, backend_args: Optional[dict] = None
+    ) -> None:
+        self.as_rle = as_rle
+        self.backend_args = backend_args
+
+    def transform(self, results: dict) -> Optional[dict]:
+        if self.as_rle:
+            return self.load_all(results)
+        return self.load_referred(results)
+
+    def load_referred(self, results: dict) -> Optional[dict]:
+        (reference,) = results['references']
+        ids = [int(object_id) for object_id in reference.object_ids]
+        label = results['labels'].get(next(iter(reference.object_ids), ''), 0)
+        seen = False
+        for frame in results['frames']:
+            mask = np.isin(self.read(frame), ids)
+            visible = bool(mask.any())
+            seen = seen or visible
+            frame.update(as_instance(mask, visible, label))
+        return results if seen else None
+
+    def load_all(self, results: dict) -> dict:
+        wanted = {
+            object_id
+            for reference in results['references']
+            for object_id in reference.object_ids
+        }
+        tubes: Dict[str, list] = {object_id: [] for object_id in wanted}
+        for frame in results['frames']:
+            ids = self.read(frame)
+            for object_id, tube in tubes.items():
+                mask = ids == int(object_id)
+                tube.append(
+                    rle_codec.encode(np.asfortranarray(mask, np.uint8))
+                    if mask.any()
+                    else None
+                )
+        results['gt_tubes'] = tubes
+        return results
+
+    def read(self, frame: Dict[str, Any]) -> np.ndarray:
+        """Object ids (H, W) of a frame; must be as large as the frame."""
+        path = frame['mask_path']
+        content = read_bytes(path, 'a mask', self.backend_args)
+        try:
+            ids = np.array(Image.open(io.BytesIO(content)))
+        except (OSError, SyntaxError, UnidentifiedImageError) as error:
+            raise InputError.of(
+                path, 'content', str(error), 'a whole palette PNG'
+            ) from None
+        if ids.shape != tuple(frame['ori_shape']):
+            raise InputError.of(
+                path,
+                'size (height, width)',
+                ids.shape,
+                f'{tuple(frame["ori_shape"])}, as {frame["img_path"]}',
+            )
+        return ids
+
+
+def as_instance(mask: np.ndarray, visible: bool, label: int) -> dict:
+    """One or no instance in mmdet's form."""
+    count = int(visible)
+    masks = BitmapMasks(mask[None][:count].astype(np.uint8), *mask.shape)
+    return dict(
+        gt_masks=masks,
+        gt_bboxes=masks.get_bboxes(dst_type=HorizontalBoxes),
+        gt_bboxes_labels=np.full(count, label, np.int64),
+        gt_ignore_flags=np.zeros(count, bool),
+    )

@@ -1,0 +1,155 @@
+"""Text references: words and their sentence."""
+
+from typing import Any, Dict, List, Optional
+
+import torch
+from mmdet.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+from ...errors import InputError
+from ...structures import Reference, ReferenceTokens
+from ..layers import sine_positions_1d
+
+
+@MODELS.register_module()
+class TextEncoder(BaseModule):
+    """A transformers language model and the resizer to C channels.
+
+    Words come from the last hidden state, the sentence from the pooler
+    output, both through one shared resizer (ReferFormer, Section 3.1).
+
+    Args:
+        config: The language model's configuration: ``model_type`` (roberta,
+            bert, ...) and the fields of its transformers config class.
+        tokenizer: Name or folder of the tokenizer; read at first use.
+        embed_dims: C.
+        pretrained: Name or folder of weights to start training from; None
+            starts from random ones. Read when the model's weights are
+            initialised, so that testing a checkpoint does not need it.
+        frozen: The language model (not the resizer) is not trained and its
+            dropout is off.
+        dropout: After the resizer.
+
+    Example:
+        >>> encoder = TextEncoder(
+        ...     config=dict(
+        ...         model_type='roberta',
+        ...         vocab_size=1000,
+        ...         num_hidden_layers=1,
+        ...         hidden_size=64,
+        ...         num_attention_heads=2,
+        ...     ),
+        ...     tokenizer='configs/mini/tokenizer',
+        ...     embed_dims=32,
+        ... )
+        >>> encoder([Reference('0', text='the red circle')]).sentence.shape
+        torch.Size([1, 32])
+    """
+
+    def __init__(
+        self,
+        config: Dict[str, Any],
+        tokenizer: str,
+        embed_dims: int = 256,
+        pretrained: Optional[str] = None,
+        frozen: bool = True,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.embed_dims = embed_dims
+        self.pretrained = pretrained
+        self.frozen = frozen
+        self.tokenizer_name = tokenizer
+        self._tokenizer: Any = None
+        self.model = AutoModel.from_config(AutoConfig.for_model(**config))
+        if frozen:
+            self.model.requires_grad_(False)
+        self.resizer = nn.Sequential(
+            nn.Linear(self.model.config.hidden_size, embed_dims),
+            nn.LayerNorm(embed_dims, eps=1e-12),
+            nn.Dropout(dropout),
+        )
+
+    def init_weights(self) -> None:
+        """Load ``pretrained``; random weights stay as transformers made them.
+
+        mmengine's recursion would call the language model's own
+        ``init_weights``, which draws them anew.
+        """
+        if self.pretrained is not None:
+            weights = AutoModel.from_pretrained(self.pretrained).state_dict()
+            self.model.load_state_dict(weights)
+        self._is_init = True
+
+    def train(self, mode: bool = True) -> 'TextEncoder':
+        super().train(mode)
+        if self.frozen:
+            self.model.eval()
+        return self
+
+    @property
+    def tokenizer(self) -> Any:
+        if self._tokenizer is None:
+            self._tokenizer = AutoTokenizer.from_pretrained(
+                self.tokenizer_name
+            )
+        return self._tokenizer
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest input, <s> and </s> counted."""
+        config = self.model.config
+        # RoBERTa numbers its positions from the padding index + 1.
+        offset = config.pad_token_id + 1 if 'roberta' in config.model_type else 0
+        return config.max_position_embeddings - offset
+
+    def forward(self, references: List[Reference]) -> ReferenceTokens:
+        """Encode text references.
+
+        Raises:
+            InputError: A reference has no text or too long a text.
+        """
+        for reference in references:
+            if not reference.text:
+                raise InputError.of(
+                    'text encoder',
+                    f'text of reference {reference.id!r}',
+                    reference.text,
+                    'an expression',
+                )
+        texts = [reference.text for reference in references]
+        batch = self.tokenizer(texts, padding=True, return_tensors='pt')
+        lengths = batch['attention_mask'].sum(1)
+        if int(lengths.max()) > self.max_tokens:
+            worst = int(lengths.argmax())
+            raise InputError.of(
+                'text encoder',
+                f'text of reference {references[worst].id!r} '
+                f'({int(lengths[worst])} tokens)',
+                texts[worst],
+                f'at most {self.max_tokens} tokens',
+            )
+        device = next(self.parameters()).device
+        return self.encode_tokens(
+            batch['input_ids'].to(device),
+            ~batch['attention_mask'].bool().to(device),
+        )
+
+    def encode_tokens(
+        self, token_ids: Tensor, padding_mask: Tensor
+    ) -> ReferenceTokens:
+        """Encode (B, L) token ids; ``padding_mask`` is True on padding."""
+        with torch.set_grad_enabled(
+            torch.is_grad_enabled() and not self.frozen
+        ):
+            output = self.model(
+                input_ids=token_ids, attention_mask=(~padding_mask).long()
+            )
+        return ReferenceTokens(
+            tokens=self.resizer(output.last_hidden_state),
+            padding_mask=padding_mask,
+            positions=sine_positions_1d(padding_mask, self.embed_dims),
+            sentence=self.resizer(output.pooler_output),
+        )

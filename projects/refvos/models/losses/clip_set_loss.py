@@ -1,0 +1,229 @@
+"""Matching and losses over a clip (ReferFormer, Section 3.4)."""
+
+from dataclasses import dataclass
+from typing import Dict, List, Tuple
+
+import torch
+from mmdet.registry import MODELS, TASK_UTILS
+from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
+from mmdet.utils import reduce_mean
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
+
+from ...structures import RefDataSample
+
+
+@dataclass
+class ClipOutputs:
+    """What one decoder layer says about B clips.
+
+    Args:
+        scores: (B, T, N, K) class logits.
+        bboxes: (B, T, N, 4) cx, cy, w, h in 0..1 of the frame.
+        masks: (B, T, N, h, w) mask logits.
+    """
+
+    scores: Tensor
+    bboxes: Tensor
+    masks: Tensor
+
+
+@dataclass
+class ClipTargets:
+    """The referred object of each of B clips.
+
+    Args:
+        labels: (B,) its class; 0 for class-agnostic models.
+        bboxes: (B, T, 4) cx, cy, w, h in 0..1; zeros where invisible.
+        masks: (B, T, h, w) bool, sampled at the mask head's stride.
+        visible: (B, T) bool.
+    """
+
+    labels: Tensor
+    bboxes: Tensor
+    masks: Tensor
+    visible: Tensor
+
+
+@MODELS.register_module()
+class ClipSetLoss(nn.Module):
+    """Matches N trajectories to the referred object and sums the losses.
+
+    Every loss is normalised by the number of frames in which the batch's
+    objects are visible, averaged over processes.
+
+    Args:
+        assigner: mmdet assigner with clip costs.
+        num_classes: K; 1 decides "referred or not".
+        loss_cls: Focal loss over all T*N predictions.
+        loss_bbox: L1 loss of the matched boxes, all frames.
+        loss_iou: GIoU loss of the same.
+        loss_mask: Focal loss of the matched masks.
+        loss_dice: Dice loss of the same, over the whole clip.
+        mask_stride: Input pixels a mask pixel covers.
+    """
+
+    def __init__(
+        self,
+        assigner: dict,
+        num_classes: int,
+        loss_cls: dict,
+        loss_bbox: dict,
+        loss_iou: dict,
+        loss_mask: dict,
+        loss_dice: dict,
+        mask_stride: int = 4,
+    ) -> None:
+        super().__init__()
+        self.assigner = TASK_UTILS.build(assigner)
+        self.num_classes = num_classes
+        self.loss_cls = MODELS.build(loss_cls)
+        self.loss_bbox = MODELS.build(loss_bbox)
+        self.loss_iou = MODELS.build(loss_iou)
+        self.loss_mask = MODELS.build(loss_mask)
+        self.loss_dice = MODELS.build(loss_dice)
+        self.mask_stride = mask_stride
+
+    def forward(
+        self,
+        layers: List[ClipOutputs],
+        samples: List[RefDataSample],
+        padded_shape: Tuple[int, int],
+    ) -> Dict[str, Tensor]:
+        """Sum up the losses of all decoder layers.
+
+        Args:
+            layers: First to last; the last one's losses have no prefix.
+            samples: B clips with one object each, padded masks or not.
+            padded_shape: (H, W) of the batch.
+
+        Returns:
+            ``loss_cls``, ``loss_bbox``, ``loss_iou``, ``loss_mask`` and
+            ``loss_dice``, and the same with ``d0.``, ``d1.``, ... before.
+        """
+        targets = self.make_targets(
+            samples, padded_shape, layers[0].scores.device
+        )
+        count = targets.visible.sum().float()
+        count = reduce_mean(count).clamp(min=1)
+        losses = {}
+        for index, layer in enumerate(layers):
+            last = index == len(layers) - 1
+            prefix = '' if last else f'd{index}.'
+            matched = self.match(layer, targets)
+            for name, value in self.layer_losses(
+                layer, targets, matched, count
+            ).items():
+                losses[prefix + name] = value
+        return losses
+
+    def make_targets(
+        self,
+        samples: List[RefDataSample],
+        padded_shape: Tuple[int, int],
+        device: torch.device,
+    ) -> ClipTargets:
+        """Gather the truth; masks are taken at the centres of mask pixels."""
+        start = self.mask_stride // 2
+        bboxes, masks, visible, labels = [], [], [], []
+        for sample in samples:
+            height, width = sample.img_shape
+            scale = torch.tensor([width, height, width, height])
+            clip_masks = torch.zeros(
+                (len(sample), *padded_shape), dtype=torch.bool
+            )
+            clip_boxes = torch.zeros(len(sample), 4)
+            for index, frame in enumerate(sample):
+                truth = frame.gt_instances
+                if len(truth) == 0:
+                    continue
+                mask = torch.as_tensor(truth.masks.masks[0])
+                clip_masks[index, : mask.shape[0], : mask.shape[1]] = mask > 0
+                x1, y1, x2, y2 = (truth.bboxes[0].cpu() / scale).tolist()
+                clip_boxes[index] = torch.tensor(
+                    [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]
+                )
+            masks.append(
+                clip_masks[:, start :: self.mask_stride, start :: self.mask_stride]
+            )
+            bboxes.append(clip_boxes)
+            visible.append(clip_masks.flatten(1).any(1))
+            labels.append(self.label_of(sample))
+        return ClipTargets(
+            labels=torch.tensor(labels, device=device),
+            bboxes=torch.stack(bboxes).to(device),
+            masks=torch.stack(masks).to(device),
+            visible=torch.stack(visible).to(device),
+        )
+
+    def label_of(self, sample: RefDataSample) -> int:
+        """The object's class; 0 where the model is class-agnostic."""
+        if self.num_classes == 1:
+            return 0
+        return next(
+            int(frame.gt_instances.labels[0])
+            for frame in sample
+            if len(frame.gt_instances)
+        )
+
+    @torch.no_grad()
+    def match(self, layer: ClipOutputs, targets: ClipTargets) -> Tensor:
+        """Choose the query of each clip; (B,) indices."""
+        chosen = []
+        for clip in range(len(targets.labels)):
+            predicted = InstanceData(
+                scores=layer.scores[clip].transpose(0, 1),
+                bboxes=layer.bboxes[clip].transpose(0, 1),
+                masks=layer.masks[clip].transpose(0, 1),
+            )
+            truth = InstanceData(
+                labels=targets.labels[clip : clip + 1],
+                bboxes=targets.bboxes[clip : clip + 1],
+                masks=targets.masks[clip : clip + 1],
+                visible=targets.visible[clip : clip + 1],
+            )
+            assigned = self.assigner.assign(predicted, truth).gt_inds
+            chosen.append(assigned.argmax())
+        return torch.stack(chosen)
+
+    def layer_losses(
+        self,
+        layer: ClipOutputs,
+        targets: ClipTargets,
+        matched: Tensor,
+        count: Tensor,
+    ) -> Dict[str, Tensor]:
+        """Losses of one decoder layer, given the matched queries (B,)."""
+        clips = torch.arange(len(matched), device=matched.device)
+        labels = torch.full_like(
+            layer.scores[..., 0], self.num_classes, dtype=torch.long
+        )  # (B, T, N), all background
+        labels[clips, :, matched] = torch.where(
+            targets.visible, targets.labels[:, None], self.num_classes
+        )
+        boxes = layer.bboxes[clips, :, matched].flatten(0, 1)  # (B*T, 4)
+        true_boxes = targets.bboxes.flatten(0, 1)
+        masks = layer.masks[clips, :, matched].flatten(1)  # (B, T*h*w)
+        true_masks = targets.masks.flatten(1)
+        return dict(
+            loss_cls=self.loss_cls(
+                layer.scores.flatten(0, 2),
+                labels.flatten(),
+                avg_factor=count,
+            ),
+            loss_bbox=self.loss_bbox(boxes, true_boxes, avg_factor=count),
+            loss_iou=self.loss_iou(
+                bbox_cxcywh_to_xyxy(boxes),
+                bbox_cxcywh_to_xyxy(true_boxes),
+                avg_factor=count,
+            ),
+            # mmdet's focal loss takes labels: 0 is the object, 1 is not.
+            loss_mask=self.loss_mask(
+                masks.reshape(-1, 1),
+                (~true_masks).long().flatten(),
+                avg_factor=count * masks.shape[1],
+            ),
+            loss_dice=self.loss_dice(
+                masks, true_masks.float(), avg_factor=count
+            ),
+        )

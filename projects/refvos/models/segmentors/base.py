@@ -1,0 +1,191 @@
+"""What every segmentor is to the runner, the inferencer and the metrics."""
+
+from abc import ABCMeta, abstractmethod
+from typing import Any, Dict, List, Optional, Tuple, Union
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModel
+from pycocotools import mask as rle_codec
+from torch import Tensor
+
+from ...structures import (
+    RefDataSample,
+    Reference,
+    ReferencePrediction,
+    ReferenceTokens,
+    VideoFeatures,
+)
+
+Samples = Optional[List[RefDataSample]]
+
+
+class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
+    """A model in two halves, so that a video is encoded once.
+
+    ``encode_video`` does all that does not see the reference; ``refer``
+    does the rest for references given as tokens. ``loss``, ``predict`` and
+    ``tensor`` are mmengine's three modes.
+
+    Args:
+        data_preprocessor: Normalises, pads and stacks the clips.
+        test_cfg: ``threshold`` (probability above which a pixel belongs to
+            the object) and ``frame_chunk`` (frames whose masks are brought
+            to full size at once).
+        init_cfg: mmengine's initialisation.
+    """
+
+    def __init__(
+        self,
+        data_preprocessor: Optional[dict] = None,
+        test_cfg: Optional[dict] = None,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        self.test_cfg = {'threshold': 0.5, 'frame_chunk': 8}
+        self.test_cfg.update(test_cfg or {})
+
+    @abstractmethod
+    def encode_video(
+        self, frames: Tensor, image_shapes: List[Tuple[int, int]]
+    ) -> VideoFeatures:
+        """Encode clips without their references.
+
+        Args:
+            frames: (B, T, 3, H, W), normalised and padded.
+            image_shapes: (h, w) of each clip without padding.
+        """
+
+    @abstractmethod
+    def encode_references(
+        self, references: List[Reference]
+    ) -> ReferenceTokens:
+        """Encode references, one a clip."""
+
+    @abstractmethod
+    def refer(self, video: VideoFeatures, tokens: ReferenceTokens) -> Any:
+        """Find the referred object of each clip."""
+
+    @abstractmethod
+    def loss(
+        self, inputs: Tensor, data_samples: List[RefDataSample]
+    ) -> Dict[str, Tensor]:
+        """Losses of a batch of clips with one reference each."""
+
+    @abstractmethod
+    def answer(
+        self, video: VideoFeatures, tokens: ReferenceTokens
+    ) -> Tuple[Tensor, Tensor]:
+        """Answer one reference to one video.
+
+        Returns:
+            Mask logits (T, h, w) of the chosen object and its probability
+            in every frame (T,).
+        """
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: Samples = None,
+        mode: str = 'tensor',
+    ) -> Union[Dict[str, Tensor], List[RefDataSample], Any]:
+        """Run in one of mmengine's modes.
+
+        Args:
+            inputs: (B, T, 3, H, W), normalised and padded.
+            data_samples: B samples with their references.
+            mode: 'loss', 'predict' or 'tensor' (raw outputs of
+                :meth:`refer`, one reference a clip).
+        """
+        if mode not in ('loss', 'predict', 'tensor'):
+            raise ValueError(
+                f'mode is {mode!r}; expected loss, predict or tensor'
+            )
+        if data_samples is None:
+            raise ValueError(
+                'data_samples is None; they hold the references'
+            )
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        return self._forward(inputs, data_samples)
+
+    def _forward(
+        self, inputs: Tensor, data_samples: List[RefDataSample]
+    ) -> Any:
+        references = [sample.references[0] for sample in data_samples]
+        video = self.encode_video(inputs, image_shapes_of(data_samples))
+        return self.refer(video, self.encode_references(references))
+
+    @torch.no_grad()
+    def predict(
+        self, inputs: Tensor, data_samples: List[RefDataSample]
+    ) -> List[RefDataSample]:
+        """Answer all references of each video; fills ``predictions``."""
+        for frames, sample in zip(inputs, data_samples):
+            video = self.encode_video(
+                frames[None], image_shapes_of([sample])
+            )
+            sample.predictions = [
+                self.predict_reference(video, reference, sample)
+                for reference in sample.references
+            ]
+        return data_samples
+
+    def predict_reference(
+        self,
+        video: VideoFeatures,
+        reference: Reference,
+        sample: RefDataSample,
+    ) -> ReferencePrediction:
+        """Answer one reference with masks at the frames' own size."""
+        tokens = self.encode_references([reference])
+        masks, scores = self.answer(video, tokens)
+        return ReferencePrediction(
+            reference=reference,
+            masks=self.encode_masks(masks, video, sample.ori_shape),
+            score=float(scores.mean()),
+            frame_scores=scores.tolist(),
+        )
+
+    def encode_masks(
+        self,
+        logits: Tensor,
+        video: VideoFeatures,
+        original_shape: Tuple[int, int],
+    ) -> List[dict]:
+        """Bring (T, h, w) logits to full size, a few frames at a time."""
+        encoded: List[dict] = []
+        for chunk in logits.split(self.test_cfg['frame_chunk']):
+            full = to_original_size(chunk, video, original_shape)
+            masks = full.sigmoid() > self.test_cfg['threshold']
+            # pycocotools wants (h, w, T) in Fortran's order.
+            stack = masks.permute(1, 2, 0).to(torch.uint8).cpu().numpy()
+            encoded += rle_codec.encode(np.asfortranarray(stack))
+        return encoded
+
+
+def image_shapes_of(samples: List[RefDataSample]) -> List[Tuple[int, int]]:
+    """(h, w) of each clip's frames as the model sees them, unpadded."""
+    return [tuple(sample.img_shape[:2]) for sample in samples]
+
+
+def to_original_size(
+    logits: Tensor, video: VideoFeatures, original_shape: Tuple[int, int]
+) -> Tensor:
+    """Resize (T, h, w) mask logits to the frames' own size, bilinear.
+
+    A video without padding is resized in one step, as the published test
+    code does; from a padded one the padding is cut off first.
+    """
+    maps = logits[:, None].float()
+    if video.is_padded:
+        height, width = video.image_shapes[0]
+        maps = F.interpolate(
+            maps, video.padded_shape, mode='bilinear', align_corners=False
+        )[..., :height, :width]
+    return F.interpolate(
+        maps, original_shape, mode='bilinear', align_corners=False
+    )[:, 0]

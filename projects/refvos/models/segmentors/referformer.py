@@ -1,0 +1,410 @@
+"""ReferFormer: language as queries (Wu et al., CVPR 2022)."""
+
+import math
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange, repeat
+from mmdet.models.layers import (
+    MLP,
+    DeformableDetrTransformerDecoder,
+    DeformableDetrTransformerEncoder,
+    SinePositionalEncoding,
+)
+from mmdet.models.layers.transformer.utils import inverse_sigmoid
+from mmdet.registry import MODELS
+from mmcv.cnn import ConvModule
+from mmcv.ops import MultiScaleDeformableAttention
+from torch import Tensor, nn
+
+from ...structures import (
+    FeatureLevel,
+    RefDataSample,
+    Reference,
+    ReferenceTokens,
+    VideoFeatures,
+    padding_mask_of,
+)
+from ..layers import CrossModalFPN, DynamicMaskHead, PixelReferenceFusion
+from ..losses import ClipOutputs
+from .base import BaseReferringSegmentor, image_shapes_of
+
+
+@MODELS.register_module()
+class ReferFormer(BaseReferringSegmentor):
+    """Segment the object that an expression refers to in every frame.
+
+    frames -> backbone -> input projection            (``encode_video``)
+    -> fusion with words -> deformable encoder
+    -> decoder, queries made of the sentence
+    -> cross-modal FPN -> dynamic mask head           (``refer``)
+
+    Args:
+        backbone: Gives four levels, strides 4 to 32.
+        text_encoder: Makes tokens of expressions.
+        encoder: Of ``DeformableDetrTransformerEncoder``.
+        decoder: Of ``DeformableDetrTransformerDecoder``.
+        fpn: Of :class:`CrossModalFPN`, without its channels.
+        mask_head: Of :class:`DynamicMaskHead`, without ``embed_dims``.
+        in_channels: Channels of the backbone's levels, finest first.
+        fusion: Of :class:`PixelReferenceFusion`, without ``embed_dims``.
+        num_queries: N, queries a frame (Table 6a).
+        num_classes: K; 1 decides "referred or not", more name the referred
+            object's category (Table D1).
+        embed_dims: C.
+        num_levels: Levels of the deformable transformer.
+        loss: Of :class:`ClipSetLoss`; without it the model only predicts.
+        data_preprocessor: Of :class:`RefDataPreprocessor`.
+        test_cfg: See :class:`BaseReferringSegmentor`.
+        init_cfg: mmengine's initialisation.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        text_encoder: dict,
+        encoder: dict,
+        decoder: dict,
+        fpn: Optional[dict] = None,
+        mask_head: Optional[dict] = None,
+        in_channels: Sequence[int] = (256, 512, 1024, 2048),
+        fusion: Optional[dict] = None,
+        num_queries: int = 5,
+        num_classes: int = 1,
+        embed_dims: int = 256,
+        num_levels: int = 4,
+        loss: Optional[dict] = None,
+        data_preprocessor: Optional[dict] = None,
+        test_cfg: Optional[dict] = None,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        super().__init__(data_preprocessor, test_cfg, init_cfg)
+        self.embed_dims = embed_dims
+        self.num_queries = num_queries
+        self.backbone = MODELS.build(backbone)
+        self.text_encoder = MODELS.build(text_encoder)
+        self.input_projections = self.build_projections(
+            in_channels, num_levels
+        )
+        self.pixel_positions = SinePositionalEncoding(
+            embed_dims // 2, normalize=True, offset=-0.5
+        )
+        self.level_embedding = nn.Parameter(
+            torch.empty(num_levels, embed_dims)
+        )
+        self.fusion = PixelReferenceFusion(embed_dims, **(fusion or {}))
+        self.encoder = DeformableDetrTransformerEncoder(**encoder)
+        self.decoder = DeformableDetrTransformerDecoder(**decoder)
+        self.query_embedding = nn.Embedding(num_queries, embed_dims)
+        self.reference_points = nn.Linear(embed_dims, 2)
+        num_layers = self.decoder.num_layers
+        self.class_branches = nn.ModuleList(
+            nn.Linear(embed_dims, num_classes) for _ in range(num_layers)
+        )
+        self.box_branches = nn.ModuleList(
+            MLP(embed_dims, embed_dims, 4, 3) for _ in range(num_layers)
+        )
+        self.fpn = CrossModalFPN(
+            [in_channels[0]] + [embed_dims] * 3, embed_dims, **(fpn or {})
+        )
+        self.mask_head = DynamicMaskHead(embed_dims, **(mask_head or {}))
+        self.set_loss = (
+            None
+            if loss is None
+            else MODELS.build(dict(num_classes=num_classes, **loss))
+        )
+
+    def build_projections(
+        self, in_channels: Sequence[int], num_levels: int
+    ) -> nn.ModuleList:
+        """1x1 convolutions of strides 8 to 32, 3x3 of stride 2 beyond."""
+        norm = dict(type='GN', num_groups=32)
+        projections = [
+            ConvModule(
+                channels,
+                self.embed_dims,
+                1,
+                bias=True,
+                norm_cfg=norm,
+                act_cfg=None,
+            )
+            for channels in in_channels[1:]
+        ]
+        channels = in_channels[-1]
+        while len(projections) < num_levels:
+            projections.append(
+                ConvModule(
+                    channels,
+                    self.embed_dims,
+                    3,
+                    stride=2,
+                    padding=1,
+                    bias=True,
+                    norm_cfg=norm,
+                    act_cfg=None,
+                )
+            )
+            channels = self.embed_dims
+        return nn.ModuleList(projections)
+
+    def init_weights(self) -> None:
+        """Initialise as the published code does (SYSTEMS: 8)."""
+        super().init_weights()
+        for part in (self.encoder, self.decoder, self.fpn, self.fusion):
+            for parameter in part.parameters():
+                if parameter.dim() > 1:
+                    nn.init.xavier_uniform_(parameter)
+        for module in self.modules():
+            if isinstance(module, MultiScaleDeformableAttention):
+                module.init_weights()
+        for projection in self.input_projections:
+            nn.init.xavier_uniform_(projection.conv.weight)
+            nn.init.zeros_(projection.conv.bias)
+        nn.init.normal_(self.level_embedding)
+        nn.init.xavier_uniform_(self.reference_points.weight)
+        nn.init.zeros_(self.reference_points.bias)
+        for branch in self.class_branches:
+            # The probability of "referred" starts at 0.01 (focal loss).
+            nn.init.constant_(branch.bias, -math.log(99))
+        for index, branch in enumerate(self.box_branches):
+            last = branch.layers[-1]
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+            if index == 0:
+                nn.init.constant_(last.bias[2:], -2.0)
+        self.mask_head.init_weights()
+
+    # ------------------------------------------------------------- the video
+
+    def encode_video(
+        self, frames: Tensor, image_shapes: List[Tuple[int, int]]
+    ) -> VideoFeatures:
+        """Backbone and input projections.
+
+        Args:
+            frames: (B, T, 3, H, W), normalised and padded.
+            image_shapes: (h, w) of each clip without padding.
+        """
+        num_frames, padded_shape = frames.shape[1], tuple(frames.shape[-2:])
+        maps = self.extract_maps(frames)
+        mask = padding_mask_of(image_shapes, padded_shape, frames.device)
+        projected = [
+            project(features)
+            for project, features in zip(self.input_projections, maps[1:])
+        ]
+        coarser = maps[-1]
+        for project in self.input_projections[len(projected) :]:
+            coarser = project(coarser)
+            projected.append(coarser)
+        return VideoFeatures(
+            num_frames=num_frames,
+            image_shapes=image_shapes,
+            padded_shape=padded_shape,
+            high_resolution=self.make_level(maps[0], mask),
+            levels=[self.make_level(level, mask) for level in projected],
+        )
+
+    def extract_maps(self, frames: Tensor) -> List[Tensor]:
+        """Run the backbone: four maps (B*T, c, H/s, W/s), s = 4, ..., 32."""
+        if getattr(self.backbone, 'takes_clips', False):
+            return list(self.backbone(frames))
+        return list(self.backbone(frames.flatten(0, 1)))
+
+    def make_level(self, features: Tensor, mask: Tensor) -> FeatureLevel:
+        """Attach positions and padding to a level."""
+        size = features.shape[-2:]
+        small = F.interpolate(mask[:, None].float(), size)[:, 0].bool()
+        return FeatureLevel(features, self.pixel_positions(small), small)
+
+    def encode_references(
+        self, references: List[Reference]
+    ) -> ReferenceTokens:
+        return self.text_encoder(references)
+
+    # --------------------------------------------------------- the reference
+
+    def refer(
+        self, video: VideoFeatures, tokens: ReferenceTokens
+    ) -> List[ClipOutputs]:
+        """Predict trajectories, one item a decoder layer."""
+        memory, flat = self.encode(video, tokens)
+        states, references = self.decode(memory, flat, video, tokens)
+        mask_features = self.make_mask_features(memory, video, tokens)
+        outputs = []
+        for layer in range(len(states)):
+            scores, boxes = self.predict_boxes(layer, states, references)
+            masks = self.mask_head(
+                self.by_clip(states[layer], video),
+                mask_features,
+                self.by_clip(references[layer + 1][..., :2], video),
+                video.image_shapes,
+            )
+            outputs.append(
+                ClipOutputs(
+                    self.by_clip(scores, video),
+                    self.by_clip(boxes, video),
+                    masks,
+                )
+            )
+        return outputs
+
+    def encode(
+        self, video: VideoFeatures, tokens: ReferenceTokens
+    ) -> Tuple[Tensor, Dict[str, Tensor]]:
+        """Fuse with the words, then run the deformable encoder.
+
+        Returns:
+            Memory (B*T, S, C), S the pixels of all levels, and how the
+            levels lie in it.
+        """
+        num_frames = video.num_frames
+        pixels, positions, masks = [], [], []
+        for index, level in enumerate(video.levels):
+            x = rearrange(
+                level.features, '(b t) c h w -> b (t h w) c', t=num_frames
+            )
+            x = self.fusion(x, tokens)
+            pixels.append(rearrange(x, 'b (t p) c -> (b t) p c', t=num_frames))
+            place = level.positions.flatten(2).transpose(1, 2)
+            positions.append(place + self.level_embedding[index])
+            masks.append(level.padding_mask.flatten(1))
+        flat = self.describe_levels(video)
+        if video.is_padded:
+            flat['key_padding_mask'] = per_frame(
+                torch.cat(masks, 1), num_frames
+            )
+        memory = self.encoder(
+            query=torch.cat(pixels, 1),
+            query_pos=per_frame(torch.cat(positions, 1), num_frames),
+            **flat,
+        )
+        return memory, flat
+
+    def describe_levels(self, video: VideoFeatures) -> dict:
+        """Say how the levels lie in the flattened memory."""
+        masks = [level.padding_mask for level in video.levels]
+        device = masks[0].device
+        shapes = torch.tensor(
+            [mask.shape[-2:] for mask in masks], device=device
+        )
+        sizes = shapes.prod(1)
+        ratios = torch.stack([valid_ratio(mask) for mask in masks], 1)
+        return dict(
+            key_padding_mask=None,
+            spatial_shapes=shapes,
+            level_start_index=sizes.cumsum(0) - sizes,
+            valid_ratios=per_frame(ratios, video.num_frames),
+        )
+
+    def decode(
+        self,
+        memory: Tensor,
+        flat: Dict[str, Tensor],
+        video: VideoFeatures,
+        tokens: ReferenceTokens,
+    ) -> Tuple[Tensor, List[Tensor]]:
+        """Run the decoder; the sentence is the content of every query.
+
+        Returns:
+            States (layers, B*T, N, C), and reference points before the
+            first and after each layer: (B*T, N, 2), then (B*T, N, 4).
+        """
+        position = self.query_embedding.weight  # (N, C)
+        start = self.reference_points(position).sigmoid()
+        batch = len(memory)
+        states, refined = self.decoder(
+            query=repeat(
+                tokens.sentence,
+                'b c -> (b t) n c',
+                t=video.num_frames,
+                n=self.num_queries,
+            ),
+            query_pos=position.expand(batch, -1, -1),
+            value=memory,
+            reference_points=start.expand(batch, -1, -1),
+            reg_branches=self.box_branches,
+            **flat,
+        )
+        return states, [start.expand(batch, -1, -1), *refined]
+
+    def predict_boxes(
+        self, layer: int, states: Tensor, references: List[Tensor]
+    ) -> Tuple[Tensor, Tensor]:
+        """Class logits (B*T, N, K) and boxes (B*T, N, 4) of one layer."""
+        state = states[layer]
+        delta = self.box_branches[layer](state)
+        reference = inverse_sigmoid(references[layer])
+        if reference.shape[-1] == 2:
+            reference = F.pad(reference, (0, 2))
+        return self.class_branches[layer](state), (delta + reference).sigmoid()
+
+    def make_mask_features(
+        self, memory: Tensor, video: VideoFeatures, tokens: ReferenceTokens
+    ) -> Tensor:
+        """Run the cross-modal FPN; (B*T, C, H/4, W/4)."""
+        levels = [video.high_resolution]
+        start = 0
+        for level in video.levels[:3]:
+            height, width = level.features.shape[-2:]
+            part = memory[:, start : start + height * width]
+            start += height * width
+            levels.append(
+                FeatureLevel(
+                    rearrange(part, 'n (h w) c -> n c h w', h=height),
+                    level.positions,
+                    level.padding_mask,
+                )
+            )
+        return self.fpn(levels, tokens, video.is_padded)
+
+    @staticmethod
+    def by_clip(x: Tensor, video: VideoFeatures) -> Tensor:
+        """(B*T, ...) -> (B, T, ...)."""
+        return x.unflatten(0, (-1, video.num_frames))
+
+    # ------------------------------------------------- training and answering
+
+    def loss(
+        self, inputs: Tensor, data_samples: List[RefDataSample]
+    ) -> Dict[str, Tensor]:
+        """Losses of B clips with one reference each."""
+        layers = self._forward(inputs, data_samples)
+        return self.set_loss(
+            layers, data_samples, tuple(inputs.shape[-2:])
+        )
+
+    def answer(
+        self, video: VideoFeatures, tokens: ReferenceTokens
+    ) -> Tuple[Tensor, Tensor]:
+        """Pick the query with the best mean score and draw only its mask.
+
+        Returns:
+            Mask logits (T, h, w), probabilities (T,) (Section 3.5).
+        """
+        memory, flat = self.encode(video, tokens)
+        states, references = self.decode(memory, flat, video, tokens)
+        scores = self.class_branches[-1](states[-1]).sigmoid()
+        scores = scores.amax(-1)  # (T, N); the likeliest class
+        best = scores.mean(0).argmax()
+        masks = self.mask_head(
+            states[-1][None, :, best, None],
+            self.make_mask_features(memory, video, tokens),
+            references[-1][None, :, best, None, :2],
+            video.image_shapes,
+        )
+        return masks[0, :, 0], scores[:, best]
+
+
+def valid_ratio(padding_mask: Tensor) -> Tensor:
+    """Share of a level that is frame: (B, h, w) bool -> (B, 2) as w, h."""
+    valid = ~padding_mask
+    height, width = padding_mask.shape[-2:]
+    return torch.stack(
+        (valid[:, 0].sum(1) / width, valid[:, :, 0].sum(1) / height), -1
+    )
+
+
+def per_frame(x: Tensor, num_frames: int) -> Tensor:
+    """Give each frame its clip's values: (B, ...) -> (B*T, ...)."""
+    return x[:, None].expand(-1, num_frames, *x.shape[1:]).flatten(0, 1)

@@ -1,0 +1,100 @@
+"""What the two halves of a segmentor hand to each other."""
+
+from dataclasses import dataclass
+from typing import List, Optional, Sequence, Tuple
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class ReferenceTokens:
+    """A batch of encoded references, whatever they were made of.
+
+    Args:
+        tokens: (B, L, C): one a word (text), a piece of speech, or a second
+            of sound.
+        padding_mask: (B, L) bool, True where a token is padding.
+        positions: (B, L, C) positions of the tokens.
+        sentence: (B, C), the whole reference in one vector.
+    """
+
+    tokens: Tensor
+    padding_mask: Tensor
+    positions: Tensor
+    sentence: Tensor
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, index: slice) -> 'ReferenceTokens':
+        return ReferenceTokens(
+            self.tokens[index],
+            self.padding_mask[index],
+            self.positions[index],
+            self.sentence[index],
+        )
+
+
+@dataclass
+class FeatureLevel:
+    """One level of the pyramid, for B clips of T frames.
+
+    Args:
+        features: (B*T, C, h, w), clip by clip.
+        positions: (B, C, h, w), the same in every frame of a clip.
+        padding_mask: (B, h, w) bool, True where there is no frame.
+    """
+
+    features: Tensor
+    positions: Tensor
+    padding_mask: Tensor
+
+
+@dataclass
+class VideoFeatures:
+    """What is known of a batch of clips before the reference is seen.
+
+    Args:
+        num_frames: T.
+        image_shapes: (h, w) of each clip's frames without padding.
+        padded_shape: (H, W) of the batch.
+        high_resolution: The backbone's stride-4 level, not projected.
+        levels: The projected levels, finest first.
+    """
+
+    num_frames: int
+    image_shapes: List[Tuple[int, int]]
+    padded_shape: Tuple[int, int]
+    high_resolution: FeatureLevel
+    levels: List[FeatureLevel]
+
+    def __len__(self) -> int:
+        return len(self.image_shapes)
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether any clip is smaller than the batch; known on the host."""
+        return any(
+            tuple(shape) != tuple(self.padded_shape)
+            for shape in self.image_shapes
+        )
+
+
+def padding_mask_of(
+    image_shapes: Sequence[Tuple[int, int]],
+    padded_shape: Tuple[int, int],
+    device: Optional[torch.device] = None,
+) -> Tensor:
+    """Say where a batch of clips holds no frame.
+
+    Returns:
+        (B, H, W) bool, True right of and below each clip's frames.
+    """
+    height, width = padded_shape
+    mask = torch.ones(
+        len(image_shapes), height, width, dtype=torch.bool, device=device
+    )
+    for clip, (h, w) in zip(mask, image_shapes):
+        clip[:h, :w] = False
+    return mask

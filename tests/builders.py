@@ -1,0 +1,84 @@
+"""Small things that several tests build."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import List, Optional
+
+import numpy as np
+import torch
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+from mmdet.structures.mask import BitmapMasks
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
+
+import refvos  # noqa: F401  (registers the models)
+from refvos.structures import RefDataSample, Reference
+
+ROOT = Path(__file__).parents[1]
+
+
+def load_config(path: str, options: Optional[dict] = None) -> Config:
+    """Read a config of the repository, with overrides."""
+    config = Config.fromfile(ROOT / path)
+    config.merge_from_dict(options or {})
+    return config
+
+
+def build_model(path: str, options: Optional[dict] = None):
+    """Build the model of a config, in evaluation mode."""
+    init_default_scope('mmdet')
+    return MODELS.build(load_config(path, options).model).eval()
+
+
+def load_script(path: str) -> ModuleType:
+    """Import a script of tools/ as a module."""
+    spec = importlib.util.spec_from_file_location(
+        Path(path).stem, ROOT / path
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def make_sample(
+    masks: np.ndarray,
+    boxes: Optional[torch.Tensor] = None,
+    references: Optional[List[Reference]] = None,
+) -> RefDataSample:
+    """A clip with one object.
+
+    Args:
+        masks: (T, h, w) bool.
+        boxes: (T, 4) x1, y1, x2, y2 in pixels; from the masks if None.
+        references: Of the sample.
+    """
+    num_frames, height, width = masks.shape
+    sample = RefDataSample(
+        metainfo=dict(
+            video_id='video',
+            frame_ids=[f'{i:05d}' for i in range(num_frames)],
+            ori_shape=(height, width),
+            img_shape=(height, width),
+            num_frames=num_frames,
+        )
+    )
+    frames = []
+    for index, mask in enumerate(masks):
+        frame = DetDataSample(metainfo=dict(img_shape=(height, width)))
+        count = int(mask.any())
+        bitmap = BitmapMasks(
+            mask[None][:count].astype(np.uint8), height, width
+        )
+        given = None if boxes is None else boxes[index : index + 1][:count]
+        frame.gt_instances = InstanceData(
+            masks=bitmap,
+            bboxes=bitmap.get_bboxes().tensor if given is None else given,
+            labels=torch.zeros(count, dtype=torch.long),
+        )
+        frames.append(frame)
+    sample.video_data_samples = frames
+    sample.references = references or [Reference('0', text='a shape')]
+    return sample
