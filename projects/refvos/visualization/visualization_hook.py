@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, List, Optional, Sequence
 
 import numpy as np
-from mmdet.registry import HOOKS, VISUALIZERS
+from mmdet.registry import HOOKS
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -29,7 +29,7 @@ class RefVOSVisualizationHook(Hook):
         max_videos: Draw so many videos; 0 for none.
         out_dir: Folder, relative to the run's log folder.
         draw_gt: Outline the true masks in white, where known.
-        visualizer: Config of the visualizer that draws.
+        visualizer: Arguments of the ``RefVOSVisualizer`` that draws.
 
     Raises:
         InputError: If samples have no ``img_paths``, or a frame can't be
@@ -51,9 +51,8 @@ class RefVOSVisualizationHook(Hook):
         self.out_dir = out_dir
         self.draw_gt = draw_gt
         # Its own, so that any visualizer may be the run's.
-        config = {'type': 'RefVOSVisualizer', 'name': 'overlays'}
-        self._visualizer: RefVOSVisualizer = VISUALIZERS.build(
-            {**config, **(visualizer or {})}
+        self._visualizer = RefVOSVisualizer(
+            **{'name': 'overlays', **(visualizer or {})}
         )
         self._num_drawn = 0
 

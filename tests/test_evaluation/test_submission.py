@@ -1,0 +1,157 @@
+import os
+import zipfile
+
+import numpy as np
+import pytest
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from mmengine.evaluator import Evaluator
+from PIL import Image
+
+from refvos.errors import InputError
+from refvos.evaluation import JFMetric, RefYouTubeVOSSubmission
+
+from .videos import SIZE, make_sample, predict, random_video, rle, square
+
+NUM_VIDEOS = 5
+
+
+def submit(prefix, samples, *metrics):
+    submission = RefYouTubeVOSSubmission(str(prefix))
+    evaluator = Evaluator([*metrics, submission])
+    for sample in samples:
+        evaluator.process([sample])
+    return evaluator.evaluate(len(samples))
+
+
+def files_below(folder):
+    """Relative name -> bytes."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob('*'))
+        if path.is_file()
+    }
+
+
+def sample_of(mask, **kwargs):
+    return make_sample([predict([mask] * 2)], None, **kwargs)
+
+
+def test_tree_and_zip(tmp_path):
+    masks = [square(2, 2), square(12, 20)]
+    sample = make_sample([predict(masks, '0'), predict(masks, '7')], None)
+    metrics = submit(tmp_path / 'out', [sample])
+    assert metrics == {'submission/masks': 4}
+    names = [
+        f'Annotations/cat/{reference}/{frame}.png'
+        for reference in ('0', '7')
+        for frame in ('00000', '00005')
+    ]
+    files = files_below(tmp_path / 'out')
+    assert list(files) == names
+    for name, mask in zip(names, masks * 2, strict=True):
+        with Image.open(tmp_path / 'out' / name) as image:
+            assert image.mode == 'L'
+            assert image.size == (SIZE[1], SIZE[0])
+            assert (np.asarray(image) == 255 * mask).all()
+    with zipfile.ZipFile(tmp_path / 'out.zip') as archive:
+        assert {n: archive.read(n) for n in archive.namelist()} == files
+    assert sorted(os.listdir(tmp_path)) == ['out', 'out.zip']
+    assert os.listdir(tmp_path / 'out') == ['Annotations']
+
+
+def test_goes_with_the_metric(tmp_path):
+    truth = {'1': [rle(square(2, 2))] * 2}
+    sample = make_sample([predict([square(2, 2)] * 2)], truth)
+    metrics = submit(tmp_path / 'out', [sample], JFMetric())
+    assert metrics == {'J&F': 100, 'J': 100, 'F': 100, 'submission/masks': 2}
+
+
+def test_new_results_replace_old_ones_and_nothing_else(tmp_path):
+    submit(tmp_path / 'out', [sample_of(square(2, 2), video_id='old')])
+    (tmp_path / 'out' / 'notes.txt').write_text('mine')
+    submit(tmp_path / 'out', [sample_of(square(2, 2), video_id='new')])
+    annotations = tmp_path / 'out' / 'Annotations'
+    assert os.listdir(annotations) == ['new']
+    assert (tmp_path / 'out' / 'notes.txt').read_text() == 'mine'
+    with zipfile.ZipFile(tmp_path / 'out.zip') as archive:
+        assert archive.namelist()[0] == 'Annotations/new/0/00000.png'
+        assert len(archive.namelist()) == 2
+
+
+def test_a_run_that_fails_leaves_the_old_result(tmp_path):
+    out = tmp_path / 'out'
+    submit(out, [sample_of(square(2, 2), video_id='old')])
+    before = files_below(out / 'Annotations')
+    archive = (tmp_path / 'out.zip').read_bytes()
+    bad = sample_of(square(2, 2), video_id='bad')
+    bad.predictions[0].masks[1] = rle(np.zeros((3, 4)))
+    good = sample_of(square(2, 2), video_id='good')
+    with pytest.raises(InputError, match=r'frame 00005 is \[3, 4\]'):
+        submit(out, [good, bad])
+    assert files_below(out / 'Annotations') == before
+    assert (tmp_path / 'out.zip').read_bytes() == archive
+    # What the failed run left does not get into the next result.
+    submit(out, [sample_of(square(2, 2), video_id='next')])
+    assert os.listdir(out) == ['Annotations']
+    assert os.listdir(out / 'Annotations') == ['next']
+
+
+def test_a_mask_lost_on_the_way_is_found(tmp_path):
+    submit(tmp_path / 'out', [sample_of(square(2, 2), video_id='old')])
+    submission = RefYouTubeVOSSubmission(str(tmp_path / 'out'))
+    submission.process(None, [sample_of(square(2, 2)).to_dict()])
+    lost = next((tmp_path / 'out').glob('.*/rank0/cat/0/00005.png'))
+    lost.write_bytes(b'cut short')
+    with pytest.raises(InputError, match=r'00005.png: size .* is None'):
+        submission.evaluate(1)
+    assert os.listdir(tmp_path / 'out' / 'Annotations') == ['old']
+
+
+def test_a_kill_between_two_renames_is_mended(tmp_path):
+    out = tmp_path / 'out'
+    submit(out, [sample_of(square(2, 2), video_id='old')])
+    before = files_below(out / 'Annotations')
+    os.replace(out / 'Annotations', out / '.Annotations.old')
+    bad = sample_of(square(2, 2))
+    bad.predictions[0].masks.pop()
+    with pytest.raises(InputError, match='number of masks is 1'):
+        submit(out, [bad])
+    assert files_below(out / 'Annotations') == before
+    assert not (out / '.Annotations.old').exists()
+
+
+@pytest.mark.parametrize('name', ['..', '', 'a/b', '/etc/passwd', 3])
+def test_names_cannot_leave_the_folder(tmp_path, name):
+    with pytest.raises(InputError, match='expected a plain file name'):
+        submit(tmp_path / 'out', [sample_of(square(2, 2), video_id=name)])
+    sample = make_sample([predict([square(2, 2)] * 2, name)], None)
+    with pytest.raises(InputError, match='expected a plain file name'):
+        submit(tmp_path / 'out', [sample])
+    assert not list(tmp_path.rglob('*.png'))
+
+
+def run_one_rank(rank, folder):
+    """The sampler begins anew where the videos don't come out even."""
+    dist.init_process_group(
+        'gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2
+    )
+    submission = RefYouTubeVOSSubmission(
+        f'{folder}/two', collect_dir=f'{folder}/collect'
+    )
+    evaluator = Evaluator([submission])
+    for i in range(rank, NUM_VIDEOS + 1, 2):
+        evaluator.process([random_video(i % NUM_VIDEOS)])
+    # 1 + 2 + 3 + 1 + 2 expressions of 3 frames.
+    assert evaluator.evaluate(NUM_VIDEOS) == {'submission/masks': 27}
+    dist.destroy_process_group()
+
+
+def test_two_processes_write_what_one_writes(tmp_path):
+    submit(tmp_path / 'one', [random_video(i) for i in range(NUM_VIDEOS)])
+    mp.spawn(run_one_rank, (str(tmp_path),), nprocs=2)
+    one = files_below(tmp_path / 'one')
+    assert len(one) == 27
+    assert files_below(tmp_path / 'two') == one
+    with zipfile.ZipFile(tmp_path / 'two.zip') as archive:
+        assert archive.namelist() == list(one)
