@@ -1,0 +1,26 @@
+from .atomic import AtomicLocalBackend, remove_leftovers, write_atomically
+from .checkpoint_hook import (
+    AtomicCheckpointHook,
+    find_latest_checkpoint,
+    is_whole,
+)
+from .config_check import check_config, check_overrides
+from .safe_checkpoint import (
+    load_checkpoint_file,
+    register_safe_loaders,
+    set_trust,
+)
+
+__all__ = [
+    'AtomicCheckpointHook',
+    'AtomicLocalBackend',
+    'check_config',
+    'check_overrides',
+    'find_latest_checkpoint',
+    'is_whole',
+    'load_checkpoint_file',
+    'register_safe_loaders',
+    'remove_leftovers',
+    'set_trust',
+    'write_atomically',
+]

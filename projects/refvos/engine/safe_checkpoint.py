@@ -1,0 +1,276 @@
+"""Read checkpoints without running what is in them.
+
+A ``.pth`` file is a pickle, and a pickle can run any code when it is read.
+Ours are read with torch's restricted unpickler and a list of what a
+checkpoint needs; anything else is refused unless the user says that the
+file's source is trusted.
+"""
+
+import argparse
+import io
+import os
+import os.path as osp
+import re
+from collections.abc import Callable
+from pickle import UnpicklingError
+from typing import Any, Dict, List, Optional, Union
+from urllib.parse import urlparse
+
+import numpy as np
+import torch
+from mmengine.fileio import get_file_backend
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import CheckpointLoader
+from mmengine.runner.checkpoint import (
+    get_deprecated_model_names,
+    get_external_models,
+    get_mmcls_models,
+    get_torchvision_models,
+)
+
+from ..errors import InputError, describe
+
+MapLocation = Union[str, torch.device, Callable, None]
+
+OBJECT_STORES = (r'(\S+\:)?s3://', r'(\S+\:)?petrel://')
+FILE_TYPES = 'a .pth, .pt or .safetensors file'
+# ``?`` to ``d`` are booleans, integers and floats; ``S`` and ``U`` strings.
+DTYPE_CODES = '?bBhHiIlLqQefdSU'
+
+_trusted = False
+
+
+def set_trust(trust: bool) -> None:
+    """Say whether this process may read pickles that can run code.
+
+    It holds for every way of loading: :func:`load_checkpoint_file`,
+    ``Runner.load_checkpoint``, ``load_from``, ``resume`` and the
+    ``Pretrained`` initialiser. The tools set it from
+    ``--trust-checkpoint``.
+    """
+    global _trusted
+    _trusted = trust
+
+
+def load_checkpoint_file(
+    path: str,
+    map_location: MapLocation = 'cpu',
+    trust: Optional[bool] = None,
+) -> Dict[str, Any]:
+    """Read a checkpoint from a local file.
+
+    Args:
+        path: A ``.safetensors`` file, or a ``.pth``/``.pt`` pickle.
+        map_location: Where tensors go, as in :func:`torch.load`; a callable
+            is not used for safetensors, which are read to the CPU then.
+        trust: Read pickles without restriction. None: as said by
+            :func:`set_trust`, which starts as no.
+
+    Returns:
+        What the file holds: the checkpoint's dict, or for safetensors the
+        tensors by name.
+
+    Raises:
+        InputError: The file is missing, damaged, holds no dict, or wants
+            more than tensors and plain data without being trusted.
+    """
+    path = osp.expanduser(path)
+    if not osp.isfile(path):
+        found = 'a folder' if osp.isdir(path) else 'missing'
+        raise InputError.of(path, 'checkpoint', found, FILE_TYPES)
+    if path.endswith('.safetensors'):
+        return _load_safetensors(path, map_location)
+    return _load_pickle(path, path, map_location, trust)
+
+
+def _load_safetensors(path: str, map_location: MapLocation) -> Dict[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    place = 'cpu'
+    if isinstance(map_location, (str, torch.device)):
+        place = str(map_location)
+    try:
+        return load_file(path, device=place)
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path, error) from error
+
+
+def _load_pickle(
+    source: Union[str, io.BytesIO],
+    name: str,
+    map_location: MapLocation,
+    trust: Optional[bool] = None,
+) -> Dict[str, Any]:
+    """Read a pickle from a file or from memory; ``name`` is for messages."""
+    trust = _trusted if trust is None else trust
+    try:
+        # Ours replaces whatever else the process has declared safe.
+        with torch.serialization.safe_globals(_allowed_globals()):
+            content = torch.load(
+                source, map_location=map_location, weights_only=not trust
+            )
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    # A damaged pickle can fail with any exception whatever.
+    except Exception as error:
+        wanted = re.search(r'GLOBAL (\S+)', str(error))
+        if wanted is not None and not trust:
+            raise InputError.of(
+                name,
+                'a global that the pickle wants',
+                wanted[1],
+                'tensors and plain data only; a file from a source that you '
+                'trust is read with --trust-checkpoint',
+            ) from error
+        raise _damaged(name, error) from error
+    if not isinstance(content, dict):
+        raise InputError.of(
+            name, 'content', type(content).__name__, 'a dict of weights'
+        )
+    return content
+
+
+def _damaged(path: str, error: Exception) -> InputError:
+    reason = f'{type(error).__name__}: {error}'.splitlines()[0].rstrip('.')
+    size = osp.getsize(path) if osp.isfile(path) else None
+    return InputError(
+        describe(path, 'size in bytes', size, 'a whole checkpoint')
+        + f' (it cannot be read: {reason[:160]})'
+    )
+
+
+def _history_buffer_method(owner: Any, name: str) -> Any:
+    """Stand in for ``getattr``, which would reach any module from anywhere.
+
+    A ``HistoryBuffer`` is pickled with its methods ``min``, ``max``,
+    ``current`` and ``mean`` as ``getattr(HistoryBuffer, name)``.
+    """
+    allowed = HistoryBuffer._statistics_methods
+    HistoryBuffer()  # Registers the four methods.
+    if owner is not HistoryBuffer or name not in allowed:
+        raise UnpicklingError(f'GLOBAL builtins.getattr({name!r}) is refused')
+    return allowed[name]
+
+
+def _allowed_globals() -> List[Any]:
+    """What mmengine's and the published checkpoints hold besides tensors.
+
+    mmengine's message hub has log histories (``HistoryBuffer`` on numpy
+    arrays) and scores (numpy scalars). The published checkpoints keep their
+    command line, an ``argparse.Namespace``. None of it can run code.
+    """
+    core = getattr(np, '_core', None) or np.core
+    functions = [core.multiarray._reconstruct, core.multiarray.scalar]
+    # numpy 1 and 2 name the module differently; read files of both.
+    named = [
+        (function, f'numpy.{module}.multiarray.{function.__name__}')
+        for function in functions
+        for module in ('core', '_core')
+    ]
+    dtypes = {type(np.dtype(code)) for code in DTYPE_CODES}
+    return [
+        HistoryBuffer,
+        (_history_buffer_method, 'builtins.getattr'),
+        *named,
+        np.ndarray,
+        np.dtype,
+        *dtypes,
+        argparse.Namespace,
+    ]
+
+
+# Everything of mmengine that loads a checkpoint goes through the schemes of
+# CheckpointLoader. Its own loaders fall back to unrestricted unpickling
+# (0.10.12) or cannot read their own checkpoints (0.10.7 with torch >= 2.6).
+def load_from_local(
+    filename: str, map_location: MapLocation = None
+) -> Dict[str, Any]:
+    """mmengine's loader of local files, made safe."""
+    checkpoint = load_checkpoint_file(filename, map_location)
+    if filename.endswith('.safetensors'):
+        # Hooks (EMA) look for this key.
+        checkpoint = {'state_dict': checkpoint, 'meta': {}}
+    return checkpoint
+
+
+def load_from_http(
+    filename: str, map_location: MapLocation = None
+) -> Dict[str, Any]:
+    """Download into torch's cache, once, and read the file safely."""
+    folder = osp.join(torch.hub.get_dir(), 'checkpoints')
+    target = osp.join(folder, osp.basename(urlparse(filename).path))
+    if not osp.exists(target):
+        os.makedirs(folder, exist_ok=True)
+        # Written to a temporary name and moved, so that several processes
+        # may do it at the same time.
+        torch.hub.download_url_to_file(filename, target, progress=False)
+    return load_from_local(target, map_location)
+
+
+def load_from_object_store(
+    filename: str, map_location: MapLocation = None
+) -> Dict[str, Any]:
+    """mmengine's loader for s3 and petrel, made safe."""
+    backend = get_file_backend(filename, backend_args={'backend': 'petrel'})
+    return _load_pickle(
+        io.BytesIO(backend.get(filename)), filename, map_location
+    )
+
+
+def load_from_model_zoo(
+    filename: str, map_location: MapLocation = None
+) -> Dict[str, Any]:
+    """mmengine's ``torchvision://`` and ``open-mmlab://`` names, made safe."""
+    zoo, name = filename.split('://', 1)
+    if zoo in ('torchvision', 'modelzoo'):
+        urls = get_torchvision_models()
+    elif zoo == 'mmcls':
+        urls = get_mmcls_models()
+    else:
+        urls = get_external_models()
+        name = get_deprecated_model_names().get(name, name)
+    if name not in urls:
+        raise InputError.of(filename, 'model', name, f'a name known to {zoo}')
+    checkpoint = load_from_http(urls[name], map_location)
+    if zoo != 'mmcls':
+        return checkpoint
+    weights = checkpoint.get('state_dict', checkpoint)
+    prefix = 'backbone.'
+    return {
+        'state_dict': {
+            key[len(prefix) :]: value
+            for key, value in weights.items()
+            if key.startswith(prefix)
+        }
+    }
+
+
+def refuse_pavi(filename: str, map_location: MapLocation = None) -> None:
+    """pavi's own loader unpickles without restriction."""
+    raise InputError.of(
+        filename, 'checkpoint', 'pavi://', f'{FILE_TYPES} or an https address'
+    )
+
+
+def register_safe_loaders() -> None:
+    """Put our loaders in place of all of mmengine's."""
+    register = CheckpointLoader.register_scheme
+    register('', load_from_local, force=True)
+    register(('http://', 'https://'), load_from_http, force=True)
+    register(OBJECT_STORES, load_from_object_store, force=True)
+    register(
+        (
+            'modelzoo://',
+            'torchvision://',
+            'open-mmlab://',
+            'openmmlab://',
+            'mmcls://',
+        ),
+        load_from_model_zoo,
+        force=True,
+    )
+    register('pavi://', refuse_pavi, force=True)
+
+
+register_safe_loaders()

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Test with several processes, one a GPU (or a share of the CPU without).
+#
+#   tools/dist_test.sh CONFIG CHECKPOINT GPUS [arguments of test.py]
+#
+# Several machines: run it on each with NNODES, NODE_RANK (0, 1, ...),
+# MASTER_ADDR (the first machine) and PORT set; GPUS is per machine.
+set -euo pipefail
+if [ $# -lt 3 ]; then
+    sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+fi
+config=$1
+checkpoint=$2
+gpus=$3
+
+exec "${PYTHON:-python}" -m torch.distributed.run \
+    --nnodes="${NNODES:-1}" \
+    --node-rank="${NODE_RANK:-0}" \
+    --master-addr="${MASTER_ADDR:-127.0.0.1}" \
+    --master-port="${PORT:-29500}" \
+    --nproc-per-node="$gpus" \
+    "$(dirname "$0")/test.py" "$config" "$checkpoint" \
+    --launcher pytorch "${@:4}"

@@ -1,0 +1,116 @@
+"""Test a model: the config's metrics on the config's test set.
+
+python tools/test.py CONFIG CHECKPOINT
+python tools/test.py CONFIG CHECKPOINT --out table.csv --show-dir overlays
+tools/dist_test.sh CONFIG CHECKPOINT 8
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Dict, List, Optional
+
+from mmdet.registry import METRICS
+from mmengine.config import Config
+
+from refvos.engine.cli import (
+    add_common_arguments,
+    build_runner,
+    check_checkpoint,
+    prepare_config,
+    run_tool,
+)
+from refvos.engine.config_check import accepted_arguments
+from refvos.errors import InputError
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        'checkpoint', help='weights: .pth, .pt, .safetensors or an address'
+    )
+    parser.add_argument(
+        '--out',
+        metavar='TABLE',
+        help='write the scores of every expression to this .csv or .json file',
+    )
+    parser.add_argument(
+        '--show-dir',
+        metavar='DIR',
+        help='draw the predicted masks over the frames into this folder',
+    )
+    parser.add_argument(
+        '--wrong-references',
+        action='store_true',
+        help='ask for another object of the same video than the one that is '
+        'scored: what a model reaches without listening',
+    )
+    add_common_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def evaluators(cfg: Config) -> List[dict]:
+    value = cfg.test_evaluator
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def set_table(cfg: Config, path: str) -> None:
+    """Tell the metrics that write a table where to."""
+    if not path.endswith(('.csv', '.json')):
+        raise InputError.of('--out', 'file name', path, 'a .csv or .json file')
+    able = []
+    for evaluator in evaluators(cfg):
+        metric = METRICS.get(evaluator['type'])
+        if 'per_expression_table' in (accepted_arguments(metric) or ()):
+            able.append(evaluator)
+    if not able:
+        raise InputError.of(
+            '--out',
+            'test_evaluator',
+            [evaluator['type'] for evaluator in evaluators(cfg)],
+            'a metric with per_expression_table, e.g. JFMetric',
+        )
+    able[0]['per_expression_table'] = path
+
+
+def set_drawing(cfg: Config, folder: str) -> None:
+    """Tell the visualization hook to draw."""
+    hooks: Dict[str, dict] = cfg.get('default_hooks', {})
+    if 'visualization' not in hooks:
+        raise InputError.of(
+            '--show-dir',
+            'default_hooks',
+            list(hooks),
+            "a hook named 'visualization' in the config",
+        )
+    hooks['visualization'].update(draw=True, test_out_dir=folder)
+
+
+def main(argv: Optional[Sequence[str]] = None) -> Dict[str, float]:
+    args = parse_args(argv)
+    check_checkpoint(args.checkpoint, 'checkpoint')
+    cfg = prepare_config(args)
+    if 'test_dataloader' not in cfg or 'test_evaluator' not in cfg:
+        raise InputError.of(
+            args.config,
+            'test_dataloader, test_evaluator',
+            None,
+            'a test set and its metric',
+        )
+    cfg.load_from = args.checkpoint
+    cfg.resume = False
+    if args.out is not None:
+        set_table(cfg, args.out)
+    if args.show_dir is not None:
+        set_drawing(cfg, args.show_dir)
+    if args.wrong_references:
+        cfg.test_dataloader.dataset.wrong_references = True
+    return build_runner(cfg).test()
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))

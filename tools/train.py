@@ -1,0 +1,96 @@
+"""Train a model.
+
+    python tools/train.py configs/mini/referformer_mini.py
+    python tools/train.py CONFIG --resume
+    tools/dist_train.sh CONFIG 8
+
+Checkpoints appear in the work folder only when they are whole: stop the run
+at any time, even with SIGKILL, and go on with --resume.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Optional
+
+from mmengine.config import Config
+from mmengine.device import get_device
+
+from refvos.engine.cli import (
+    add_common_arguments,
+    build_runner,
+    check_checkpoint,
+    prepare_config,
+    run_tool,
+)
+from refvos.errors import InputError
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on with this checkpoint, optimizer and all; without a value '
+        'with the last whole one in the work folder, and from the beginning '
+        'where there is none',
+    )
+    parser.add_argument(
+        '--load-from',
+        metavar='CHECKPOINT',
+        help='start from these weights (fine-tuning): epoch 0, new optimizer',
+    )
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='automatic mixed precision (needs a GPU)',
+    )
+    parser.add_argument(
+        '--seed', type=int, help='seed of the random number generators'
+    )
+    add_common_arguments(parser)
+    args = parser.parse_args(argv)
+    if args.resume not in (None, 'auto') and args.load_from:
+        parser.error('--resume CHECKPOINT and --load-from exclude each other')
+    return args
+
+
+def apply_args(cfg: Config, args: argparse.Namespace) -> None:
+    """Put the arguments of training into the config."""
+    if args.load_from is not None:
+        check_checkpoint(args.load_from, '--load-from')
+        cfg.load_from = args.load_from
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None
+        if args.resume != 'auto':
+            check_checkpoint(args.resume, '--resume')
+            cfg.load_from = args.resume
+    if args.seed is not None:
+        cfg.setdefault('randomness', {})['seed'] = args.seed
+    if args.amp:
+        if get_device() == 'cpu':
+            raise InputError.of('--amp', 'device', 'cpu', 'a GPU')
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    args = parse_args(argv)
+    cfg = prepare_config(args)
+    if 'train_dataloader' not in cfg:
+        raise InputError.of(
+            args.config, 'train_dataloader', None, 'a dataloader to train with'
+        )
+    apply_args(cfg, args)
+    build_runner(cfg).train()
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))
