@@ -1,0 +1,176 @@
+"""Expressions for the objects of a scene: proposed by chance, then proven.
+
+Every expression is kept only where its description, evaluated on the scene,
+fits exactly one object. One with a claim (place, motion, relation, order) is
+kept only where the noun alone would not do.
+"""
+
+from dataclasses import dataclass
+from typing import Dict, List, Optional
+
+import numpy as np
+
+from .claims import (
+    DIRECTIONS,
+    MOTION_CLAIMS,
+    RELATIONS,
+    Claim,
+    Description,
+    Motion,
+    Noun,
+    Order,
+    Place,
+    Relation,
+)
+from .facts import Facts
+from .scene import SceneObject
+from .wording import PLACES, word
+
+KINDS_OF_EXPRESSION = (
+    'appearance',
+    'place',
+    'motion',
+    'relation',
+    'order',
+)
+# How often each kind is tried. Chosen so that the shares of what is found
+# come near 45, 20, 10, 15 and 10 %.
+WEIGHTS = {
+    'appearance': 0.25,
+    'place': 0.38,
+    'motion': 0.09,
+    'relation': 0.32,
+    'order': 0.08,
+}
+TRIES = 24
+NUM_EXPRESSIONS = {2: 0.35, 3: 0.40, 4: 0.25}
+DIRECTION_SHARE = 0.15
+
+
+@dataclass(frozen=True)
+class Expression:
+    """One reference to one object.
+
+    Args:
+        text: Lower case, no punctuation.
+        kind: One of ``KINDS_OF_EXPRESSION``.
+        object_id: The object meant; None where nothing fits (a null
+            expression; none is made yet).
+        unseen: Whether the object is of a held-out combination.
+        description: What was proven of it.
+    """
+
+    text: str
+    kind: str
+    object_id: Optional[str]
+    unseen: bool
+    description: Description
+
+
+def express(rng: np.random.Generator, facts: Facts) -> List[Expression]:
+    """Refer to every object in up to four ways, in an order by chance."""
+    expressions: List[Expression] = []
+    for target, item in enumerate(facts.objects):
+        wanted = int(
+            rng.choice(
+                list(NUM_EXPRESSIONS), p=list(NUM_EXPRESSIONS.values())
+            )
+        )
+        found: Dict[str, Expression] = {}
+        for kind in draw_kinds(rng, wanted):
+            description = search(rng, facts, target, kind)
+            if description is None or len(found) == wanted:
+                continue
+            text = word(rng, description)
+            found[text] = Expression(
+                text, kind, item.id, item.unseen, description
+            )
+        expressions.extend(found.values())
+    return [expressions[i] for i in rng.permutation(len(expressions))]
+
+
+def draw_kinds(rng: np.random.Generator, wanted: int) -> List[str]:
+    """The kinds to try, in turn: more than wanted, as many won't be found."""
+    shares = np.array(list(WEIGHTS.values()))
+    kinds = rng.choice(
+        list(WEIGHTS), size=3 * wanted, p=shares / shares.sum()
+    )
+    return [str(kind) for kind in kinds]
+
+
+def search(
+    rng: np.random.Generator, facts: Facts, target: int, kind: str
+) -> Optional[Description]:
+    """Propose descriptions of a kind until one singles out the target."""
+    for _ in range(TRIES):
+        description = propose(rng, facts, target, kind)
+        if description.singled_out(facts) != target:
+            continue
+        plain = Description(description.noun)
+        if description.claim is None or plain.singled_out(facts) is None:
+            return description
+    return None
+
+
+def propose(
+    rng: np.random.Generator, facts: Facts, target: int, kind: str
+) -> Description:
+    """A description of the kind that might fit; nothing is promised."""
+    item = facts.objects[target]
+    if kind == 'appearance':
+        return Description(draw_noun(rng, item, 0.8, 0.7, 0.3, 0.25))
+    noun = draw_noun(rng, item, 0.65, 0.25, 0.12, 0.08)
+    return Description(noun, draw_claim(rng, facts, target, kind))
+
+
+def draw_noun(
+    rng: np.random.Generator,
+    item: SceneObject,
+    kind: float,
+    colour: float,
+    size: float,
+    fill: float,
+) -> Noun:
+    """Name each attribute of the object with the given probability."""
+    if item.fill == 'plain':
+        fill *= 0.3
+    return Noun(
+        kind=item.kind if rng.uniform() < kind else None,
+        colour=item.colour if rng.uniform() < colour else None,
+        size=item.size if rng.uniform() < size else None,
+        fill=item.fill if rng.uniform() < fill else None,
+    )
+
+
+def draw_claim(
+    rng: np.random.Generator, facts: Facts, target: int, kind: str
+) -> Claim:
+    """Draw a claim of the kind; half the motions are the target's own."""
+    if kind == 'place':
+        places = list(PLACES)
+        return Place(places[rng.integers(len(places))])
+    if kind == 'motion':
+        directed = rng.uniform() < DIRECTION_SHARE
+        motions = [
+            name
+            for name, (true_of, _) in MOTION_CLAIMS.items()
+            if (name in DIRECTIONS) == directed
+            and (directed or facts.objects[target].motion in true_of)
+        ]
+        return Motion(motions[rng.integers(len(motions))])
+    if kind == 'relation':
+        others = [o for i, o in enumerate(facts.objects) if i != target]
+        sides = list(RELATIONS)
+        side = sides[rng.integers(len(sides))]
+        if not others:
+            return Relation(side, Noun())
+        anchor = others[rng.integers(len(others))]
+        return Relation(side, draw_noun(rng, anchor, 0.9, 0.6, 0.15, 0.15))
+    ways = [
+        *((side, 1) for side in ('left', 'right', 'top', 'bottom')),
+        *((side, 2) for side in ('left', 'right', 'top', 'bottom')),
+        *((side, 3) for side in ('left', 'right')),
+        ('largest', 1),
+        ('smallest', 1),
+    ]
+    return Order(*ways[rng.integers(len(ways))])

@@ -1,0 +1,242 @@
+"""Scenes as pure data, and how they are drawn by chance."""
+
+from dataclasses import dataclass, replace
+from typing import List, Optional, Tuple
+
+import numpy as np
+
+from .attributes import (
+    ALL,
+    COLOURS,
+    FILLS,
+    HELD_OUT,
+    KINDS,
+    MOTION_CLASSES,
+    MOTIONS_OF_CLASS,
+    SIZES,
+    TRAINING,
+    Combination,
+    draw_combination,
+)
+from .paths import draw_leaving_path, draw_path
+
+SPLITS = ('train', 'valid', 'test')
+# Number of objects -> share of the scenes.
+NUM_OBJECTS = {
+    'train': {1: 0.15, 2: 0.30, 3: 0.33, 4: 0.22},
+    'valid': {2: 0.30, 3: 0.40, 4: 0.30},
+    'test': {2: 0.30, 3: 0.40, 4: 0.30},
+}
+SAME_KIND = {'train': 0.7, 'valid': 0.9, 'test': 0.9}
+SAME_COLOUR = 0.35
+OCCLUDING = 0.25
+LEAVING = 0.10
+LARGE = 0.45
+# Distance of two centres over the sum of the radii: apart from FREE on, one
+# clearly behind the other within OCCLUDED.
+FREE = 1.02
+OCCLUDED = (0.45, 0.72)
+TRIES_AN_OBJECT = 40
+
+
+@dataclass(frozen=True)
+class SceneObject:
+    """One object.
+
+    Args:
+        id: '1', '2', ...: its value in the masks.
+        kind, colour, size, fill, motion: Names out of ``attributes``.
+        radius: Nominal radius in pixels.
+        path: Its centre in every frame, x and y in pixels.
+        angles: Its rotation in every frame, in radians.
+        depth: Higher is nearer to the viewer.
+    """
+
+    id: str
+    kind: str
+    colour: str
+    size: str
+    fill: str
+    motion: str
+    radius: float
+    path: Tuple[Tuple[float, float], ...]
+    angles: Tuple[float, ...]
+    depth: int
+
+    @property
+    def combination(self) -> Combination:
+        return Combination(
+            self.colour, self.kind, MOTION_CLASSES[self.motion]
+        )
+
+    @property
+    def unseen(self) -> bool:
+        """Whether no training scene has such an object."""
+        return self.combination in HELD_OUT
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A video before it is drawn; ``texture_seed`` is the background's."""
+
+    img_shape: Tuple[int, int]
+    num_frames: int
+    objects: Tuple[SceneObject, ...]
+    texture_seed: int
+
+
+def draw_scene(
+    rng: np.random.Generator,
+    split: str,
+    img_shape: Tuple[int, int] = (96, 128),
+    num_frames: int = 8,
+) -> Scene:
+    """Draw a scene for a split.
+
+    Training scenes hold no held-out combination, validation and test scenes
+    at least one.
+    """
+    numbers = NUM_OBJECTS[split]
+    count = int(rng.choice(list(numbers), p=list(numbers.values())))
+    occluding = count > 1 and rng.uniform() < OCCLUDING
+    leaving = num_frames >= 6 and rng.uniform() < LEAVING
+    objects = None
+    while objects is None:
+        looks = draw_looks(rng, split, count)
+        objects = place(
+            rng, looks, img_shape, num_frames, occluding, leaving
+        )
+    return Scene(
+        img_shape,
+        num_frames,
+        number(rng, objects),
+        int(rng.integers(2**31)),
+    )
+
+
+def draw_looks(
+    rng: np.random.Generator, split: str, count: int
+) -> List[Combination]:
+    """Draw colours, kinds and motions: several of a kind, shared colours."""
+    same_kind = rng.uniform() < SAME_KIND[split]
+    looks: List[Combination] = []
+    for index in range(count):
+        kind: Optional[str] = str(rng.choice(KINDS))
+        colour: Optional[str] = str(rng.choice(list(COLOURS)))
+        if looks and same_kind and (index == 1 or rng.uniform() < 0.4):
+            kind = looks[0].kind
+        if looks and rng.uniform() < SAME_COLOUR:
+            colour = looks[rng.integers(len(looks))].colour
+        allowed = TRAINING
+        if split != 'train':
+            unseen = index == 0 or rng.uniform() < 0.35
+            allowed = tuple(sorted(HELD_OUT)) if unseen else ALL
+        looks.append(draw_combination(rng, allowed, kind, colour))
+    return looks
+
+
+def place(
+    rng: np.random.Generator,
+    looks: List[Combination],
+    img_shape: Tuple[int, int],
+    num_frames: int,
+    occluding: bool,
+    leaving: bool,
+) -> Optional[List[SceneObject]]:
+    """Give every object a size and a path; None where there is no room.
+
+    Args:
+        occluding: The last object shall pass in front of or behind another.
+        leaving: One object that can shall leave the frame and come back.
+    """
+    objects: List[SceneObject] = []
+    for index, look in enumerate(looks):
+        size = 'large' if rng.uniform() < LARGE else 'small'
+        leaves = leaving and look.motion_class in ('sideways', 'vertical')
+        leaving = leaving and not leaves
+        meets = None
+        if occluding and index == len(looks) - 1:
+            meets = int(rng.integers(index))
+        for _ in range(TRIES_AN_OBJECT):
+            candidate = draw_object(
+                rng, look, size, img_shape, num_frames, leaves
+            )
+            if has_room(candidate, objects, meets):
+                objects.append(candidate)
+                break
+        else:
+            return None
+    return None if leaving else objects
+
+
+def draw_object(
+    rng: np.random.Generator,
+    look: Combination,
+    size: str,
+    img_shape: Tuple[int, int],
+    num_frames: int,
+    leaves: bool,
+) -> SceneObject:
+    """Draw what a combination leaves open."""
+    unit = min(img_shape[0] / 96, img_shape[1] / 128)
+    radius = float(rng.uniform(*SIZES[size]) * unit)
+    motion = str(rng.choice(MOTIONS_OF_CLASS[look.motion_class]))
+    if leaves:
+        swings = {'sideways': 'side to side', 'vertical': 'up and down'}
+        motion = swings[look.motion_class]
+        path = draw_leaving_path(rng, motion, radius, img_shape, num_frames)
+    else:
+        path = draw_path(rng, motion, radius, img_shape, num_frames, unit)
+    # Small turns only: a square on its corner would be a diamond.
+    first, last = np.deg2rad(rng.uniform(-9, 9, 2))
+    angles = np.linspace(
+        first, first if motion == 'still' else last, num_frames
+    )
+    return SceneObject(
+        id='',
+        kind=look.kind,
+        colour=look.colour,
+        size=size,
+        fill=str(rng.choice(FILLS, p=[0.6, 0.2, 0.2])),
+        motion=motion,
+        radius=radius,
+        path=tuple((float(x), float(y)) for x, y in path),
+        angles=tuple(float(angle) for angle in angles),
+        depth=0,
+    )
+
+
+def has_room(
+    candidate: SceneObject,
+    objects: List[SceneObject],
+    meets: Optional[int],
+) -> bool:
+    """Whether the candidate keeps clear of all but the one it meets."""
+    for index, other in enumerate(objects):
+        steps = np.array(candidate.path) - np.array(other.path)
+        gaps = np.linalg.norm(steps, axis=1)
+        gaps = gaps / (candidate.radius + other.radius)
+        if index != meets:
+            if gaps.min() < FREE:
+                return False
+            continue
+        least, most = OCCLUDED
+        if not least <= gaps.min() <= most:
+            return False
+        if (gaps < 0.85).mean() > 0.5:
+            return False
+    return True
+
+
+def number(
+    rng: np.random.Generator, objects: List[SceneObject]
+) -> Tuple[SceneObject, ...]:
+    """Give ids and depths by chance, so that neither tells anything."""
+    order = rng.permutation(len(objects))
+    depths = rng.permutation(len(objects))
+    return tuple(
+        replace(objects[source], id=str(position + 1), depth=int(depth))
+        for position, (source, depth) in enumerate(
+            zip(order, depths, strict=True)
+        )
+    )

@@ -1,0 +1,79 @@
+"""Outlines of the kinds and of their fillings, as polygons."""
+
+from typing import Dict, List
+
+import numpy as np
+
+Polygons = List[np.ndarray]  # each (P, 2), x to the right, y down
+
+
+def regular(count: int, radius: float, first: float = -90) -> np.ndarray:
+    """A regular polygon around the origin; ``first`` corner in degrees."""
+    angles = np.deg2rad(first + 360 * np.arange(count) / count)
+    return radius * np.stack([np.cos(angles), np.sin(angles)], 1)
+
+
+def star(points: int, outer: float, inner: float) -> np.ndarray:
+    corners = regular(2 * points, 1.0)
+    corners[0::2] *= outer
+    corners[1::2] *= inner
+    return corners
+
+
+def cross(reach: float, arm: float) -> np.ndarray:
+    """A plus sign with arms of half-length reach and half-width arm."""
+    x = [-arm, arm, arm, reach, reach, arm, arm, -arm, -arm, -reach]
+    y = [-reach, -reach, -arm, -arm, arm, arm, reach, reach, arm, arm]
+    return np.array([*zip(x, y, strict=True), (-reach, -arm), (-arm, -arm)])
+
+
+# For a nominal radius of one. A hole is a polygon within another.
+OUTLINES: Dict[str, Polygons] = {
+    'circle': [regular(64, 1.0)],
+    'square': [regular(4, 1.27, -45)],
+    'triangle': [regular(3, 1.45) + [0, 0.2]],
+    'star': [star(5, 1.4, 0.66)],
+    'cross': [cross(1.2, 0.45)],
+    'ring': [regular(64, 1.15), regular(48, 0.55)],
+    'diamond': [np.array([(0, -1.4), (0.95, 0), (0, 1.4), (-0.95, 0)])],
+}
+
+
+def stripes(gap: float = 0.56, width: float = 0.26) -> Polygons:
+    """Slanted bars that cover the unit shape and more."""
+    bar = np.array([(-2, -width), (2, -width), (2, width), (-2, width)]) / [
+        1,
+        2,
+    ]
+    turn = np.deg2rad(35)
+    rotation = np.array(
+        [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
+    )
+    return [(bar + [0, gap * k]) @ rotation.T for k in range(-3, 4)]
+
+
+def dots(gap: float = 0.62, radius: float = 0.17) -> Polygons:
+    """A lattice of dots that covers the unit shape and more."""
+    rows = range(-3, 4)
+    return [
+        regular(16, radius) + [gap * (column + 0.5 * (row % 2)), 0.87 * gap * row]
+        for row in rows
+        for column in rows
+    ]
+
+
+PATTERNS: Dict[str, Polygons] = {
+    'plain': [],
+    'striped': stripes(),
+    'dotted': dots(),
+}
+
+
+def pose(
+    polygons: Polygons, radius: float, angle: float, centre: np.ndarray
+) -> Polygons:
+    """Scale, turn and move polygons of a unit shape; pixels and radians."""
+    rotation = np.array(
+        [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    )
+    return [radius * polygon @ rotation.T + centre for polygon in polygons]

@@ -1,0 +1,80 @@
+"""A whole video of RefVOS-Mini, made from three numbers."""
+
+from dataclasses import dataclass
+from typing import Dict, List, Tuple
+
+import numpy as np
+
+from .expressions import Expression, express
+from .facts import Facts, measure
+from .render import Rendering, render
+from .scene import SPLITS, Scene, draw_scene
+
+FRAME_STEP = 5  # Ref-YouTube-VOS names every fifth frame of its source
+
+
+@dataclass(frozen=True)
+class MiniVideo:
+    """A scene, drawn and referred to.
+
+    Args:
+        name: Unique over all splits.
+        frame_names: One a frame.
+        scene: What it was drawn from.
+        rendering: Frames and masks.
+        facts: What was measured on the masks.
+        expressions: In the order of their ids '0', '1', ...
+    """
+
+    name: str
+    frame_names: Tuple[str, ...]
+    scene: Scene
+    rendering: Rendering
+    facts: Facts
+    expressions: List[Expression]
+
+    @property
+    def drawn(self) -> Dict[str, List[str]]:
+        """Object id -> the names of the frames in which it is seen."""
+        return {
+            item.id: [
+                name
+                for name, area in zip(self.frame_names, row, strict=True)
+                if area
+            ]
+            for item, row in zip(
+                self.scene.objects, self.facts.areas, strict=True
+            )
+        }
+
+
+def make_video(
+    seed: int,
+    split: str,
+    index: int,
+    num_frames: int = 8,
+    img_shape: Tuple[int, int] = (96, 128),
+) -> MiniVideo:
+    """Make video ``index`` of a split; depends on nothing but the arguments.
+
+    Scenes in which an object can't be referred to are drawn again.
+    """
+    rng = np.random.default_rng((seed, SPLITS.index(split), index))
+    while True:
+        scene = draw_scene(rng, split, img_shape, num_frames)
+        rendering = render(scene)
+        facts = measure(scene, rendering.ids)
+        expressions = express(rng, facts)
+        referred = {expression.object_id for expression in expressions}
+        if len(referred) == len(scene.objects):
+            break
+    return MiniVideo(
+        name=f'{split}_{index:05d}',
+        frame_names=tuple(
+            f'{FRAME_STEP * time:05d}' for time in range(num_frames)
+        ),
+        scene=scene,
+        rendering=rendering,
+        facts=facts,
+        expressions=expressions,
+    )

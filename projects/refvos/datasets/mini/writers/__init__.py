@@ -1,0 +1,10 @@
+"""One writer a layout: RefVOS-Mini on disk as the real data sets are."""
+
+from typing import Dict, Type
+
+from .base import Writer
+from .ref_youtube_vos import RefYouTubeVOSWriter
+
+WRITERS: Dict[str, Type[Writer]] = {'ref-youtube-vos': RefYouTubeVOSWriter}
+
+__all__ = ['WRITERS', 'RefYouTubeVOSWriter', 'Writer']

@@ -1,0 +1,56 @@
+"""Files that appear whole or not at all."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+JPEG_QUALITY = 92
+
+
+def davis_palette() -> list:
+    """The 256 colours of DAVIS's masks, as 768 numbers: bits interleaved."""
+    palette = np.zeros((256, 3), np.uint8)
+    index = np.arange(256)
+    for bit in range(8):
+        for channel in range(3):
+            value = (index >> (3 * bit + channel)) & 1
+            palette[:, channel] |= (value << (7 - bit)).astype(np.uint8)
+    return palette.ravel().tolist()
+
+
+PALETTE = davis_palette()
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, (json.dumps(content, indent=1) + '\n').encode())
+
+
+def write_jpeg(path: Path, frame: np.ndarray) -> None:
+    """Write an RGB frame, (H, W, 3) uint8."""
+    ok, encoded = cv2.imencode(
+        '.jpg', frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    )
+    if not ok:
+        raise RuntimeError(f'{path}: OpenCV could not encode a JPEG')
+    write_bytes(path, encoded.tobytes())
+
+
+def write_mask(path: Path, ids: np.ndarray) -> None:
+    """Write object ids, (H, W) uint8, as a palette PNG."""
+    image = Image.fromarray(ids)
+    image.putpalette(PALETTE)
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
+    image.save(temporary, format='PNG')
+    os.replace(temporary, path)
