@@ -48,6 +48,14 @@ def test_overlay_of_empty_masks_is_the_frame():
     assert (draw_overlay(frame, []) == frame).all()
 
 
+def test_dim_darkens_what_no_mask_covers():
+    masks = [square(10, 10, 11), square(10, 40, 11)]
+    picture = draw_overlay(gray_frame(), masks, alpha=0, dim=0.25)
+    assert (picture[15, [15, 45]] == 100).all()
+    assert (picture[15, [5, 30, 55]] == 75).all()
+    assert (draw_overlay(gray_frame(), [], dim=0.25) == 75).all()
+
+
 def test_truth_is_a_white_outline():
     picture = draw_overlay(gray_frame(), [], truths=[square(10, 20, 11)])
     assert (picture[10, 22:29] > 200).all()

@@ -51,6 +51,7 @@ def draw_overlay(
     truths: Optional[Sequence[np.ndarray]] = None,
     alpha: float = 0.45,
     min_side: int = 0,
+    dim: float = 0,
 ) -> np.ndarray:
     """Lay masks over a frame: translucent, with a contour, and a label each.
 
@@ -67,6 +68,8 @@ def draw_overlay(
         alpha: Share of the colour inside a mask, 0..1.
         min_side: Enlarge the frame until its shorter side has this many
             pixels.
+        dim: Darken what no mask covers by this share, 0..1: masks then stand
+            out from objects of their own colour.
 
     Returns:
         RGB, uint8, (H' + band, W', 3).
@@ -80,16 +83,18 @@ def draw_overlay(
     frame = _enlarge(frame, min_side, cv2.INTER_CUBIC)
     picture = frame.astype(np.float32)
     enlarged = [_enlarge_mask(mask, min_side) for mask in masks]
+    if dim:
+        covered = np.any(enlarged, axis=0) if enlarged else False
+        picture[~np.broadcast_to(covered, frame.shape[:2])] *= 1 - dim
     for mask, color in zip(enlarged, colors, strict=True):
         picture[mask] += alpha * (np.asarray(color) - picture[mask])
     picture = np.ascontiguousarray(picture.round().astype(np.uint8))
-    thickness = max(1, round(min(frame.shape[:2]) / 200))
+    thickness = max(1, round(min(frame.shape[:2]) / 120))
     for mask, color in zip(enlarged, colors, strict=True):
         _draw_contour(picture, mask, color, thickness)
     for truth in truths or ():
-        _draw_contour(
-            picture, _enlarge_mask(truth, min_side), WHITE, thickness
-        )
+        # Thin, so that a contour below it stays to be seen.
+        _draw_contour(picture, _enlarge_mask(truth, min_side), WHITE, 1)
     if labels:
         band = label_band(picture.shape[1], labels, colors)
         picture = np.concatenate([picture, band])

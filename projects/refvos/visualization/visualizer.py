@@ -34,6 +34,7 @@ class RefVOSVisualizer(Visualizer):
         max_references: Draw at most this many references of a video.
         strip_frames: Frames in a strip, evenly spaced over the video.
         alpha: Share of the colour inside a mask, 0..1.
+        dim: Darken what no mask covers by this share, 0..1.
         fps: Frames a second of the videos written.
         kwargs: As MMEngine's ``Visualizer``.
 
@@ -49,7 +50,8 @@ class RefVOSVisualizer(Visualizer):
         min_side: int = 256,
         max_references: int = 6,
         strip_frames: int = 6,
-        alpha: float = 0.45,
+        alpha: float = 0.35,
+        dim: float = 0.5,
         fps: float = 6,
         **kwargs,
     ) -> None:
@@ -58,6 +60,7 @@ class RefVOSVisualizer(Visualizer):
         self.max_references = max_references
         self.strip_frames = strip_frames
         self.alpha = alpha
+        self.dim = dim
         self.fps = fps
 
     @master_only
@@ -117,6 +120,7 @@ class RefVOSVisualizer(Visualizer):
                 colors,
                 labels,
                 alpha=self.alpha,
+                dim=self.dim,
                 min_side=self.min_side,
             )
 
@@ -160,6 +164,7 @@ class RefVOSVisualizer(Visualizer):
             [color],
             truths=truths,
             alpha=self.alpha,
+            dim=self.dim,
             min_side=self.min_side,
         )
         height, width = picture.shape[:2]
