@@ -53,8 +53,8 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     try:
         summary = make_mini(**vars(parse_args()))
-    except InputError as error:
-        print(f'make_mini: {error}', file=sys.stderr)
+    except (InputError, OSError) as error:
+        print(error, file=sys.stderr)
         return 2
     for split, counts in summary['counts'].items():
         said = ', '.join(f'{value} {name}' for name, value in counts.items())

@@ -53,9 +53,7 @@ class Claim:
 
     type: str
 
-    def judge(
-        self, facts: Facts, candidates: Sequence[int]
-    ) -> List[Verdict]:
+    def judge(self, facts: Facts, candidates: Sequence[int]) -> List[Verdict]:
         """Judge every candidate against the whole video."""
         raise NotImplementedError
 
@@ -81,13 +79,9 @@ class Place(Claim):
     parts: Tuple[str, ...]
     type = 'place'
 
-    def judge(
-        self, facts: Facts, candidates: Sequence[int]
-    ) -> List[Verdict]:
+    def judge(self, facts: Facts, candidates: Sequence[int]) -> List[Verdict]:
         return [
-            self._all_parts(
-                facts.centres[candidate][facts.visible[candidate]]
-            )
+            self._all_parts(facts.centres[candidate][facts.visible[candidate]])
             for candidate in candidates
         ]
 
@@ -133,16 +127,12 @@ class Motion(Claim):
     motion: str
     type = 'motion'
 
-    def judge(
-        self, facts: Facts, candidates: Sequence[int]
-    ) -> List[Verdict]:
+    def judge(self, facts: Facts, candidates: Sequence[int]) -> List[Verdict]:
         true_of, arguable = MOTION_CLAIMS[self.motion]
         verdicts: List[Verdict] = []
         for candidate in candidates:
             motion = facts.objects[candidate].motion
-            verdicts.append(
-                None if motion in arguable else motion in true_of
-            )
+            verdicts.append(None if motion in arguable else motion in true_of)
         return verdicts
 
 
@@ -167,14 +157,13 @@ class Relation(Claim):
     anchor: Noun
     type = 'relation'
 
-    def judge(
-        self, facts: Facts, candidates: Sequence[int]
-    ) -> List[Verdict]:
+    def judge(self, facts: Facts, candidates: Sequence[int]) -> List[Verdict]:
         anchors = self.anchor.candidates(facts)
         if len(anchors) != 1:
             return [None] * len(candidates)
         return [
-            False if candidate == anchors[0]
+            False
+            if candidate == anchors[0]
             else self._beside(facts, candidate, anchors[0])
             for candidate in candidates
         ]
@@ -205,9 +194,7 @@ class Order(Claim):
     rank: int = 1
     type = 'order'
 
-    def judge(
-        self, facts: Facts, candidates: Sequence[int]
-    ) -> List[Verdict]:
+    def judge(self, facts: Facts, candidates: Sequence[int]) -> List[Verdict]:
         rows = list(candidates)
         if len(rows) < 2 or self.rank > len(rows):
             return [None] * len(rows)

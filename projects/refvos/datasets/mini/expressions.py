@@ -72,9 +72,7 @@ def express(rng: np.random.Generator, facts: Facts) -> List[Expression]:
     expressions: List[Expression] = []
     for target, item in enumerate(facts.objects):
         wanted = int(
-            rng.choice(
-                list(NUM_EXPRESSIONS), p=list(NUM_EXPRESSIONS.values())
-            )
+            rng.choice(list(NUM_EXPRESSIONS), p=list(NUM_EXPRESSIONS.values()))
         )
         found: Dict[str, Expression] = {}
         for kind in draw_kinds(rng, wanted):
@@ -92,9 +90,7 @@ def express(rng: np.random.Generator, facts: Facts) -> List[Expression]:
 def draw_kinds(rng: np.random.Generator, wanted: int) -> List[str]:
     """The kinds to try, in turn: more than wanted, as many won't be found."""
     shares = np.array(list(WEIGHTS.values()))
-    kinds = rng.choice(
-        list(WEIGHTS), size=3 * wanted, p=shares / shares.sum()
-    )
+    kinds = rng.choice(list(WEIGHTS), size=3 * wanted, p=shares / shares.sum())
     return [str(kind) for kind in kinds]
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Sequence, Tuple, Union
 
 import cv2
 from tqdm import tqdm
@@ -22,7 +22,8 @@ from .writers import WRITERS
 from .writers.files import write_jpeg, write_json
 
 # Raise it whenever the same arguments give other bytes.
-VERSION = 1
+VERSION = 2
+NAME = 'RefVOS-Mini'
 SUMMARY = 'mini.json'
 CONTACT_SHEET = 'contact_sheet.jpg'
 # Lies in the folder from the first file on until the last is written.
@@ -77,9 +78,10 @@ def make_mini(
         'layouts': sorted(set(layouts)),
     }
     check_arguments(arguments)
-    made = read_complete(dst)
+    made = read_summary(dst)
     wanted = {'version': VERSION, 'arguments': arguments}
-    if made and all(made.get(key) == wanted[key] for key in wanted):
+    complete = made and not (dst / UNFINISHED).exists()
+    if complete and all(made.get(key) == wanted[key] for key in wanted):
         logger.info('%s: already there', dst)
         return made
     clear(dst)
@@ -90,7 +92,7 @@ def make_mini(
     ]
     if sheet_videos:
         write_jpeg(dst / CONTACT_SHEET, draw_contact_sheet(sheet_videos))
-    summary = {'name': 'RefVOS-Mini', **wanted, 'counts': counts}
+    summary = {'name': NAME, **wanted, 'counts': counts}
     write_json(dst / SUMMARY, summary)
     (dst / UNFINISHED).unlink()
     return summary
@@ -119,14 +121,14 @@ def check_arguments(arguments: Dict[str, Any]) -> None:
             )
 
 
-def read_complete(dst: Path) -> Optional[Dict[str, Any]]:
-    """The summary of a set that was made to its end, else None."""
-    if (dst / UNFINISHED).exists():
-        return None
+def read_summary(dst: Path) -> Dict[str, Any]:
+    """What an earlier run wrote there last; empty if none did."""
     try:
-        return json.loads((dst / SUMMARY).read_text())
+        summary = json.loads((dst / SUMMARY).read_text())
     except (OSError, ValueError):
-        return None
+        return {}
+    ours = isinstance(summary, dict) and summary.get('name') == NAME
+    return summary if ours else {}
 
 
 def clear(dst: Path) -> None:
@@ -138,12 +140,12 @@ def clear(dst: Path) -> None:
     if dst.exists() and not dst.is_dir():
         raise InputError.of(dst, 'DST', str(dst), 'a folder')
     found = {path.name for path in dst.iterdir()} if dst.is_dir() else set()
-    if found and not found & {SUMMARY, UNFINISHED}:
+    if found and UNFINISHED not in found and not read_summary(dst):
         raise InputError.of(
             dst,
             'content',
             sorted(found)[0],
-            'an empty folder or one with a RefVOS-Mini to replace',
+            f'an empty folder or one with a {NAME} to replace',
         )
     dst.mkdir(parents=True, exist_ok=True)
     (dst / UNFINISHED).touch()

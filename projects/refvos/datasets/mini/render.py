@@ -8,7 +8,7 @@ import numpy as np
 
 from .attributes import COLOURS
 from .scene import Scene, SceneObject
-from .shapes import OUTLINES, PATTERNS, Polygons, pose
+from .shapes import OUTLINES, Polygons, pattern, pose
 
 OVERSAMPLING = 4
 FRACTION_BITS = 4
@@ -86,17 +86,16 @@ def paint(
     window = frame[top:bottom, left:right]
     body = coverage(outline, box)
     colour = np.array(COLOURS[item.colour], np.float32)
-    pattern = pose(PATTERNS[item.fill], item.radius, angle, centre)
+    unit_pattern = pattern(item.fill, item.kind)
+    dark = pose(unit_pattern, item.radius, angle, centre)
     blend(window, body, colour)
-    if pattern:
-        blend(window, coverage(pattern, box) * body, PATTERN_SHADE * colour)
+    if dark:
+        blend(window, coverage(dark, box) * body, PATTERN_SHADE * colour)
     blend(window, coverage(outline, box, rim=True) * body, RIM_SHADE * colour)
     id_map[top:bottom, left:right][body > 0.5] = int(item.id)
 
 
-def blend(
-    window: np.ndarray, alpha: np.ndarray, colour: np.ndarray
-) -> None:
+def blend(window: np.ndarray, alpha: np.ndarray, colour: np.ndarray) -> None:
     window += alpha[..., None] * (colour - window)
 
 
@@ -113,9 +112,7 @@ def bounding_box(
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
-def coverage(
-    polygons: Polygons, box: Box, rim: bool = False
-) -> np.ndarray:
+def coverage(polygons: Polygons, box: Box, rim: bool = False) -> np.ndarray:
     """The share of every pixel of the box that polygons cover.
 
     Overlapping polygons cut holes into each other.

@@ -65,9 +65,7 @@ class SceneObject:
 
     @property
     def combination(self) -> Combination:
-        return Combination(
-            self.colour, self.kind, MOTION_CLASSES[self.motion]
-        )
+        return Combination(self.colour, self.kind, MOTION_CLASSES[self.motion])
 
     @property
     def unseen(self) -> bool:
@@ -103,9 +101,7 @@ def draw_scene(
     objects = None
     while objects is None:
         looks = draw_looks(rng, split, count)
-        objects = place(
-            rng, looks, img_shape, num_frames, occluding, leaving
-        )
+        objects = place(rng, looks, img_shape, num_frames, occluding, leaving)
     return Scene(
         img_shape,
         num_frames,

@@ -56,17 +56,22 @@ def dots(gap: float = 0.62, radius: float = 0.17) -> Polygons:
     """A lattice of dots that covers the unit shape and more."""
     rows = range(-3, 4)
     return [
-        regular(16, radius) + [gap * (column + 0.5 * (row % 2)), 0.87 * gap * row]
+        regular(16, radius)
+        + [gap * (column + 0.5 * (row % 2)), 0.87 * gap * row]
         for row in rows
         for column in rows
     ]
 
 
-PATTERNS: Dict[str, Polygons] = {
-    'plain': [],
-    'striped': stripes(),
-    'dotted': dots(),
-}
+def pattern(fill: str, kind: str) -> Polygons:
+    """The dark parts of a filling, for a nominal radius of one."""
+    if fill == 'plain':
+        return []
+    if fill == 'striped':
+        return stripes()
+    if kind == 'ring':  # a lattice would only nibble at its edges
+        return [regular(16, 0.17) + place for place in regular(9, 0.85)]
+    return dots()
 
 
 def pose(
