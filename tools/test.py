@@ -6,6 +6,7 @@ tools/dist_test.sh CONFIG CHECKPOINT 8
 """
 
 import argparse
+import os.path as osp
 import sys
 from collections.abc import Sequence
 from typing import Dict, List, Optional
@@ -41,7 +42,8 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument(
         '--show-dir',
         metavar='DIR',
-        help='draw the predicted masks over the frames into this folder',
+        help='draw the predicted masks of the first videos over their frames '
+        'into this folder (how many: the hook RefVOSVisualizationHook)',
     )
     parser.add_argument(
         '--wrong-references',
@@ -60,8 +62,6 @@ def evaluators(cfg: Config) -> List[dict]:
 
 def set_table(cfg: Config, path: str) -> None:
     """Tell the metrics that write a table where to."""
-    if not path.endswith(('.csv', '.json')):
-        raise InputError.of('--out', 'file name', path, 'a .csv or .json file')
     able = []
     for evaluator in evaluators(cfg):
         metric = METRICS.get(evaluator['type'])
@@ -78,16 +78,14 @@ def set_table(cfg: Config, path: str) -> None:
 
 
 def set_drawing(cfg: Config, folder: str) -> None:
-    """Tell the visualization hook to draw."""
-    hooks: Dict[str, dict] = cfg.get('default_hooks', {})
-    if 'visualization' not in hooks:
-        raise InputError.of(
-            '--show-dir',
-            'default_hooks',
-            list(hooks),
-            "a hook named 'visualization' in the config",
-        )
-    hooks['visualization'].update(draw=True, test_out_dir=folder)
+    """Have overlays drawn: by the config's hook, or by one of our own."""
+    hooks = cfg.setdefault('custom_hooks', [])
+    drawing = [h for h in hooks if h['type'] == 'RefVOSVisualizationHook']
+    if not drawing:
+        hooks.append({'type': 'RefVOSVisualizationHook'})
+        drawing = [hooks[-1]]
+    # The hook takes a relative folder as one in the run's log folder.
+    drawing[0]['out_dir'] = osp.abspath(folder)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> Dict[str, float]:

@@ -59,6 +59,10 @@ class ToyDataset(Dataset):
 class ToyMetric(BaseMetric):
     """The mean error and the number of samples that it is of."""
 
+    def __init__(self, per_expression_table=None, **kwargs):
+        super().__init__(**kwargs)
+        self.per_expression_table = per_expression_table
+
     def process(self, data_batch, data_samples):
         self.results += [sample['error'] for sample in data_samples]
 

@@ -38,6 +38,8 @@ def run_tool(
     except InputError as error:
         print(f'error: {one_line(error)}', file=sys.stderr)
         return BAD_INPUT
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
     return 0
 
 

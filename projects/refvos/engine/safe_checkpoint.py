@@ -114,12 +114,12 @@ def _load_pickle(
         raise
     # A damaged pickle can fail with any exception whatever.
     except Exception as error:
-        wanted = re.search(r'GLOBAL (\S+)', str(error))
+        wanted = _wanted_by_pickle(error)
         if wanted is not None and not trust:
             raise InputError.of(
                 name,
-                'a global that the pickle wants',
-                wanted[1],
+                'what the pickle wants',
+                wanted,
                 'tensors and plain data only; a file from a source that you '
                 'trust is read with --trust-checkpoint',
             ) from error
@@ -129,6 +129,16 @@ def _load_pickle(
             name, 'content', type(content).__name__, 'a dict of weights'
         )
     return content
+
+
+def _wanted_by_pickle(error: Exception) -> Optional[str]:
+    """What torch's restricted unpickler stumbled over, if it was that."""
+    text = ' '.join(str(error).split())
+    named = re.search(r'GLOBAL (\S+)', text)
+    # An instruction that it doesn't know, a call that it doesn't allow.
+    other = re.search(r'WeightsUnpickler error: (.+?)(?: Check the |$)', text)
+    found = named or other
+    return found[1] if found else None
 
 
 def _damaged(path: str, error: Exception) -> InputError:

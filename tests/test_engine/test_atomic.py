@@ -1,0 +1,72 @@
+import os
+import subprocess
+
+import pytest
+
+from refvos.engine import atomic
+from refvos.engine.atomic import (
+    AtomicLocalBackend,
+    remove_leftovers,
+    write_atomically,
+)
+
+
+def test_makes_the_folder_and_leaves_one_file(tmp_path):
+    path = tmp_path / 'new' / 'a.bin'
+    write_atomically(path, b'abc')
+    assert path.read_bytes() == b'abc'
+    AtomicLocalBackend().put_text('d', path)
+    assert path.read_bytes() == b'd'
+    assert os.listdir(path.parent) == ['a.bin']
+
+
+def test_failure_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / 'a.bin'
+    write_atomically(path, b'old')
+
+    def full_disk(descriptor):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(atomic.os, 'fsync', full_disk)
+    with pytest.raises(OSError, match='No space left'):
+        write_atomically(path, b'new')
+    assert path.read_bytes() == b'old'
+    assert os.listdir(tmp_path) == ['a.bin']
+
+
+def test_target_changes_only_by_the_rename(tmp_path, monkeypatch):
+    path = tmp_path / 'a.bin'
+    write_atomically(path, b'old')
+    replace, seen = os.replace, []
+
+    def watch(source, target):
+        with open(source, 'rb') as file:
+            seen.append((path.read_bytes(), file.read()))
+        replace(source, target)
+
+    monkeypatch.setattr(atomic.os, 'replace', watch)
+    write_atomically(path, b'new')
+    assert seen == [(b'old', b'new')]
+    assert path.read_bytes() == b'new'
+
+
+def test_leftovers_of_the_dead_only(tmp_path):
+    dead = subprocess.Popen(['true'])
+    dead.wait()
+    host = atomic.socket.gethostname()
+    names = {
+        'dead': f'epoch_1.pth.tmp-{host}-{dead.pid}',
+        'alive': f'epoch_2.pth.tmp-{host}-{os.getpid()}',
+        'foreign': 'epoch_3.pth.tmp-elsewhere-1',
+        'old foreign': 'epoch_4.pth.tmp-elsewhere-1',
+        'not ours': f'notes.tmp-{dead.pid}',
+        'whole': 'epoch_1.pth',
+    }
+    for name in names.values():
+        (tmp_path / name).write_bytes(b'')
+    two_days_ago = os.stat(tmp_path).st_mtime - 2 * 24 * 3600
+    os.utime(tmp_path / names['old foreign'], (two_days_ago,) * 2)
+    removed = {os.path.basename(p) for p in remove_leftovers(tmp_path)}
+    assert removed == {names['dead'], names['old foreign']}
+    left = {names[k] for k in ('alive', 'foreign', 'not ours', 'whole')}
+    assert set(os.listdir(tmp_path)) == left
