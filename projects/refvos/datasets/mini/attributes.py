@@ -69,8 +69,8 @@ def choose_held_out(share: float = 0.2) -> FrozenSet[Combination]:
     order = np.random.default_rng(20).permutation(len(pairs))
     count = round(share * len(pairs) * len(classes))
     return frozenset(
-        Combination(*pairs[pair], classes[turn % len(classes)])
-        for turn, pair in enumerate(order[:count])
+        Combination(colour, kind, classes[turn % len(classes)])
+        for turn, (colour, kind) in enumerate(pairs[i] for i in order[:count])
     )
 
 

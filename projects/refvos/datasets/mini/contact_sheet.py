@@ -36,7 +36,8 @@ def draw_contact_sheet(
 def choose(video: MiniVideo, count: int) -> List[int]:
     """Indices of expressions: first one of each kind, then the rest."""
     seen: set = set()
-    firsts, rest = [], []
+    firsts: List[int] = []
+    rest: List[int] = []
     for index, expression in enumerate(video.expressions):
         (rest if expression.kind in seen else firsts).append(index)
         seen.add(expression.kind)

@@ -76,8 +76,10 @@ def express(rng: np.random.Generator, facts: Facts) -> List[Expression]:
         )
         found: Dict[str, Expression] = {}
         for kind in draw_kinds(rng, wanted):
+            if len(found) == wanted:
+                break
             description = search(rng, facts, target, kind)
-            if description is None or len(found) == wanted:
+            if description is None:
                 continue
             text = word(rng, description)
             found[text] = Expression(

@@ -33,7 +33,7 @@ class Facts:
 
 def measure(scene: Scene, ids: np.ndarray) -> Facts:
     """Measure the objects of a scene on its id maps, (T, H, W)."""
-    num_frames, height, width = ids.shape
+    _, height, width = ids.shape
     x = (np.arange(width) + 0.5) / width
     y = (np.arange(height) + 0.5) / height
     areas, centres = [], []

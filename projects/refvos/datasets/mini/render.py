@@ -43,8 +43,8 @@ def render(scene: Scene) -> Rendering:
         id_map = np.zeros(scene.img_shape, np.uint8)
         for item in nearest_last:
             paint(frame, id_map, item, time)
-        frame += rng.normal(0, 2, frame.shape).astype(np.float32)
-        frames.append(np.clip(np.rint(frame), 0, 255).astype(np.uint8))
+        noise = rng.normal(0, 2, frame.shape)
+        frames.append(np.clip(np.rint(frame + noise), 0, 255).astype(np.uint8))
         ids.append(id_map)
     return Rendering(np.stack(frames), np.stack(ids))
 
@@ -58,7 +58,7 @@ def draw_background(
     light = np.zeros(img_shape)
     for cell, strength in ((3, 5), (12, 9), (40, 12)):
         grid = rng.normal(size=(height // cell + 2, width // cell + 2))
-        light += strength * cv2.resize(
+        light = light + strength * cv2.resize(
             grid, (width, height), interpolation=cv2.INTER_CUBIC
         )
     style = rng.choice(['noise', 'gradient', 'bands'])

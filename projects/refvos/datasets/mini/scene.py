@@ -35,7 +35,7 @@ LARGE = 0.45
 # Distance of two centres over the sum of the radii: apart from FREE on, one
 # clearly behind the other within OCCLUDED.
 FREE = 1.02
-OCCLUDED = (0.45, 0.72)
+OCCLUDED = (0.35, 0.62)
 TRIES_AN_OBJECT = 40
 
 

@@ -1,5 +1,6 @@
 """Outlines of the kinds and of their fillings, as polygons."""
 
+from functools import lru_cache
 from typing import Dict, List
 
 import numpy as np
@@ -31,7 +32,7 @@ def cross(reach: float, arm: float) -> np.ndarray:
 OUTLINES: Dict[str, Polygons] = {
     'circle': [regular(64, 1.0)],
     'square': [regular(4, 1.27, -45)],
-    'triangle': [regular(3, 1.45) + [0, 0.2]],
+    'triangle': [regular(3, 1.45) + np.array([0, 0.2])],
     'star': [star(5, 1.4, 0.66)],
     'cross': [cross(1.2, 0.45)],
     'ring': [regular(64, 1.15), regular(48, 0.55)],
@@ -49,20 +50,18 @@ def stripes(gap: float = 0.56, width: float = 0.26) -> Polygons:
     rotation = np.array(
         [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
     )
-    return [(bar + [0, gap * k]) @ rotation.T for k in range(-3, 4)]
+    return [(bar + np.array([0, gap * k])) @ rotation.T for k in range(-3, 4)]
 
 
 def dots(gap: float = 0.62, radius: float = 0.17) -> Polygons:
     """A lattice of dots that covers the unit shape and more."""
-    rows = range(-3, 4)
-    return [
-        regular(16, radius)
-        + [gap * (column + 0.5 * (row % 2)), 0.87 * gap * row]
-        for row in rows
-        for column in rows
-    ]
+    rows, columns = np.mgrid[-3:4, -3:4].reshape(2, -1)
+    shifted = columns + 0.5 * (rows % 2)
+    centres = gap * np.stack([shifted, 0.87 * rows], 1)
+    return [regular(16, radius) + centre for centre in centres]
 
 
+@lru_cache
 def pattern(fill: str, kind: str) -> Polygons:
     """The dark parts of a filling, for a nominal radius of one."""
     if fill == 'plain':
