@@ -55,7 +55,7 @@ def draw_background(
     """A texture of low saturation, (H, W, 3) float32."""
     height, width = img_shape
     rows, columns = np.mgrid[:height, :width] / max(img_shape)
-    light = np.zeros(img_shape)
+    light: np.ndarray = np.zeros(img_shape)
     for cell, strength in ((3, 5), (12, 9), (40, 12)):
         grid = rng.normal(size=(height // cell + 2, width // cell + 2))
         light = light + strength * cv2.resize(

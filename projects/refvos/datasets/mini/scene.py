@@ -29,7 +29,7 @@ NUM_OBJECTS = {
 }
 SAME_KIND = {'train': 0.7, 'valid': 0.9, 'test': 0.9}
 SAME_COLOUR = 0.35
-OCCLUDING = 0.25
+OCCLUDING = 0.40
 LEAVING = 0.10
 LARGE = 0.45
 # Distance of two centres over the sum of the radii: apart from FREE on, one
