@@ -69,7 +69,8 @@ class ToyMetric(BaseMetric):
     def compute_metrics(self, results):
         return {
             'error': sum(results) / len(results),
-            'samples': len(results),
+            # A float: mmengine's JSON has null for an int.
+            'samples': float(len(results)),
         }
 
 

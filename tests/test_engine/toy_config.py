@@ -1,3 +1,4 @@
+# ruff: noqa: C408
 _base_ = '../../configs/_base_/default_runtime.py'
 custom_imports = dict(
     imports=['refvos', 'refvos.engine', 'tests.test_engine.toy'],
