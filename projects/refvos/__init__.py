@@ -3,7 +3,14 @@
 Importing the package registers its parts in mmdet's registries.
 """
 
-from . import datasets, models
+from . import datasets, engine, evaluation, models, visualization
 from .version import __version__
 
-__all__ = ['__version__', 'datasets', 'models']
+__all__ = [
+    '__version__',
+    'datasets',
+    'engine',
+    'evaluation',
+    'models',
+    'visualization',
+]

@@ -1,0 +1,25 @@
+# Fine-tuning on Ref-YouTube-VOS: 6 epochs, drops after 3 and 5 (Appendix B).
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=1e-4, weight_decay=5e-4),
+    paramwise_cfg=dict(
+        custom_keys={
+            'backbone': dict(lr_mult=0.5),
+            # Where the text encoder is trained: 1e-5.
+            'text_encoder.model': dict(lr_mult=0.1),
+        }
+    ),
+    clip_grad=dict(max_norm=0.1, norm_type=2),
+)
+param_scheduler = [
+    dict(
+        type='MultiStepLR',
+        begin=0,
+        end=6,
+        by_epoch=True,
+        milestones=[3, 5],
+        gamma=0.1,
+    )
+]
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=6)
+test_cfg = dict(type='TestLoop')
