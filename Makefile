@@ -1,0 +1,47 @@
+# `make demo` and `make test` set everything up first.
+VENV ?= .venv
+PYTHON ?= python3
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.setup-stamp
+DATA ?= data/refvos-mini
+WORK ?= work_dirs
+
+.PHONY: help setup demo test lint bench nightly mini-data mini-referformer
+
+help:
+	@echo 'make demo              the main job on an embedded default, under 5 minutes (FAST=1: 90 s)'
+	@echo 'make test              lint, type check and tests'
+	@echo 'make lint              ruff and mypy alone'
+	@echo 'make mini-referformer  train the small ReferFormer that the demo uses (an hour)'
+	@echo 'make bench             timings, as ratios in one run'
+	@echo 'make nightly           slow training checks'
+
+setup: $(STAMP)
+
+# Made anew whenever what it depends on changes; pip then only adds what is
+# missing, and mmcv's wheel comes from the cache.
+$(STAMP): setup.py tools/setup_env.sh $(wildcard requirements/*.txt)
+	@PYTHON=$(PYTHON) bash tools/setup_env.sh $(VENV)
+	@touch $@
+
+demo: $(STAMP)
+	@$(PY) demo/demo.py $(if $(FAST),--fast)
+
+test: lint
+	@$(PY) -m pytest -m 'not nightly'
+
+lint: $(STAMP)
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+
+nightly: $(STAMP)
+	@$(PY) -m pytest -m nightly
+
+mini-data: $(STAMP)
+	@$(PY) tools/dataset_converters/make_mini.py $(DATA)
+
+# Resumable: started again, it goes on from the last whole checkpoint.
+mini-referformer: mini-data
+	@$(PY) tools/train_mini.py configs/mini/referformer_mini.py \
+	    --work-dir $(WORK)/referformer_mini --out demo/weights/referformer_mini

@@ -1,0 +1,138 @@
+"""The main job on what lies here: nothing is downloaded.
+
+Makes RefVOS-Mini, scores the mini model on held-out scenes with the right
+references and with another object's, asks for two objects of a held-out
+video, and trains for a minute from scratch. ``--fast`` does the same on a
+handful of videos.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Dict, List
+
+from refvos.apis import RefVOSInferencer
+from refvos.datasets.mini import make_mini
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / 'tools'))
+test, train = import_module('test'), import_module('train')
+
+CONFIG = ROOT / 'configs/mini/referformer_mini.py'
+WEIGHTS = ROOT / 'demo/weights/referformer_mini.safetensors'
+KINDS = ('appearance', 'place', 'motion', 'relation', 'order')
+STARTED = time.time()
+
+
+def say(text: str) -> None:
+    print(f'\n[demo {time.time() - STARTED:4.0f} s] {text}', flush=True)
+
+
+def shown(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def make_data(folder: Path, fast: bool) -> None:
+    say(f'Making RefVOS-Mini in {shown(folder)}')
+    sizes = dict(train=32, val=2, test=6) if fast else dict(train=200, val=4)
+    make_mini(folder, **{'test': 40, **sizes})
+
+
+def score(data: Path, out: Path) -> List[Dict[str, float]]:
+    """Score the shipped weights with right and with wrong references."""
+    results = []
+    for name, arguments in (
+        ('right', ['--show-dir', str(out / 'overlays')]),
+        ('wrong', ['--wrong-references']),
+    ):
+        say(f'Testing on held-out scenes with the {name} references')
+        results.append(
+            test.main(
+                [str(CONFIG), str(WEIGHTS)]
+                + ['--work-dir', str(out / f'test_{name}')]
+                + arguments
+                + ['--cfg-options', f'test_dataloader.dataset.data_root={data}']
+            )
+        )
+    return results
+
+
+def infer(data: Path, out: Path) -> Path:
+    """Ask for two objects of a held-out video by two expressions."""
+    file = data / 'meta_expressions/test/meta_expressions.json'
+    videos = json.loads(file.read_text())['videos']
+    name, video = next(iter(videos.items()))
+    texts: Dict[str, str] = {}
+    for expression in video['expressions'].values():
+        texts.setdefault(expression['obj_id'], expression['exp'])
+    asked = list(texts.values())[:2]
+    say(f'Asking {name} for "{asked[0]}" and "{asked[1]}"')
+    inferencer = RefVOSInferencer(str(CONFIG), str(WEIGHTS))
+    folder = out / 'inference'
+    inferencer(
+        str(data / f'test/JPEGImages/{name}'), asked, out_dir=str(folder)
+    )
+    return folder
+
+
+def train_from_scratch(data: Path, out: Path, fast: bool) -> Path:
+    """Train for about a minute: the log, checkpoints, resuming."""
+    iterations = 10 if fast else 80
+    say(f'Training from scratch for {iterations} iterations')
+    work_dir = out / 'training'
+    train.main(
+        [str(CONFIG), '--work-dir', str(work_dir), '--cfg-options']
+        + [f'train_dataloader.dataset.data_root={data}']
+        + [f'val_dataloader.dataset.data_root={data}']
+        + [f'train_cfg.max_iters={iterations}']
+        + [f'train_cfg.val_interval={iterations}']
+        + [f'param_scheduler.0.end={iterations // 2}']
+        + [f'param_scheduler.1.begin={iterations // 2}']
+        + [f'param_scheduler.1.end={iterations}']
+        + [f'default_hooks.checkpoint.interval={iterations}']
+        + [f'default_hooks.logger.interval={iterations // 5}']
+    )
+    return work_dir
+
+
+def report(right: Dict[str, float], wrong: Dict[str, float]) -> None:
+    print(f'\n{"J&F on held-out scenes":28s} {"right":>7s} {"wrong":>7s}')
+    for label, key in [
+        ('all', 'J&F'),
+        *((kind, f'J&F/{kind}') for kind in KINDS),
+    ]:
+        if key in right:
+            print(
+                f'  {label:26s} {right[key]:7.1f} '
+                f'{wrong.get(key, float("nan")):7.1f}'
+            )
+    print(
+        '  (right: the object asked for; wrong: asked by the words of '
+        'another object of the video)'
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--fast', action='store_true', help='under 90 s')
+    fast = parser.parse_args().fast
+    name = 'fast' if fast else 'full'
+    data, out = ROOT / f'data/demo-{name}', ROOT / f'demo/output/{name}'
+    shutil.rmtree(out, ignore_errors=True)
+    make_data(data, fast)
+    right, wrong = score(data, out)
+    inference = infer(data, out)
+    training = train_from_scratch(data, out, fast)
+    report(right, wrong)
+    say('Done. To look at:')
+    print(f'  overlays of the test     {shown(out / "overlays")}')
+    print(f'  two expressions          {shown(inference)}')
+    print(f'  log and checkpoints      {shown(training)}')
+
+
+if __name__ == '__main__':
+    main()

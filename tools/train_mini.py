@@ -1,0 +1,124 @@
+"""Train a mini model, score it on held-out scenes and keep its weights.
+
+    python tools/train_mini.py configs/mini/referformer_mini.py \\
+        --work-dir work_dirs/referformer_mini --out demo/weights/referformer_mini
+
+Started again, it goes on from the last whole checkpoint. It writes
+``<out>.safetensors`` (half precision) and ``<out>.json``: the command, the
+commit, the time, and the scores of the written weights with the right
+references and with those of another object.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Dict, Optional
+
+import torch
+from safetensors.torch import save
+
+from refvos.engine import (
+    find_latest_checkpoint,
+    load_checkpoint_file,
+    write_atomically,
+)
+from refvos.engine.cli import run_tool
+from refvos.errors import InputError
+
+# Weights are tracked by git; more belongs elsewhere.
+LARGEST_FILE = 5_000_000
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('config', help='a config of configs/mini')
+    parser.add_argument('--work-dir', required=True, metavar='DIR')
+    parser.add_argument(
+        '--out',
+        required=True,
+        metavar='PREFIX',
+        help='where weights and scores go, without suffix',
+    )
+    return parser.parse_args(argv)
+
+
+def training_seconds(work_dir: Path) -> float:
+    """Sum up the time of all logged iterations, lost ones included."""
+    total = 0.0
+    for file in work_dir.glob('*/vis_data/scalars.json'):
+        previous = None
+        for line in file.read_text().splitlines():
+            record = json.loads(line)
+            if 'loss' not in record:
+                continue
+            step = record['step']
+            # `time` is the mean over the iterations since the last record.
+            count = step - previous if previous is not None else 50
+            total += record['time'] * count
+            previous = step
+    return total
+
+
+def keep_weights(checkpoint: str, file: Path) -> None:
+    """Write a checkpoint's model in half precision."""
+    state = load_checkpoint_file(checkpoint)['state_dict']
+    halves = {
+        key: (value.half() if value.is_floating_point() else value)
+        .contiguous()
+        .cpu()
+        for key, value in state.items()
+    }
+    content = save(halves)
+    if len(content) > LARGEST_FILE:
+        raise InputError.of(
+            file, 'size in bytes', len(content), f'at most {LARGEST_FILE}'
+        )
+    write_atomically(file, content)
+
+
+def current_commit() -> str:
+    """Name the commit, marked where files differ from it."""
+    return subprocess.run(
+        ['git', 'describe', '--always', '--dirty', '--abbrev=12'],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+
+
+def main(argv: Optional[Sequence[str]] = None) -> Dict[str, object]:
+    args = parse_args(argv)
+    work_dir, weights = Path(args.work_dir), Path(f'{args.out}.safetensors')
+    train, test = import_module('train'), import_module('test')
+    train.main([args.config, '--work-dir', args.work_dir, '--resume'])
+    keep_weights(find_latest_checkpoint(str(work_dir)), weights)
+    common = [args.config, str(weights), '--work-dir', str(work_dir / 'test')]
+    right = test.main([*common, '--out', str(work_dir / 'expressions.csv')])
+    wrong = test.main([*common, '--wrong-references'])
+    report = {
+        'command': 'python tools/train_mini.py '
+        + ' '.join(sys.argv[1:] if argv is None else argv),
+        'commit': current_commit(),
+        'training_minutes': round(training_seconds(work_dir) / 60, 1),
+        'threads': torch.get_num_threads(),
+        'bytes': weights.stat().st_size,
+        'test': {k: round(float(v), 2) for k, v in right.items()},
+        'test_with_wrong_references': {
+            k: round(float(v), 2) for k, v in wrong.items()
+        },
+    }
+    text = json.dumps(report, indent=2) + '\n'
+    write_atomically(f'{args.out}.json', text.encode())
+    print(text)
+    return report
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))
