@@ -57,13 +57,16 @@ def start_and_kill(work_dir, pause, *options):
         stderr=subprocess.PIPE,
         text=True,
     )
-    until = time.time() + 60
-    while not paused.exists() and time.time() < until:
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.05)
-    assert paused.exists()
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    try:
+        # A loaded machine may need minutes for the imports alone.
+        until = time.time() + 240
+        while not paused.exists() and time.time() < until:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+        assert paused.exists()
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
     paused.unlink()
 
 

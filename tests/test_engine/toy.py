@@ -102,4 +102,4 @@ class ToyPause(Hook):
     def pause(self, runner):
         with open(os.path.join(runner.work_dir, 'paused'), 'w'):
             pass
-        time.sleep(60)
+        time.sleep(600)

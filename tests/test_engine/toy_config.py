@@ -1,7 +1,7 @@
 # ruff: noqa: C408
 _base_ = '../../configs/_base_/default_runtime.py'
 custom_imports = dict(
-    imports=['refvos', 'refvos.engine', 'tests.test_engine.toy'],
+    imports=['refvos', 'tests.test_engine.toy'],
     allow_failed_imports=False,
 )
 default_hooks = dict(

@@ -47,14 +47,12 @@ def one_line(error: InputError) -> str:
     """Say what was wrong with the input, without the way it came.
 
     An error from a data loader's worker arrives with the worker's traceback
-    in its message; mmengine 0.10.7 puts the class that was being built in
-    front.
+    in its message.
     """
     lines = [line for line in str(error).splitlines() if line.strip()]
     last = lines[-1].strip() if lines else type(error).__name__
     name = InputError.__name__
-    last = re.sub(rf'^(\w+\.)*{name}: ', '', last)
-    return re.sub(r'^class `\w+` in \S+: ', '', last)
+    return re.sub(rf'^(\w+\.)*{name}: ', '', last)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
