@@ -20,8 +20,10 @@ Verdict = Optional[bool]
 # OUTSIDE on; for the middle, the distance from it.
 INSIDE, OUTSIDE = 0.42, 0.57
 MIDDLE_INSIDE, MIDDLE_OUTSIDE = 0.11, 0.19
-# Relations, in shares of the frame's width.
-BESIDE, NOT_BESIDE = 0.14, 0.03
+# Relations: clearly on a side from BESIDE on, in shares of the frame's width,
+# and not there only from zero on; in between, a person could argue. SLANT: at
+# most so much further across than along.
+BESIDE = 0.14
 SLANT = 1.3
 # Order: the gap between neighbours in a row, in shares of width or height.
 ORDER_GAP = 0.09
@@ -177,7 +179,7 @@ class Relation(Claim):
         axis, sign = RELATIONS[self.side]
         along, across = sign * step[:, axis], np.abs(step[:, 1 - axis])
         holds = (along > BESIDE) & (across < SLANT * along)
-        return always(holds, along < NOT_BESIDE)
+        return always(holds, along < 0)
 
 
 @dataclass(frozen=True)
