@@ -59,7 +59,7 @@ def start_and_kill(work_dir, pause, *options):
     )
     try:
         # A loaded machine may need minutes for the imports alone.
-        until = time.time() + 240
+        until = time.time() + 600
         while not paused.exists() and time.time() < until:
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)
@@ -93,6 +93,7 @@ def at_root(monkeypatch):
     torch.set_num_threads(threads)
 
 
+@pytest.mark.timeout(1500)
 def test_killed_training_goes_on_from_the_last_whole_checkpoint(tmp_path):
     killed, calm = tmp_path / 'killed', tmp_path / 'calm'
 
