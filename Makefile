@@ -39,9 +39,11 @@ nightly: $(STAMP)
 	@$(PY) -m pytest -m nightly
 
 mini-data: $(STAMP)
-	@$(PY) tools/dataset_converters/make_mini.py $(DATA)
+	@$(PY) tools/dataset_converters/make_mini.py $(DATA) --train 3000
 
 # Resumable: started again, it goes on from the last whole checkpoint.
 mini-referformer: mini-data
-	@$(PY) tools/train_mini.py configs/mini/referformer_mini.py \
+	@$(PY) tools/train_mini.py configs/mini/referformer_mini_pretrain.py \
+	    configs/mini/referformer_mini.py \
 	    --work-dir $(WORK)/referformer_mini --out demo/weights/referformer_mini
+

@@ -1,9 +1,10 @@
 """Train a mini model, score it on held-out scenes and keep its weights.
 
-    python tools/train_mini.py configs/mini/referformer_mini.py \\
-        --work-dir work_dirs/referformer_mini --out demo/weights/referformer_mini
+    python tools/train_mini.py configs/mini/referformer_mini_pretrain.py \\
+        configs/mini/referformer_mini.py --work-dir work_dirs/referformer_mini \\
+        --out demo/weights/referformer_mini
 
-Started again, it goes on from the last whole checkpoint. It writes
+Each config starts from the weights of the one before. Started again, it goes on from the last whole checkpoint. It writes
 ``<out>.safetensors`` (half precision) and ``<out>.json``: the command, the
 commit, the time, and the scores of the written weights with the right
 references and with those of another object.
@@ -38,7 +39,9 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('config', help='a config of configs/mini')
+    parser.add_argument(
+        'configs', nargs='+', help='configs of configs/mini, stage by stage'
+    )
     parser.add_argument('--work-dir', required=True, metavar='DIR')
     parser.add_argument(
         '--out',
@@ -49,10 +52,24 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def train_stages(configs: Sequence[str], work_dir: Path) -> str:
+    """Train stage by stage; gives the last one's checkpoint."""
+    train = import_module('train')
+    checkpoint: Optional[str] = None
+    for config in configs:
+        folder = str(work_dir / Path(config).stem)
+        start = ['--resume']
+        if checkpoint is not None and find_latest_checkpoint(folder) is None:
+            start = ['--load-from', checkpoint]
+        train.main([config, '--work-dir', folder, *start])
+        checkpoint = find_latest_checkpoint(folder)
+    return checkpoint
+
+
 def training_seconds(work_dir: Path) -> float:
     """Sum up the time of all logged iterations, lost ones included."""
     total = 0.0
-    for file in work_dir.glob('*/vis_data/scalars.json'):
+    for file in work_dir.glob('*/*/vis_data/scalars.json'):
         previous = None
         for line in file.read_text().splitlines():
             record = json.loads(line)
@@ -96,10 +113,10 @@ def current_commit() -> str:
 def main(argv: Optional[Sequence[str]] = None) -> Dict[str, object]:
     args = parse_args(argv)
     work_dir, weights = Path(args.work_dir), Path(f'{args.out}.safetensors')
-    train, test = import_module('train'), import_module('test')
-    train.main([args.config, '--work-dir', args.work_dir, '--resume'])
-    keep_weights(find_latest_checkpoint(str(work_dir)), weights)
-    common = [args.config, str(weights), '--work-dir', str(work_dir / 'test')]
+    keep_weights(train_stages(args.configs, work_dir), weights)
+    test = import_module('test')
+    common = [args.configs[-1], str(weights)]
+    common += ['--work-dir', str(work_dir / 'test')]
     right = test.main([*common, '--out', str(work_dir / 'expressions.csv')])
     wrong = test.main([*common, '--wrong-references'])
     report = {

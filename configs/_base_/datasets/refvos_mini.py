@@ -3,7 +3,7 @@
 dataset_type = 'RefYouTubeVOSDataset'
 data_root = 'data/refvos-mini'
 num_frames = 3
-batch_size = 8
+batch_size = 6
 
 train_pipeline = [
     dict(type='SampleClip', num_frames=num_frames),
@@ -44,6 +44,8 @@ val_dataloader = dict(
         data_root=data_root,
         split='valid',
         test_mode=True,
+        # A look in between; the test set is scored in the end.
+        indices=20,
         pipeline=test_pipeline,
     ),
 )

@@ -1,0 +1,14 @@
+# ReferFormer on RefVOS-Mini, first stage: single frames, as the paper
+# pre-trains on images (Appendix B). Three times the scenes in the same time.
+_base_ = [
+    '../_base_/models/referformer_mini.py',
+    '../_base_/datasets/refvos_mini.py',
+    '../_base_/schedules/mini.py',
+    '../_base_/mini_runtime.py',
+]
+
+train_pipeline = _base_.train_pipeline
+train_pipeline[0] = dict(type='SampleClip', num_frames=1)
+train_dataloader = dict(
+    batch_size=12, dataset=dict(pipeline=train_pipeline)
+)
