@@ -1,0 +1,282 @@
+"""Ask for objects of a video in words."""
+
+import copy
+import os
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+
+import torch
+from mmdet.registry import MODELS, TRANSFORMS
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+from torch import Tensor, nn
+
+from ..datasets.base import clean_text
+from ..datasets.transforms import LoadTubes
+from ..engine import check_config, check_overrides, load_checkpoint_file
+from ..engine.cli import load_config
+from ..errors import InputError
+from ..structures import Reference, ReferencePrediction
+from .results import InferenceResult, check_out_dir, write_results
+from .video_reader import Video, VideoSource, read_video
+
+# Batch norm's counters change nothing at test time.
+NOT_NEEDED = 'num_batches_tracked'
+
+
+class RefVOSInferencer:
+    """Find the objects that expressions refer to in a video.
+
+    Frames go through the transforms of the config's test set, so that the
+    answers are those of ``tools/test.py``.
+
+    Args:
+        config: A config file, or a config.
+        checkpoint: Weights, a local ``.pth``, ``.pt`` or ``.safetensors``
+            file, of any precision; they must be those of the config's model
+            without a key more or less. None: weights as at the start of a
+            training, for trials.
+        device: Such as ``'cuda:0'`` or ``'cpu'``; by default the first GPU,
+            or the CPU where there is none.
+        trust_checkpoint: Read a pickle that holds more than tensors and
+            plain data. It can run any code.
+        cfg_options: Changes to the config: dotted names and values.
+
+    Raises:
+        InputError: The config, an option, the device or the checkpoint
+            can't be used.
+
+    Example:
+        >>> inferencer = RefVOSInferencer(
+        ...     'configs/mini/referformer_mini.py',
+        ...     'demo/weights/referformer_mini.safetensors')
+        >>> result = inferencer(
+        ...     'video.mp4', ['the red circle'], out_dir='out')
+        >>> result.predictions[0].score, result.masks(0).shape
+    """
+
+    def __init__(
+        self,
+        config: Union[str, 'os.PathLike[str]', Config],
+        checkpoint: Union[str, 'os.PathLike[str]', None] = None,
+        device: Union[str, torch.device, None] = None,
+        trust_checkpoint: bool = False,
+        cfg_options: Optional[Mapping[str, Any]] = None,
+    ) -> None:
+        self.cfg = prepare_config(config, cfg_options or {})
+        self.device = choose_device(device)
+        init_default_scope(self.cfg.default_scope)
+        self.pipeline = build_pipeline(self.cfg)
+        self.model = MODELS.build(self.cfg.model)
+        if checkpoint is None:
+            init_quietly(self.model)
+        else:
+            path = os.fspath(checkpoint)
+            content = load_checkpoint_file(path, 'cpu', trust_checkpoint)
+            load_weights(self.model, content, path)
+        self.model.to(self.device).eval()
+        self.threshold = self.model.test_cfg['threshold']
+
+    def __call__(
+        self,
+        video: VideoSource,
+        texts: Union[str, Sequence[str]],
+        out_dir: Union[str, 'os.PathLike[str]', None] = None,
+        fps: Optional[float] = None,
+        threshold: Optional[float] = None,
+        progress: bool = False,
+    ) -> InferenceResult:
+        """Answer expressions about one video, which is encoded once.
+
+        Args:
+            video: A video file; a folder of images; a list of image files;
+                or a list of frames, RGB, uint8, (H, W, 3).
+            texts: Expressions, one for each answer; or a single one.
+            out_dir: Write ``masks/<k>_<text>/<frame>.png`` (0 and 255),
+                ``predictions.json``, ``overlay.mp4`` and ``strip.png`` to
+                this folder. It must be new, empty, or hold earlier results,
+                which are replaced when the new ones are whole.
+            fps: Frames a second: a video file with more is thinned out.
+            threshold: Probability above which a pixel belongs to the
+                object; the config's by default.
+            progress: Show a progress bar on the terminal.
+
+        Raises:
+            InputError: The video, a text, the folder or a number can't be
+                used.
+        """
+        folder = None if out_dir is None else check_out_dir(out_dir)
+        references = make_references(texts)
+        self.set_threshold(threshold)
+        # Reading and encoding a video can take long: refuse before.
+        self.check_references(references)
+        clip = read_video(video, fps, progress)
+        predictions = self.predict(clip, references)
+        if folder is not None:
+            write_results(folder, clip, predictions)
+        return InferenceResult(
+            predictions, clip.size, clip.frame_ids, clip.fps, folder
+        )
+
+    def predict(
+        self, video: Video, references: List[Reference]
+    ) -> List[ReferencePrediction]:
+        """Answer references of any kind that the model takes."""
+        frames = [
+            {'img': frame, 'img_path': source, 'frame_id': frame_id}
+            for frame, source, frame_id in zip(
+                video.frames, video.sources, video.frame_ids, strict=True
+            )
+        ]
+        packed = self.pipeline(
+            {
+                'video_id': video.name,
+                'frames': frames,
+                'references': references,
+            }
+        )
+        batch = {key: [value] for key, value in packed.items()}
+        with torch.no_grad():
+            (sample,) = self.model.test_step(batch)
+        return sample.predictions
+
+    @torch.no_grad()
+    def check_references(self, references: List[Reference]) -> None:
+        """Let the encoder refuse what it can't take, such as long texts."""
+        for reference in references:
+            self.model.encode_references([reference])
+
+    def set_threshold(self, threshold: Optional[float]) -> None:
+        """Take this threshold, or the config's again."""
+        if threshold is None:
+            threshold = self.threshold
+        elif not 0 < threshold < 1:
+            raise InputError.of(
+                'inferencer', 'threshold', threshold, 'between 0 and 1'
+            )
+        self.model.test_cfg['threshold'] = threshold
+
+
+def prepare_config(
+    config: Union[str, 'os.PathLike[str]', Config],
+    options: Mapping[str, Any],
+) -> Config:
+    """Read or copy a config, apply options, check the result."""
+    if isinstance(config, Config):
+        cfg = copy.deepcopy(config)
+    else:
+        cfg = load_config(os.fspath(config))
+    cfg.setdefault('default_scope', 'mmdet')
+    check_config(cfg)
+    check_overrides(cfg, options)
+    for name, value in options.items():
+        try:
+            cfg.merge_from_dict({name: value})
+        except (AttributeError, IndexError, KeyError, TypeError) as error:
+            raise InputError.of(
+                'cfg_options', name, value, f'a place of the config ({error})'
+            ) from error
+    check_config(cfg)
+    return cfg
+
+
+def choose_device(device: Union[str, torch.device, None]) -> torch.device:
+    """The device asked for, if it is there; else the first GPU or the CPU."""
+    if device is None:
+        device = 'cuda:0' if torch.cuda.is_available() else 'cpu'
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    # What torch raises depends on how it was built.
+    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError.of(
+            'inferencer',
+            'device',
+            str(device),
+            f'a device of this machine ({reason})',
+        ) from error
+    return chosen
+
+
+def build_pipeline(cfg: Config) -> Compose:
+    """The test set's transforms, without the one that loads the truth."""
+    loader = cfg.get('test_dataloader') or {}
+    steps = (loader.get('dataset') or {}).get('pipeline')
+    if not steps:
+        raise InputError.of(
+            cfg.filename or 'config',
+            'test_dataloader.dataset.pipeline',
+            steps,
+            'the transforms that frames go through',
+        )
+    transforms = [TRANSFORMS.build(step) for step in steps]
+    return Compose([t for t in transforms if not isinstance(t, LoadTubes)])
+
+
+def init_quietly(model: nn.Module) -> None:
+    """Draw weights; mmengine would log some lines about each of them."""
+    logger = MMLogger.get_current_instance()
+    logger.warning('no checkpoint: the model has learned nothing')
+    level = logger.level
+    logger.setLevel('WARNING')
+    try:
+        model.init_weights()
+    finally:
+        logger.setLevel(level)
+
+
+def load_weights(model: nn.Module, content: Dict[str, Any], path: str) -> None:
+    """Load a checkpoint's weights; every key must fit.
+
+    Args:
+        model: Keeps its own precision.
+        content: A state dict, or a checkpoint with one in ``state_dict``.
+        path: For messages.
+
+    Raises:
+        InputError: A key is missing, unknown or of another shape.
+    """
+    weights = content.get('state_dict', content)
+    own = model.state_dict()
+    for key, value in weights.items():
+        if key not in own:
+            raise InputError.of(
+                path,
+                'key',
+                key,
+                "one of the config's model (published weights are converted "
+                'first, tools/model_converters)',
+            )
+        shape = tuple(value.shape) if isinstance(value, Tensor) else None
+        if shape != tuple(own[key].shape):
+            raise InputError.of(
+                path,
+                f'shape of {key}',
+                shape,
+                f"{tuple(own[key].shape)}, as in the config's model",
+            )
+    for key in own:
+        if key not in weights and not key.endswith(NOT_NEEDED):
+            raise InputError.of(
+                path, f'key {key}', 'missing', "all of the config's model"
+            )
+    model.load_state_dict(weights, strict=False)
+
+
+def make_references(texts: Any) -> List[Reference]:
+    """One reference an expression, numbered from 0."""
+    if isinstance(texts, str):
+        texts = [texts]
+    if not isinstance(texts, (list, tuple)) or not texts:
+        raise InputError.of('texts', 'texts', texts, 'a list of expressions')
+    for index, text in enumerate(texts):
+        if not isinstance(text, str) or not text.strip():
+            raise InputError.of(
+                'texts', f'text {index}', text, 'an expression'
+            )
+    return [
+        Reference(str(index), text=clean_text(text))
+        for index, text in enumerate(texts)
+    ]

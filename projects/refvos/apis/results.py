@@ -1,0 +1,201 @@
+"""What the inferencer answers, in memory and in a folder."""
+
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Optional, Tuple
+
+import numpy as np
+from PIL import Image
+from pycocotools import mask as rle_codec
+
+from ..errors import InputError
+from ..evaluation.submission import replace_folder
+from ..structures import RefDataSample, ReferencePrediction
+from ..version import __version__
+from ..visualization import RefVOSVisualizer, write_image, write_video
+from .video_reader import Video
+
+MASKS = 'masks'
+PREDICTIONS = 'predictions.json'
+OVERLAY = 'overlay.mp4'
+STRIP = 'strip.png'
+RESULTS = {MASKS, PREDICTIONS, OVERLAY, STRIP}
+MADE_BY = 'refvos'
+LONGEST_SLUG = 40
+
+
+@dataclass
+class InferenceResult:
+    """Answers to the references to objects of one video.
+
+    Args:
+        predictions: One a reference, in the order asked: masks (one RLE a
+            frame, at the frames' own size), score, frame scores.
+        frame_size: Height and width of the frames and masks.
+        frame_ids: The frames' names.
+        fps: Frames a second.
+        out_dir: Where the files lie, if any were written.
+    """
+
+    predictions: List[ReferencePrediction]
+    frame_size: Tuple[int, int]
+    frame_ids: List[str]
+    fps: float
+    out_dir: Optional[Path] = None
+
+    def masks(self, index: int) -> np.ndarray:
+        """Masks of one reference as bool, (T, H, W)."""
+        rles = self.predictions[index].masks
+        return np.stack([rle_codec.decode(rle) for rle in rles]).astype(bool)
+
+
+def slug(text: str) -> str:
+    """A piece of a file name that tells what was asked."""
+    return re.sub(r'\W+', '-', text)[:LONGEST_SLUG].strip('-')
+
+
+def mask_folder(index: int, prediction: ReferencePrediction) -> str:
+    """Where a reference's masks lie below the results, e.g. masks/0_the-cat.
+
+    Only letters, digits and dashes of the text are in it.
+    """
+    words = slug(prediction.reference.text or prediction.reference.id)
+    return f'{MASKS}/{index}_{words}'
+
+
+def check_out_dir(out_dir: 'str | os.PathLike[str]') -> Path:
+    """Refuse a folder that results can't replace, before the work starts.
+
+    Returns:
+        The folder without links in its path.
+
+    Raises:
+        InputError: It holds something else than our results, or can't be
+            made.
+    """
+    folder = Path(out_dir).expanduser().resolve()
+    found = whats_wrong(folder)
+    if found is not None:
+        raise InputError.of(
+            folder,
+            'out_dir',
+            found,
+            'a new or empty folder, or one with results to replace',
+        )
+    return folder
+
+
+def whats_wrong(folder: Path) -> Optional[str]:
+    """Say why results can't be renamed to a folder; None if they can."""
+    if folder.exists():
+        if not folder.is_dir():
+            return 'a file'
+        if os.path.ismount(folder) or folder == Path.cwd():
+            return 'the current folder or a mount point'
+        if any(folder.iterdir()) and not holds_results(folder):
+            return 'not empty'
+    parent = folder.parent
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir():
+        return 'below a file'
+    if not os.access(parent, os.W_OK):
+        return 'in a folder that we may not write to'
+    return None
+
+
+def holds_results(folder: Path) -> bool:
+    """Whether a folder holds what we have written, and nothing else."""
+    names = {entry.name for entry in folder.iterdir()}
+    if PREDICTIONS not in names or not names <= RESULTS:
+        return False
+    try:
+        content = json.loads((folder / PREDICTIONS).read_text('utf-8'))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get('made_by') == MADE_BY
+
+
+def write_results(
+    folder: Path, video: Video, predictions: List[ReferencePrediction]
+) -> None:
+    """Write masks, predictions, overlay and strip; all or nothing.
+
+    Args:
+        folder: As :func:`check_out_dir` gave it.
+        video: What was asked about.
+        predictions: The answers.
+    """
+    partial = folder.with_name(f'.{folder.name}.{os.getpid()}.partial')
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        for index, prediction in enumerate(predictions):
+            write_masks(
+                partial / mask_folder(index, prediction),
+                video.frame_ids,
+                prediction,
+            )
+        write_overlays(partial, video, predictions)
+        (partial / PREDICTIONS).write_text(
+            json.dumps(as_json(video, predictions), ensure_ascii=False),
+            encoding='utf-8',
+        )
+        replace_folder(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_masks(
+    folder: Path, frame_ids: List[str], prediction: ReferencePrediction
+) -> None:
+    """Write ``<frame>.png``, 8 bits, 0 and 255."""
+    folder.mkdir(parents=True)
+    for frame_id, rle in zip(frame_ids, prediction.masks, strict=True):
+        mask = rle_codec.decode(rle)  # (H, W), 0 and 1
+        Image.fromarray(mask * 255).save(folder / f'{frame_id}.png')
+
+
+def write_overlays(
+    folder: Path, video: Video, predictions: List[ReferencePrediction]
+) -> None:
+    """Draw all references: together as a video, one a row in the strip."""
+    visualizer = RefVOSVisualizer(
+        'inferencer', max_references=len(predictions)
+    )
+    pictures = visualizer.draw_frames(video.frames, predictions)
+    write_video(folder / OVERLAY, pictures, video.fps)
+    sample = RefDataSample(predictions=predictions)
+    strip = visualizer.draw_strip(video.frames, sample, draw_gt=False)
+    write_image(folder / STRIP, strip)
+
+
+def as_json(video: Video, predictions: List[ReferencePrediction]) -> dict:
+    """What ``predictions.json`` holds; pycocotools reads its masks."""
+    return {
+        'made_by': MADE_BY,
+        'version': __version__,
+        'video': video.name,
+        'size': list(video.size),
+        'fps': video.fps,
+        'frames': video.frame_ids,
+        'predictions': [
+            {
+                'text': prediction.reference.text,
+                'score': prediction.score,
+                'frame_scores': prediction.frame_scores,
+                'folder': mask_folder(index, prediction),
+                'masks': [rle_as_json(rle) for rle in prediction.masks],
+            }
+            for index, prediction in enumerate(predictions)
+        ],
+    }
+
+
+def rle_as_json(rle: dict) -> dict:
+    """COCO's form, with its counts as text."""
+    return {'size': list(rle['size']), 'counts': rle['counts'].decode()}

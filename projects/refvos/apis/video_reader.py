@@ -1,0 +1,319 @@
+"""A video from a file, a folder of images or a list, whole and checked."""
+
+import math
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterable, List, Optional, Sequence, Tuple, Union
+
+import av
+import numpy as np
+from mmengine.logging import print_log
+from tqdm import tqdm
+
+from ..datasets.transforms import LoadFrames
+from ..errors import InputError, describe
+
+PathLike = Union[str, 'os.PathLike[str]']
+VideoSource = Union[PathLike, Sequence[PathLike], Sequence[np.ndarray]]
+
+IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
+# Ref-YouTube-VOS shows every fifth frame of a video of 30 a second.
+FPS_OF_IMAGES = 6.0
+# FFmpeg draws any text file as the screen of a terminal.
+NO_VIDEO_FORMATS = {'tty'}
+
+
+@dataclass
+class Video:
+    """A video in memory.
+
+    Args:
+        name: What it is called in messages and results.
+        frames: RGB, uint8, (H, W, 3), all of one size; at least one.
+        frame_ids: A name for each, all different.
+        sources: Where each was read, for messages.
+        fps: Frames a second.
+    """
+
+    name: str
+    frames: List[np.ndarray]
+    frame_ids: List[str]
+    sources: List[str]
+    fps: float
+
+    @property
+    def size(self) -> Tuple[int, int]:
+        """Height and width of the frames."""
+        height, width = self.frames[0].shape[:2]
+        return height, width
+
+
+def read_video(
+    source: VideoSource,
+    fps: Optional[float] = None,
+    progress: bool = False,
+) -> Video:
+    """Read a video.
+
+    Args:
+        source: A video file; a folder of images, taken in natural order
+            (2 before 10); a list of image files; or a list of frames, RGB,
+            uint8, (H, W, 3).
+        fps: Frames a second. A video file with more is thinned out to so
+            many, images are so many a second. By default all frames of a
+            file, and 6 images a second.
+        progress: Show a progress bar with the remaining time.
+
+    Returns:
+        Frames of a file are named by their number in it, images by their
+        file names, frames by their number in the list.
+
+    Raises:
+        InputError: There is nothing to read, it can't be read, or frames
+            differ in size.
+    """
+    if fps is not None and not (
+        isinstance(fps, (int, float)) and 0 < fps < math.inf
+    ):
+        raise InputError.of('video', 'fps', fps, 'a number above 0')
+    if not isinstance(source, (str, os.PathLike)):
+        return read_list(source, fps, progress)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return read_folder(path, fps, progress)
+    if not path.is_file():
+        raise InputError.of(
+            path, 'video', 'missing', 'a video file or a folder of images'
+        )
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return read_images(path.stem, [path], fps, progress)
+    return read_file(path, fps, progress)
+
+
+def read_folder(
+    folder: Path, fps: Optional[float] = None, progress: bool = False
+) -> Video:
+    """Read a folder's images in natural order; hidden ones are left out."""
+    paths = [
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not path.name.startswith('.')
+    ]
+    if not paths:
+        raise InputError.of(
+            folder, 'images', [], f'files that end in {IMAGE_SUFFIXES}'
+        )
+    paths.sort(key=natural_order)
+    return read_images(folder.resolve().name, paths, fps, progress)
+
+
+def natural_order(path: Path) -> Tuple[list, str]:
+    """Sort numbers in names by their value; 10 comes after 9."""
+    # Odd parts are digits: two keys compare text with text.
+    parts = re.split(r'([0-9]+)', path.name)
+    key = [int(part) if i % 2 else part for i, part in enumerate(parts)]
+    return key, path.name
+
+
+def read_list(
+    source: Any, fps: Optional[float] = None, progress: bool = False
+) -> Video:
+    """Read image files, or take frames as they are."""
+    if not isinstance(source, (list, tuple, np.ndarray)):
+        raise InputError.of(
+            'video', 'video', source, 'a path, or a list of paths or frames'
+        )
+    if len(source) == 0:
+        raise InputError.of('video', 'frames', [], 'at least one frame')
+    if all(isinstance(item, (str, os.PathLike)) for item in source):
+        paths = [Path(item).expanduser() for item in source]
+        return read_images('images', paths, fps, progress)
+    for index, frame in enumerate(source):
+        check_frame(frame, source[0], f'frame {index}')
+    return Video(
+        name='frames',
+        frames=list(source),
+        frame_ids=[f'{i:05d}' for i in range(len(source))],
+        sources=[f'frame {i}' for i in range(len(source))],
+        fps=float(fps or FPS_OF_IMAGES),
+    )
+
+
+def read_images(
+    name: str,
+    paths: Sequence[Path],
+    fps: Optional[float] = None,
+    progress: bool = False,
+) -> Video:
+    """Read image files as the data sets' frames are read."""
+    loader = LoadFrames()
+    frames: List[np.ndarray] = []
+    for path in progress_bar(paths, len(paths), progress):
+        if path.is_dir():
+            raise InputError.of(path, 'frame', 'a folder', 'an image file')
+        frame = loader.decode(str(path))
+        check_frame(frame, frames[0] if frames else frame, str(path))
+        frames.append(frame)
+    frame_ids = [path.stem for path in paths]
+    if len(set(frame_ids)) < len(frame_ids):
+        # From several folders, or a.jpg and a.png: names would collide.
+        frame_ids = [f'{i:05d}' for i in range(len(paths))]
+    return Video(
+        name=name,
+        frames=frames,
+        frame_ids=frame_ids,
+        sources=[str(path) for path in paths],
+        fps=float(fps or FPS_OF_IMAGES),
+    )
+
+
+def check_frame(frame: Any, first: Any, source: str) -> None:
+    """A frame must be an RGB picture as large as the first one."""
+    if not isinstance(frame, np.ndarray):
+        raise InputError.of(
+            source,
+            'type',
+            type(frame).__name__,
+            'a path or an array in every place of the list',
+        )
+    if frame.dtype != np.uint8:
+        raise InputError.of(
+            source, 'dtype', str(frame.dtype), 'uint8, RGB from 0 to 255'
+        )
+    if frame.ndim != 3 or frame.shape[2] != 3 or frame.size == 0:
+        raise InputError.of(
+            source, 'shape', frame.shape, '(height, width, 3), RGB'
+        )
+    if frame.shape != first.shape:
+        raise InputError.of(
+            source,
+            'size (height, width)',
+            frame.shape[:2],
+            f'{first.shape[:2]}, as the first frame of the video',
+        )
+
+
+def read_file(
+    path: Path, fps: Optional[float] = None, progress: bool = False
+) -> Video:
+    """Decode a video file with FFmpeg, turned upright as players do."""
+    frames: List[np.ndarray] = []
+    frame_ids: List[str] = []
+    index = -1
+    try:
+        # The prefix keeps a colon in a name from being a protocol.
+        with av.open(f'file:{path}') as container:
+            stream = video_stream(container, path)
+            rate = float(
+                stream.average_rate or stream.guessed_rate or FPS_OF_IMAGES
+            )
+            decoded = container.decode(stream)
+            thinning = Thinning(rate, fps)
+            for index, frame in enumerate(
+                progress_bar(decoded, stream.frames, progress)
+            ):
+                if not thinning.keeps(frame.time, index):
+                    continue
+                source = f'{path}, frame {index}'
+                picture = upright(frame)
+                check_frame(picture, frames[0] if frames else picture, source)
+                frames.append(picture)
+                frame_ids.append(f'{index:05d}')
+            announced = stream.frames
+    except av.FFmpegError as error:
+        place = f'content after frame {index}' if index >= 0 else 'content'
+        raise InputError.of(
+            path, place, error.strerror, 'a video that FFmpeg can decode'
+        ) from error
+    if not frames:
+        raise InputError.of(path, 'frames', [], 'at least one frame')
+    if index + 1 < announced:
+        warn_of_missing_frames(path, index + 1, announced)
+    return Video(
+        name=path.stem,
+        frames=frames,
+        frame_ids=frame_ids,
+        sources=[f'{path}, frame {int(number)}' for number in frame_ids],
+        fps=thinning.fps,
+    )
+
+
+def video_stream(container: Any, path: Path) -> Any:
+    """The first video stream of an open file."""
+    streams = container.streams.video
+    if container.format.name in NO_VIDEO_FORMATS or not streams:
+        kinds = sorted({stream.type for stream in container.streams})
+        raise InputError.of(
+            path, f'streams ({container.format.name})', kinds, 'a video'
+        )
+    stream = streams[0]
+    stream.thread_type = 'AUTO'
+    return stream
+
+
+class Thinning:
+    """Choose the frames that make a video one of fewer frames a second.
+
+    Args:
+        rate: Frames a second of the video.
+        fps: Frames a second wanted; None for all.
+    """
+
+    def __init__(self, rate: float, fps: Optional[float]) -> None:
+        self.rate = rate
+        self.thins = fps is not None and fps < rate
+        self.fps = float(fps) if fps and self.thins else rate
+        self.last_slot = -1
+        self.start: Optional[float] = None
+
+    def keeps(self, time: Optional[float], index: int) -> bool:
+        """Whether a frame is the nearest to its place in the new video.
+
+        Args:
+            time: In seconds; None where the file doesn't say.
+            index: Number in the file, from 0.
+        """
+        if not self.thins:
+            return True
+        if time is None:
+            time = index / self.rate
+        if self.start is None:
+            self.start = time
+        # Half a frame's time on: times in files are rounded.
+        slot = int((time - self.start + 0.5 / self.rate) * self.fps)
+        if slot <= self.last_slot:
+            return False
+        self.last_slot = slot
+        return True
+
+
+def upright(frame: av.VideoFrame) -> np.ndarray:
+    """RGB, uint8, (H, W, 3), turned as the file says (phones do that)."""
+    picture = frame.to_ndarray(format='rgb24')
+    quarters = round(frame.rotation / 90) % 4  # counter-clockwise
+    return np.ascontiguousarray(np.rot90(picture, quarters))
+
+
+def warn_of_missing_frames(path: Path, found: int, announced: int) -> None:
+    """A file cut short ends early, and FFmpeg says nothing."""
+    print_log(
+        describe(path, 'number of frames', found, f'{announced}, as it says'),
+        logger='current',
+        level=30,
+    )
+
+
+def progress_bar(items: Iterable, total: int, show: bool) -> Iterable:
+    """Show on a terminal how far the reading is."""
+    return tqdm(
+        items,
+        desc='reading',
+        total=total or None,
+        unit='frame',
+        leave=False,
+        # None: only on a terminal.
+        disable=None if show else True,
+    )
