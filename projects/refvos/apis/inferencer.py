@@ -9,6 +9,7 @@ from mmdet.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.logging import MMLogger
+from mmengine.model import BaseModule
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
@@ -215,7 +216,7 @@ def build_pipeline(cfg: Config) -> Compose:
     return Compose([t for t in transforms if not isinstance(t, LoadTubes)])
 
 
-def init_quietly(model: nn.Module) -> None:
+def init_quietly(model: BaseModule) -> None:
     """Draw weights; mmengine would log some lines about each of them."""
     logger = MMLogger.get_current_instance()
     logger.warning('no checkpoint: the model has learned nothing')
