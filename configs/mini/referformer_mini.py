@@ -11,9 +11,7 @@ max_iters = 2800
 train_cfg = dict(max_iters=max_iters, val_interval=1400)
 optim_wrapper = dict(optimizer=dict(lr=7e-4))
 param_scheduler = [
-    dict(
-        type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100
-    ),
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
     dict(
         type='CosineAnnealingLR',
         by_epoch=False,

@@ -1,5 +1,6 @@
 # ReferFormer on RefVOS-Mini, first stage: single frames, as the paper
-# pre-trains on images (Appendix B). Three times the scenes in the same time.
+# pre-trains on images (Appendix B): three times the scenes in the same time.
+# For two processes.
 _base_ = [
     '../_base_/models/referformer_mini.py',
     '../_base_/datasets/refvos_mini.py',
@@ -9,6 +10,4 @@ _base_ = [
 
 train_pipeline = _base_.train_pipeline
 train_pipeline[0] = dict(type='SampleClip', num_frames=1)
-train_dataloader = dict(
-    batch_size=12, dataset=dict(pipeline=train_pipeline)
-)
+train_dataloader = dict(batch_size=6, dataset=dict(pipeline=train_pipeline))

@@ -7,10 +7,7 @@ batch_size = 1
 # Short sides of 288 to 512, long side at most 640, as the published code.
 _ladder = dict(
     type='RandomChoiceResize',
-    scales=[
-        (640, side)
-        for side in (288, 320, 352, 392, 416, 448, 480, 512)
-    ],
+    scales=[(640, side) for side in (288, 320, 352, 392, 416, 448, 480, 512)],
     keep_ratio=True,
     # The published code resizes with Pillow.
     backend='pillow',
@@ -25,6 +22,8 @@ train_pipeline = [
         transforms=[
             dict(type='RandomFlip', prob=0.5),
             dict(type='PhotoMetricDistortion'),
+            # It gives floats, some beyond 0..255.
+            dict(type='RoundPixels'),
             dict(
                 type='RandomChoice',
                 transforms=[

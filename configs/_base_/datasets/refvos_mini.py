@@ -3,7 +3,8 @@
 dataset_type = 'RefYouTubeVOSDataset'
 data_root = 'data/refvos-mini'
 num_frames = 3
-batch_size = 6
+# For each of two processes.
+batch_size = 3
 
 train_pipeline = [
     dict(type='SampleClip', num_frames=num_frames),

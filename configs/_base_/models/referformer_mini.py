@@ -61,6 +61,6 @@ model = dict(
         num_heads=num_heads,
         feedforward_channels=feedforward_channels,
         dropout=0.0,
-    ),    # Masks come in minutes, which of the five queries to trust does not.
+    ),  # Masks come in minutes, which of the five queries to trust does not.
     loss=dict(loss_cls=dict(loss_weight=4.0)),
 )
