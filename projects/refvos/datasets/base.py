@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional
 from mmengine.dataset import BaseDataset
 from mmengine.logging import MMLogger
 
-from ..errors import describe
+from ..errors import InputError, describe
 from ..structures import Reference
 
 # RoBERTa takes 512 tokens; expressions beyond this many words never fit.
@@ -90,6 +90,10 @@ class BaseReferringDataset(BaseDataset):
                     items.append(
                         dict(video, references=[reference], anchor=anchor)
                     )
+        if not items:
+            raise InputError.of(
+                self.data_root, 'items', 0, 'a reference that can be used'
+            )
         return items
 
     def anchors(self, num_frames: int) -> List[Optional[int]]:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from mmdet.registry import DATASETS
 from mmengine.logging import MMLogger
@@ -34,9 +34,9 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         kwargs: See :class:`BaseReferringDataset`.
     """
 
-    METAINFO = dict(
+    METAINFO = {
         # The 65 categories of YouTube-VOS 2019, for class-aware models.
-        classes=(
+        'classes': (
             'airplane', 'ape', 'bear', 'bike', 'bird', 'boat', 'bucket',
             'bus', 'camel', 'cat', 'cow', 'crocodile', 'deer', 'dog',
             'dolphin', 'duck', 'eagle', 'earless_seal', 'elephant', 'fish',
@@ -49,7 +49,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
             'tennis_racket', 'tiger', 'toilet', 'train', 'truck', 'turtle',
             'umbrella', 'whale', 'zebra',
         )
-    )  # fmt: skip
+    }  # fmt: skip
 
     def __init__(self, data_root: str, split: str, **kwargs: Any) -> None:
         if split not in SPLITS:
@@ -110,22 +110,15 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         objects: Optional[Dict[str, Any]],
     ) -> Dict[str, Any]:
         """Describe one video; unusable expressions are noted."""
-        for key in ('frames', 'expressions'):
-            if not video.get(key):
-                raise InputError.of(
-                    self.expressions_file,
-                    f'videos.{name}.{key}',
-                    video.get(key),
-                    f'the {key} of the video',
-                )
+        self.check_video(name, video)
         folder = Path(self.data_root) / self.split
         frame_ids = sorted(video['frames'])
         frames = []
         for frame_id in frame_ids:
-            frame = dict(
-                img_path=str(folder / f'JPEGImages/{name}/{frame_id}.jpg'),
-                frame_id=frame_id,
-            )
+            frame = {
+                'img_path': str(folder / f'JPEGImages/{name}/{frame_id}.jpg'),
+                'frame_id': frame_id,
+            }
             if self.with_masks:
                 frame['mask_path'] = str(
                     folder / f'Annotations/{name}/{frame_id}.png'
@@ -138,13 +131,33 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
             reference = self.make_reference(name, id, expression, known)
             if reference is not None:
                 references.append(reference)
-        return dict(
-            video_id=name,
-            frame_ids=frame_ids,
-            frames=frames,
-            references=references,
-            labels=self.label_objects(known or {}),
-        )
+        return {
+            'video_id': name,
+            'frame_ids': frame_ids,
+            'frames': frames,
+            'references': references,
+            'labels': self.label_objects(known or {}),
+        }
+
+    def check_video(self, name: str, video: Any) -> None:
+        """Raise InputError where the file does not describe a video."""
+        for key, kind in (('frames', list), ('expressions', dict)):
+            found = video.get(key) if isinstance(video, dict) else None
+            if not found or not isinstance(found, kind):
+                raise InputError.of(
+                    self.expressions_file,
+                    f'videos.{name}.{key}',
+                    found,
+                    f'the {key} of the video',
+                )
+        for id, expression in video['expressions'].items():
+            if not isinstance(expression, dict):
+                raise InputError.of(
+                    self.expressions_file,
+                    f'videos.{name}.expressions.{id}',
+                    expression,
+                    'an entry with exp',
+                )
 
     def make_reference(
         self,
@@ -160,14 +173,14 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         )
         if text is None:
             return None
-        object_ids = ()
+        object_ids: Tuple[str, ...] = ()
         if self.with_masks:
             object_id = expression.get('obj_id')
-            if object_id is None:
+            if not str(object_id).isdigit():
                 raise InputError.of(
                     self.expressions_file,
                     f'{field}.obj_id',
-                    None,
+                    object_id,
                     'an object id (this split is used with its masks)',
                 )
             object_ids = (str(object_id),)
@@ -217,6 +230,7 @@ def read_json(file: Path, key: str) -> Any:
         raise InputError.of(
             file, 'file', str(error), 'well-formed JSON'
         ) from None
-    if not isinstance(content, dict) or key not in content:
-        raise InputError.of(file, key, 'missing', f'an entry {key!r}')
-    return content[key]
+    found = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(found, dict):
+        raise InputError.of(file, key, found, f'an entry {key!r} by name')
+    return found

@@ -1,5 +1,10 @@
 from .clip import SampleClip
-from .frames import SwapSidesInText, TransformFrames, swap_sides
+from .frames import (
+    RoundPixels,
+    SwapSidesInText,
+    TransformFrames,
+    swap_sides,
+)
 from .loading import LoadFrames, LoadTubes
 from .packing import PackRefInputs
 
@@ -7,6 +12,7 @@ __all__ = [
     'LoadFrames',
     'LoadTubes',
     'PackRefInputs',
+    'RoundPixels',
     'SampleClip',
     'SwapSidesInText',
     'TransformFrames',

@@ -44,9 +44,7 @@ class SampleClip(BaseTransform):
         missing = self.num_frames - len(chosen)
         if missing > 0:
             outside = [
-                i
-                for i in range(length)
-                if i < min(chosen) or i > max(chosen)
+                i for i in range(length) if i < min(chosen) or i > max(chosen)
             ]
             pool = outside if len(outside) >= missing else list(range(length))
             chosen += np.random.choice(

@@ -1,10 +1,12 @@
 """Image transforms on clips, and what they do to the words."""
 
 import re
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Optional
 
+import numpy as np
 from mmcv.transforms import BaseTransform, TransformBroadcaster
 from mmcv.transforms.utils import cache_random_params
 from mmdet.registry import TRANSFORMS
@@ -31,6 +33,7 @@ class TransformFrames(TransformBroadcaster):
         self, transforms: list, share_random_params: bool = True
     ) -> None:
         super().__init__(transforms, share_random_params=share_random_params)
+        name_random_methods_once(self.transforms)
 
     def transform(self, results: dict) -> Optional[dict]:
         shared = (
@@ -45,6 +48,37 @@ class TransformFrames(TransformBroadcaster):
         if any(frame is None for frame in frames):
             return None
         results['frames'] = frames
+        return results
+
+
+def name_random_methods_once(transforms: Iterable) -> None:
+    """Mend mmcv's lists of random methods, which sharing goes by.
+
+    mmdet's RandAugment overrides a random method of mmcv's RandomChoice,
+    and mmcv enters it a second time into the list of the base class: it
+    then believes of every RandomChoice that it draws twice, and raises.
+    """
+    for transform in transforms:
+        names = getattr(transform, '_methods_with_randomness', ())
+        if names:
+            transform._methods_with_randomness = list(dict.fromkeys(names))
+        if isinstance(transform, Iterable):
+            name_random_methods_once(transform)
+
+
+@TRANSFORMS.register_module()
+class RoundPixels(BaseTransform):
+    """Round an image to whole values from 0 to 255.
+
+    Between mmdet's PhotoMetricDistortion, which gives floats beyond that
+    range, and what takes uint8: Pillow's resizing, the batch.
+
+    Required Keys: img. Modified Keys: img.
+    """
+
+    def transform(self, results: dict) -> dict:
+        image = np.rint(results['img']).clip(0, 255)
+        results['img'] = image.astype(np.uint8)
         return results
 
 
@@ -71,6 +105,4 @@ def swap_sides(text: Optional[str]) -> Optional[str]:
     """Exchange the whole words left and right."""
     if text is None:
         return None
-    return re.sub(
-        r'\b(left|right)\b', lambda word: OTHER_SIDE[word[0]], text
-    )
+    return re.sub(r'\b(left|right)\b', lambda word: OTHER_SIDE[word[0]], text)

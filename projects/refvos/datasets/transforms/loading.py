@@ -22,6 +22,8 @@ def read_bytes(path: str, what: str, backend_args: Optional[dict]) -> bytes:
         return fileio.get(path, backend_args=backend_args)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError.of(path, 'file', 'missing', what) from None
+    except OSError as error:
+        raise InputError.of(path, 'file', error.strerror, what) from None
 
 
 @TRANSFORMS.register_module()
@@ -155,9 +157,9 @@ def as_instance(mask: np.ndarray, visible: bool, label: int) -> dict:
     """One or no instance in mmdet's form."""
     count = int(visible)
     masks = BitmapMasks(mask[None][:count].astype(np.uint8), *mask.shape)
-    return dict(
-        gt_masks=masks,
-        gt_bboxes=masks.get_bboxes(dst_type=HorizontalBoxes),
-        gt_bboxes_labels=np.full(count, label, np.int64),
-        gt_ignore_flags=np.zeros(count, bool),
-    )
+    return {
+        'gt_masks': masks,
+        'gt_bboxes': masks.get_bboxes(dst_type=HorizontalBoxes),
+        'gt_bboxes_labels': np.full(count, label, np.int64),
+        'gt_ignore_flags': np.zeros(count, bool),
+    }

@@ -30,27 +30,25 @@ class PackRefInputs(BaseTransform):
         images = np.stack([frame['img'] for frame in frames])
         inputs = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
         sample = RefDataSample(
-            metainfo=dict(
-                video_id=results['video_id'],
-                frame_ids=[frame['frame_id'] for frame in frames],
-                img_paths=[frame.get('img_path') for frame in frames],
-                ori_shape=tuple(frames[0]['ori_shape'][:2]),
-                img_shape=tuple(images.shape[1:3]),
-                num_frames=len(frames),
-            )
+            metainfo={
+                'video_id': results['video_id'],
+                'frame_ids': [frame['frame_id'] for frame in frames],
+                'img_paths': [frame.get('img_path') for frame in frames],
+                'ori_shape': tuple(frames[0]['ori_shape'][:2]),
+                'img_shape': tuple(images.shape[1:3]),
+                'num_frames': len(frames),
+            }
         )
         sample.video_data_samples = [pack_frame(frame) for frame in frames]
         sample.references = results['references']
         if 'gt_tubes' in results:
             sample.gt_tubes = results['gt_tubes']
-        return dict(inputs=inputs, data_samples=sample)
+        return {'inputs': inputs, 'data_samples': sample}
 
 
 def pack_frame(frame: dict) -> DetDataSample:
     """Pack one frame's truth; empty after a crop that cut the object."""
-    sample = DetDataSample(
-        metainfo=dict(img_shape=frame['img'].shape[:2])
-    )
+    sample = DetDataSample(metainfo={'img_shape': frame['img'].shape[:2]})
     if 'gt_masks' not in frame:
         return sample
     # A crop can leave an instance without pixels: it is not visible then.
