@@ -2,6 +2,7 @@
 
 import sys
 
+from refvos.apis.convert import run_converter
 from refvos.apis.key_mapping import KeyMapping
 
 

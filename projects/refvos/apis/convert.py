@@ -1,0 +1,209 @@
+"""The command line that all checkpoint converters share."""
+
+import argparse
+import io
+import os.path as osp
+from collections.abc import Sequence
+from typing import Any, Dict, Optional
+
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+from torch import Tensor
+
+from ..engine import (
+    check_config,
+    check_overrides,
+    load_checkpoint_file,
+    write_atomically,
+)
+from ..engine.cli import load_config, run_tool
+from ..errors import InputError
+from ..version import __version__
+from .key_mapping import KeyMapping, describe_dropped
+
+TARGETS = ('.pth', '.pt', '.safetensors')
+# Where training scripts keep the weights in their checkpoints.
+ENTRIES = ('model', 'state_dict')
+
+
+def run_converter(
+    doc: str, mapping: KeyMapping, argv: Optional[Sequence[str]] = None
+) -> int:
+    """Convert a published checkpoint as a tool's command line says.
+
+    Args:
+        doc: The tool's docstring, shown by ``--help``.
+        mapping: How its keys become ours.
+        argv: Arguments; None for those of the process.
+
+    Returns:
+        The exit status: 0, or 2 for bad input (one line on stderr).
+    """
+
+    def main(argv: Optional[Sequence[str]]) -> None:
+        convert(parse_args(doc, argv), mapping)
+
+    return run_tool(main, argv)
+
+
+def parse_args(
+    doc: str, argv: Optional[Sequence[str]] = None
+) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=doc,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('src', metavar='SRC', help='published checkpoint')
+    parser.add_argument(
+        'dst', metavar='DST', help=f'file to write: {", ".join(TARGETS)}'
+    )
+    parser.add_argument(
+        '--config',
+        help='check the result against the model of this config: every '
+        'weight there, none too many, all of the right shape',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='change entries of the config, e.g. model.num_queries=1',
+    )
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='read a checkpoint that holds more than tensors and plain data; '
+        'such a file can run any code, so only from sources that you trust',
+    )
+    return parser.parse_args(argv)
+
+
+def convert(args: argparse.Namespace, mapping: KeyMapping) -> None:
+    """Read, rename, check, write.
+
+    Raises:
+        InputError: The checkpoint, the config or the target can't be used.
+    """
+    check_target(args.src, args.dst)
+    if args.cfg_options and not args.config:
+        raise InputError.of(
+            '--cfg-options', 'config', None, '--config, whose entries change'
+        )
+    cfg = read_config(args.config, args.cfg_options) if args.config else None
+    content = load_checkpoint_file(args.src, trust=args.trust_checkpoint)
+    published = weights_of(content, args.src)
+    ours, dropped = mapping.apply(published, args.src)
+    add_batch_counts(ours)
+    if cfg is not None:
+        check_fit(ours, cfg, args.src, args.config)
+    meta = {
+        'converted_from': osp.basename(args.src),
+        'refvos_version': __version__,
+    }
+    write_checkpoint(args.dst, ours, meta)
+    for line in describe_dropped(dropped):
+        print(line)
+    print(f'{len(published)} keys read, {len(ours)} written to {args.dst}')
+    if cfg is not None:
+        print(f'they fit the model of {args.config}')
+
+
+def check_target(src: str, dst: str) -> None:
+    """Refuse a target that can't be written, before the work starts."""
+    if not dst.endswith(TARGETS) or osp.isdir(dst):
+        raise InputError.of(
+            'DST', 'name', dst, f'a file ending in one of {TARGETS}'
+        )
+    if osp.exists(dst) and osp.exists(src) and osp.samefile(src, dst):
+        raise InputError.of('DST', 'name', dst, 'another file than SRC')
+
+
+def read_config(path: str, options: Dict[str, Any]) -> Config:
+    """Read and check the config; its entries change as ``options`` say."""
+    cfg = load_config(path)
+    check_config(cfg, path)
+    check_overrides(cfg, options)
+    cfg.merge_from_dict(options)
+    check_config(cfg, '--cfg-options')
+    if 'model' not in cfg:
+        raise InputError.of(path, 'model', 'missing', 'a model')
+    return cfg
+
+
+def weights_of(content: Dict[str, Any], source: str) -> Dict[str, Tensor]:
+    """Find the weights in a checkpoint: under an entry, or all of it."""
+    found = next((name for name in ENTRIES if name in content), None)
+    weights = content if found is None else content[found]
+    where = 'content' if found is None else found
+    if not isinstance(weights, dict) or not weights:
+        raise InputError.of(source, where, weights, 'weights by name')
+    for key, value in weights.items():
+        if not isinstance(value, Tensor):
+            raise InputError.of(source, f'{where}.{key}', value, 'a tensor')
+    return weights
+
+
+def add_batch_counts(state: Dict[str, Tensor]) -> None:
+    """Add the counter that torch's batch norm has and frozen ones lack."""
+    for key in list(state):
+        module, _, leaf = key.rpartition('.')
+        if leaf == 'running_var':
+            state.setdefault(f'{module}.num_batches_tracked', torch.tensor(0))
+
+
+def check_fit(
+    state: Dict[str, Tensor], cfg: Config, source: str, config: str
+) -> None:
+    """Compare names and shapes with the config's model.
+
+    Raises:
+        InputError: Naming the first weight that is missing, unexpected or
+            of another shape.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    # No memory and no random numbers: only the shapes matter.
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    wanted = {key: value.shape for key, value in model.state_dict().items()}
+    found = {key: value.shape for key, value in state.items()}
+    missing = [key for key in wanted if key not in found]
+    unexpected = [key for key in found if key not in wanted]
+    misshapen = [
+        key for key in found if key in wanted and found[key] != wanted[key]
+    ]
+    for keys, what in ((missing, 'missing'), (unexpected, 'unexpected')):
+        if keys:
+            raise InputError.of(
+                source,
+                f'weight (one of {len(keys)} {what})',
+                keys[0],
+                f'the weights of the model of {config}',
+            )
+    if misshapen:
+        first = misshapen[0]
+        raise InputError.of(
+            source,
+            f'shape of {first} (one of {len(misshapen)})',
+            tuple(found[first]),
+            f'{tuple(wanted[first])}, as in the model of {config}',
+        )
+
+
+def write_checkpoint(
+    path: str, state: Dict[str, Tensor], meta: Dict[str, str]
+) -> None:
+    """Write weights in the form that the file's name asks for."""
+    if path.endswith('.safetensors'):
+        from safetensors.torch import save
+
+        content = save(
+            {key: value.contiguous() for key, value in state.items()}, meta
+        )
+    else:
+        buffer = io.BytesIO()
+        torch.save({'state_dict': state, 'meta': meta}, buffer)
+        content = buffer.getvalue()
+    write_atomically(path, content)
