@@ -1,0 +1,39 @@
+import logging
+
+import pytest
+from mmengine.logging import MMLogger
+
+from refvos.datasets.mini import make_mini
+
+
+@pytest.fixture(scope='session')
+def mini(tmp_path_factory):
+    """A tiny RefVOS-Mini: its folder and what mini.json says of it."""
+    root = tmp_path_factory.mktemp('mini')
+    summary = make_mini(
+        root,
+        train=2,
+        val=1,
+        test=1,
+        frames=3,
+        size=(64, 64),
+        workers=0,
+        progress=False,
+    )
+    return root, summary
+
+
+@pytest.fixture
+def logged():
+    """The messages of warnings that mmengine's logger got meanwhile."""
+
+    class Collect(logging.Handler):
+        def emit(self, record):
+            messages.append(record.getMessage())
+
+    messages = []
+    handler = Collect(logging.WARNING)
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    yield messages
+    logger.removeHandler(handler)

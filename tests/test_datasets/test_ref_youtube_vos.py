@@ -1,0 +1,397 @@
+"""Ref-YouTube-VOS as it lies on disk, clean and dirty."""
+
+import json
+
+import numpy as np
+import pytest
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+from PIL import Image
+from pycocotools import mask as rle_codec
+from torch.utils.data import DataLoader
+
+from refvos.datasets import RefYouTubeVOSDataset
+from refvos.datasets.base import clean_text
+from refvos.engine.cli import one_line
+from refvos.errors import InputError
+from tests.builders import load_config
+
+from .folders import square, write_frames, write_lists
+
+SIZE = (16, 24)
+LOAD = [{'type': 'LoadFrames'}, {'type': 'LoadTubes'}]
+PACK = [{'type': 'PackRefInputs'}]
+CATEGORIES = {'1': 'ape', '2': 'zebra'}
+
+
+@pytest.fixture(autouse=True)
+def registries():
+    init_default_scope('mmdet')
+    np.random.seed(0)
+
+
+def both_objects(num_frames):
+    first, second = square(SIZE, 0, 0, 4, 1), square(SIZE, 8, 8, 6, 2)
+    return [first + second] * num_frames
+
+
+@pytest.fixture
+def root(tmp_path):
+    """One video of seven frames, two objects, three expressions."""
+    names = write_frames(tmp_path, 'train', 'zoo', both_objects(7))
+    expressions = {
+        '0': ('The ape  on the LEFT', '1'),
+        '1': ('a small ape', '1'),
+        '2': ('a zebra', '2'),
+    }
+    videos = {'zoo': (names, expressions)}
+    write_lists(tmp_path, 'train', videos, CATEGORIES)
+    return tmp_path
+
+
+def dataset(root, split='train', pipeline=(), **kwargs):
+    return RefYouTubeVOSDataset(
+        str(root), split, pipeline=list(pipeline), **kwargs
+    )
+
+
+def lists_of(root, split='train'):
+    return root / 'meta_expressions' / split / 'meta_expressions.json'
+
+
+def change(file, *path, value):
+    """Change one entry of a JSON file."""
+    content = json.loads(file.read_text())
+    inner = content
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    file.write_text(json.dumps(content))
+
+
+def message_of(call, *args, **kwargs):
+    with pytest.raises(InputError) as error:
+        call(*args, **kwargs)
+    message = str(error.value)
+    assert len(message.splitlines()) == 1
+    return message
+
+
+# -------------------------------------------------------------- what is there
+
+
+def test_white_space_and_case_are_folded():
+    assert clean_text(' A  Dog\n\tRuns ') == 'a dog runs'
+
+
+def test_training_items(root):
+    data = dataset(root)
+    assert len(data) == 3
+    item = data.get_data_info(0)
+    (reference,) = item['references']
+    assert reference.text == 'the ape on the left'
+    assert (reference.id, reference.object_ids) == ('0', ('1',))
+    assert item['anchor'] is None
+    assert item['labels'] == {'1': 1, '2': 64}
+    assert item['frame_ids'] == [f'{5 * i:05d}' for i in range(7)]
+    frame = item['frames'][2]
+    assert frame['img_path'] == f'{root}/train/JPEGImages/zoo/00010.jpg'
+    assert frame['mask_path'] == f'{root}/train/Annotations/zoo/00010.png'
+
+
+def test_an_item_for_every_anchor(root):
+    data = dataset(root, anchor_stride=5)
+    items = [data.get_data_info(i) for i in range(len(data))]
+    assert [(i['references'][0].id, i['anchor']) for i in items] == [
+        *(('0', 0), ('0', 5), ('1', 0), ('1', 5), ('2', 0), ('2', 5))
+    ]
+    assert len(dataset(root, anchor_stride=7)) == 3
+    assert len(dataset(root, anchor_stride=1)) == 21
+
+
+def test_test_items_are_videos_with_all_expressions(root):
+    steps = [LOAD[0], {'type': 'LoadTubes', 'as_rle': True}, *PACK]
+    data = dataset(root, test_mode=True, pipeline=steps)
+    assert len(data) == 1
+    packed = data[0]
+    assert packed['inputs'].shape == (7, 3, *SIZE)
+    sample = packed['data_samples']
+    assert [r.id for r in sample.references] == ['0', '1', '2']
+    areas = {k: rle_codec.area(v).tolist() for k, v in sample.gt_tubes.items()}
+    assert areas == {'1': [16] * 7, '2': [36] * 7}
+
+
+def test_wrong_references_keep_the_truth(root):
+    data = dataset(root, test_mode=True, wrong_references=True)
+    references = data.get_data_info(0)['references']
+    assert [(r.id, r.text, r.object_ids) for r in references] == [
+        ('0', 'a zebra', ('1',)),
+        ('1', 'a zebra', ('1',)),
+        # The next one around, not the last.
+        ('2', 'the ape on the left', ('2',)),
+    ]
+
+
+def test_no_wrong_reference_where_there_is_one_object(root, logged):
+    change(
+        lists_of(root),
+        *('videos', 'zoo', 'expressions', '2', 'obj_id'),
+        value='1',
+    )
+    message = message_of(dataset, root, test_mode=True, wrong_references=True)
+    assert message == (
+        f'{root}: items is 0; expected a reference that can be used'
+    )
+    (message,) = logged
+    assert 'left out 3 of' in message
+    assert 'zoo: reference 2 is' in message
+    assert 'another object in the video' in message
+
+
+def test_unknown_categories_have_no_label(root):
+    meta = root / 'train' / 'meta.json'
+    change(meta, *('videos', 'zoo', 'objects', '2', 'category'), value='gnome')
+    assert dataset(root).get_data_info(0)['labels'] == {'1': 1}
+
+
+def test_a_clip_without_its_object_gives_way(tmp_path):
+    """Visible in frames 0 and 1 of 6 only; clips of one frame."""
+    ids = [square(SIZE, 4, 4)] * 2 + [np.zeros(SIZE, np.uint8)] * 4
+    names = write_frames(tmp_path, 'train', 'a', ids)
+    write_lists(
+        tmp_path, 'train', {'a': (names, {'0': ('it', '1')})}, CATEGORIES
+    )
+    steps = [{'type': 'SampleClip', 'num_frames': 1}, *LOAD, *PACK]
+    data = dataset(tmp_path, pipeline=steps, anchor_stride=1)
+    assert len(data) == 6
+    given = {data[i]['data_samples'].frame_ids[0] for i in range(6)}
+    assert given == {'00000', '00005'}
+
+
+def validation_set(root, with_test_file):
+    videos = {name: (['00000'], {'0': ('it', None)}) for name in 'abcd'}
+    write_lists(root, 'valid', videos)
+    if with_test_file:
+        write_lists(root, 'test', {name: videos[name] for name in 'bd'})
+    return dataset(root, 'valid', test_mode=True, with_masks=False)
+
+
+def test_videos_of_the_test_file_are_not_validated_on(tmp_path, logged):
+    data = validation_set(tmp_path, with_test_file=True)
+    ids = [data.get_data_info(i)['video_id'] for i in range(len(data))]
+    assert ids == ['a', 'c']
+    assert logged == []
+    item = data.get_data_info(0)
+    assert item['references'][0].object_ids == ()
+    assert 'mask_path' not in item['frames'][0]
+
+
+def test_without_the_test_file_all_are_used_and_that_is_said(tmp_path, logged):
+    assert len(validation_set(tmp_path, with_test_file=False)) == 4
+    (message,) = logged
+    assert f'{lists_of(tmp_path, "test")} is not there' in message
+    assert 'all 4 videos' in message
+
+
+def test_mini_set(mini):
+    """Every item loads; the truth is what meta.json says."""
+    root, summary = mini
+    cfg = load_config('configs/_base_/datasets/refvos_mini.py')
+    data = dataset(root, pipeline=cfg.train_pipeline)
+    assert len(data) == summary['counts']['train']['expressions'] > 0
+    for index in range(0, len(data), 3):
+        packed = data[index]
+        assert packed['inputs'].shape == (3, 3, 64, 64)
+        sample = packed['data_samples']
+        assert len(sample.references) == 1
+        assert any(len(frame.gt_instances) for frame in sample)
+
+    data = dataset(root, 'test', pipeline=cfg.test_pipeline, test_mode=True)
+    sample = data[0]['data_samples']
+    expressions = summary['counts']['test']['expressions']
+    assert len(data) == 1 and len(sample.references) == expressions
+    meta = json.loads((root / 'test/meta.json').read_text())
+    objects = meta['videos'][sample.video_id]['objects']
+    for object_id, tube in sample.gt_tubes.items():
+        drawn = [
+            name
+            for name, rle in zip(sample.frame_ids, tube, strict=True)
+            if rle is not None
+        ]
+        assert drawn == objects[object_id]['frames']
+
+
+# ------------------------------------------------------------------ bad input
+
+
+def test_what_is_left_out_is_told_once(root, logged):
+    expressions = {
+        'empty': {'exp': '  ', 'obj_id': '1'},
+        'none': {'obj_id': '1'},
+        'long': {'exp': 'ape ' * 2000, 'obj_id': '1'},
+        'stranger': {'exp': 'a gnu', 'obj_id': '3'},
+        'good': {'exp': 'a zebra', 'obj_id': 2},
+    }
+    change(lists_of(root), 'videos', 'zoo', 'expressions', value=expressions)
+    data = dataset(root)
+    assert [r.id for r in data.get_data_info(0)['references']] == ['good']
+    assert len(data) == 1
+    (message,) = logged
+    head, *lines = message.splitlines()
+    assert head.endswith(f'left out 4 of what {root} holds:')
+    place = f'  {lists_of(root)}: videos.zoo.expressions'
+    assert lines[0] == f"{place}.empty.exp is '  '; expected an expression"
+    assert lines[1] == f'{place}.none.exp is None; expected an expression'
+    assert lines[2].startswith(f"{place}.long.exp (2000 words) is 'ape ape ")
+    assert lines[2].endswith('; expected at most 400 words')
+    assert lines[3] == (
+        f"{place}.stranger.obj_id is '3'; expected an object that appears "
+        'in the video (meta.json)'
+    )
+    assert len(lines) == 4
+
+
+def test_an_object_never_drawn_is_left_out(root, logged):
+    meta = root / 'train' / 'meta.json'
+    objects = {'1': {'frames': ['00000']}, '2': {'frames': []}}
+    change(meta, 'videos', 'zoo', 'objects', value=objects)
+    assert len(dataset(root)) == 2
+    assert len(logged) == 1 and "expressions.2.obj_id is '2'" in logged[0]
+
+
+def test_many_are_told_by_their_reasons(root, logged):
+    expressions = {str(i): {'exp': '', 'obj_id': '1'} for i in range(25)}
+    expressions['25'] = {'exp': 'a gnu', 'obj_id': '3'}
+    expressions['26'] = {'exp': 'an ape', 'obj_id': '1'}
+    change(lists_of(root), 'videos', 'zoo', 'expressions', value=expressions)
+    dataset(root)
+    (message,) = logged
+    lines = message.splitlines()
+    assert 'left out 26 of' in lines[0] and len(lines) == 13
+    assert lines[11] == '  and 15 more; expected an expression'
+    assert lines[12].startswith('  and 1 more; expected an object that')
+
+
+def test_missing_lists(root):
+    file = lists_of(root)
+    file.unlink()
+    assert message_of(dataset, root) == (
+        f"{file}: file is 'missing'; expected a file of the data set"
+    )
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        ('{"videos": {', "file is 'Expecting property name"),
+        ('[1, 2]', 'videos is None'),
+        ('{"vids": {}}', 'videos is None'),
+        ('{"videos": ["a"]}', "videos is ['a']"),
+        ('{"videos": {"a": 3}}', 'videos.a.frames is None'),
+        ('{"videos": {"a": {"frames": []}}}', 'videos.a.frames is []'),
+        (
+            '{"videos": {"a": {"frames": ["0"], "expressions": [1]}}}',
+            'videos.a.expressions is [1]',
+        ),
+        (
+            '{"videos": {"a": {"frames": ["0"], "expressions": {"7": "b"}}}}',
+            "videos.a.expressions.7 is 'b'",
+        ),
+    ],
+)
+def test_lists_that_are_none(root, content, words):
+    lists_of(root).write_text(content)
+    message = message_of(dataset, root)
+    assert message.startswith(f'{lists_of(root)}: {words}')
+
+
+def test_missing_meta(root):
+    meta = root / 'train' / 'meta.json'
+    meta.unlink()
+    assert message_of(dataset, root) == (
+        f"{meta}: file is 'missing'; expected meta.json"
+    )
+
+
+@pytest.mark.parametrize('id', [None, 'ape', ''])
+def test_no_object_id_where_masks_are_asked_for(root, id):
+    path = ('videos', 'zoo', 'expressions', '1', 'obj_id')
+    change(lists_of(root), *path, value=id)
+    field = 'videos.zoo.expressions.1.obj_id'
+    assert f'{lists_of(root)}: {field} is {id!r}; expected an object id' in (
+        message_of(dataset, root)
+    )
+
+
+def test_unknown_split(root):
+    message = message_of(dataset, root, 'val')
+    assert "split is 'val'; expected one of ('train'" in message
+
+
+def item_of(root):
+    return dataset(root, pipeline=[*LOAD, *PACK])[0]
+
+
+FRAME = 'train/JPEGImages/zoo/00010.jpg'
+MASK = 'train/Annotations/zoo/00010.png'
+
+
+@pytest.mark.parametrize(
+    ('name', 'what'), [(FRAME, 'a frame'), (MASK, 'a mask')]
+)
+def test_missing_image(root, name, what):
+    (root / name).unlink()
+    assert message_of(item_of, root) == (
+        f"{root / name}: file is 'missing'; expected {what}"
+    )
+
+
+@pytest.mark.parametrize('name', [FRAME, MASK])
+@pytest.mark.parametrize('share', [0.0, 0.3, 0.7])
+def test_truncated_image(root, name, share):
+    file = root / name
+    content = file.read_bytes()
+    file.write_bytes(content[: int(share * len(content))])
+    message = message_of(item_of, root)
+    assert message.startswith(f'{file}: content is ')
+    assert '; expected a whole ' in message
+
+
+def test_a_folder_in_a_frames_place(root):
+    (root / FRAME).unlink()
+    (root / FRAME).mkdir()
+    assert message_of(item_of, root) == (
+        f"{root / FRAME}: file is 'Is a directory'; expected a frame"
+    )
+
+
+def test_mask_of_another_size(root):
+    Image.fromarray(np.ones((16, 20), np.uint8)).save(root / MASK)
+    assert message_of(item_of, root) == (
+        f'{root / MASK}: size (height, width) is (16, 20); expected '
+        f'(16, 24), as {root / FRAME}'
+    )
+
+
+def test_frame_of_another_size(root):
+    Image.new('RGB', (24, 18)).save(root / FRAME)
+    assert message_of(item_of, root) == (
+        f'{root / FRAME}: size (height, width) is (18, 24); expected '
+        '(16, 24), as the other frames of the video'
+    )
+
+
+def test_missing_frame_in_a_worker(root):
+    """The error gets out of the loader's process with its message."""
+    (root / FRAME).unlink()
+    loader = DataLoader(
+        dataset(root, pipeline=[*LOAD, *PACK]),
+        num_workers=1,
+        collate_fn=pseudo_collate,
+    )
+    with pytest.raises(InputError) as error:
+        next(iter(loader))
+    expected = f"{root / FRAME}: file is 'missing'; expected a frame"
+    last = str(error.value).strip().splitlines()[-1]
+    assert last == f'refvos.errors.InputError: {expected}'
+    assert one_line(error.value) == expected
