@@ -223,6 +223,32 @@ def test_prediction_is_the_best_trajectory(num_queries, frame_chunk):
     )
 
 
+class GivenScores(torch.nn.Module):
+    """Query 1 wins the first frame, query 3 the clip."""
+
+    logits = torch.tensor([[0.0, 3, 0, 2, 1], [0, -3, 0, 2, 1]])
+
+    def forward(self, states):
+        return self.logits[..., None]
+
+
+def test_the_clip_decides_which_query_is_best(monkeypatch):
+    model = build()
+    monkeypatch.setitem(
+        model.class_branches._modules,
+        str(len(model.class_branches) - 1),
+        GivenScores(),
+    )
+    inputs, samples = make_batch(model, [LARGE])
+    layer = last_layer(model, inputs, samples)
+    with torch.no_grad():
+        video = model.encode_video(inputs, [LARGE])
+        tokens = model.encode_references(samples[0].references)
+        masks, scores = model.answer(video, tokens)
+    assert (masks - layer.masks[0, :, 3]).abs().max() < 1e-4
+    assert scores.tolist() == pytest.approx([0.880797] * 2)
+
+
 def test_all_references_of_a_video_are_answered(model):
     inputs, samples = make_batch(model, [LARGE])
     references = [
