@@ -28,8 +28,7 @@ setup(
     else '',
     long_description_content_type='text/markdown',
     python_requires='>=3.10',
-    packages=['refvos']
-    + [f'refvos.{name}' for name in find_packages(SOURCE)],
+    packages=['refvos'] + [f'refvos.{name}' for name in find_packages(SOURCE)],
     package_dir={'refvos': SOURCE},
     # Neither OpenMMLab family is named here: both the maintained forks and
     # the last official releases serve (requirements/mminstall.txt).

@@ -52,10 +52,9 @@ def score(data: Path, out: Path) -> List[Dict[str, float]]:
         say(f'Testing on held-out scenes with the {name} references')
         results.append(
             test.main(
-                [str(CONFIG), str(WEIGHTS)]
-                + ['--work-dir', str(out / f'test_{name}')]
-                + arguments
-                + ['--cfg-options', f'test_dataloader.dataset.data_root={data}']
+                [str(CONFIG), str(WEIGHTS), *arguments]
+                + ['--work-dir', str(out / f'test_{name}'), '--cfg-options']
+                + [f'test_dataloader.dataset.data_root={data}']
             )
         )
     return results

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -35,9 +36,7 @@ def build_model(path: str, options: Optional[dict] = None):
 
 def load_script(path: str) -> ModuleType:
     """Import a script of tools/ as a module."""
-    spec = importlib.util.spec_from_file_location(
-        Path(path).stem, ROOT / path
-    )
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -75,7 +74,9 @@ def make_sample(
         given = None if boxes is None else boxes[index : index + 1][:count]
         frame.gt_instances = InstanceData(
             masks=bitmap,
-            bboxes=bitmap.get_bboxes().tensor if given is None else given,
+            bboxes=bitmap.get_bboxes(HorizontalBoxes).tensor
+            if given is None
+            else given,
             labels=torch.zeros(count, dtype=torch.long),
         )
         frames.append(frame)

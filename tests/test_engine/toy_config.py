@@ -1,4 +1,3 @@
-# ruff: noqa: C408
 _base_ = '../../configs/_base_/default_runtime.py'
 custom_imports = dict(
     imports=['refvos', 'tests.test_engine.toy'],

@@ -70,9 +70,7 @@ def test_decoder_states_and_reference_points(results, oracle):
     assert difference(results['states'], oracle['decoder_states']) < 1e-4
     start, *refined = results['references']
     assert difference(start, oracle['init_reference']) < 1e-4
-    assert (
-        difference(torch.stack(refined), oracle['inter_references']) < 1e-4
-    )
+    assert difference(torch.stack(refined), oracle['inter_references']) < 1e-4
 
 
 def test_memory_of_each_level(results, oracle):
@@ -102,9 +100,7 @@ def oracle_sample(oracle, index: int) -> RefDataSample:
     """The oracle's truth; its boxes are not exactly those of its masks."""
     masks = oracle[f'target{index}.masks']
     cx, cy, w, h = torch.from_numpy(oracle[f'target{index}.boxes']).unbind(1)
-    corners = torch.stack(
-        (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2), -1
-    )
+    corners = torch.stack((cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2), -1)
     height, width = masks.shape[1:]
     scale = torch.tensor([width, height, width, height])
     return make_sample(masks, corners * scale)

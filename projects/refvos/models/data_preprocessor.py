@@ -14,16 +14,19 @@ class RefDataPreprocessor(TrackDataPreprocessor):
     multiple of 32.
 
     Args:
+        pad_size_divisor: Padding in training.
         test_pad_size_divisor: Padding when not training.
-        kwargs: Of ``TrackDataPreprocessor`` (mean, std, pad_size_divisor).
+        kwargs: Of ``TrackDataPreprocessor`` (mean, std, bgr_to_rgb).
     """
 
-    def __init__(self, test_pad_size_divisor: int = 1, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.divisors = {
-            True: self.pad_size_divisor,
-            False: test_pad_size_divisor,
-        }
+    def __init__(
+        self,
+        pad_size_divisor: int = 32,
+        test_pad_size_divisor: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(pad_size_divisor=pad_size_divisor, **kwargs)
+        self.divisors = {True: pad_size_divisor, False: test_pad_size_divisor}
 
     def forward(self, data: dict, training: bool = False) -> dict:
         self.pad_size_divisor = self.divisors[bool(training)]

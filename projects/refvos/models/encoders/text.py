@@ -102,7 +102,8 @@ class TextEncoder(BaseModule):
         """Longest input, <s> and </s> counted."""
         config = self.model.config
         # RoBERTa numbers its positions from the padding index + 1.
-        offset = config.pad_token_id + 1 if 'roberta' in config.model_type else 0
+        is_roberta = 'roberta' in config.model_type
+        offset = config.pad_token_id + 1 if is_roberta else 0
         return config.max_position_embeddings - offset
 
     def forward(self, references: List[Reference]) -> ReferenceTokens:

@@ -81,9 +81,7 @@ class VisionLanguageBlock(nn.Module):
         )
         x = self.norms[1](x + self.dropout(heard))
         x = self.norms[2](x + self.dropout(self.feedforward(x)))
-        return rearrange(
-            x, 'b (t h w) c -> (b t) c h w', h=size[0], w=size[1]
-        )
+        return rearrange(x, 'b (t h w) c -> (b t) c h w', h=size[0], w=size[1])
 
     def look_around(
         self,

@@ -143,9 +143,8 @@ class ClipSetLoss(nn.Module):
                 clip_boxes[index] = torch.tensor(
                     [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]
                 )
-            masks.append(
-                clip_masks[:, start :: self.mask_stride, start :: self.mask_stride]
-            )
+            step = self.mask_stride
+            masks.append(clip_masks[:, start::step, start::step])
             bboxes.append(clip_boxes)
             visible.append(clip_masks.flatten(1).any(1))
             labels.append(self.label_of(sample))

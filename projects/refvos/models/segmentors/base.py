@@ -103,9 +103,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
                 f'mode is {mode!r}; expected loss, predict or tensor'
             )
         if data_samples is None:
-            raise ValueError(
-                'data_samples is None; they hold the references'
-            )
+            raise ValueError('data_samples is None; they hold the references')
         if mode == 'loss':
             return self.loss(inputs, data_samples)
         if mode == 'predict':
@@ -125,9 +123,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     ) -> List[RefDataSample]:
         """Answer all references of each video; fills ``predictions``."""
         for frames, sample in zip(inputs, data_samples):
-            video = self.encode_video(
-                frames[None], image_shapes_of([sample])
-            )
+            video = self.encode_video(frames[None], image_shapes_of([sample]))
             sample.predictions = [
                 self.predict_reference(video, reference, sample)
                 for reference in sample.references

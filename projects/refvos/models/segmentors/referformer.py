@@ -1,11 +1,13 @@
 """ReferFormer: language as queries (Wu et al., CVPR 2022)."""
 
 import math
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange, repeat
+from mmcv.cnn import ConvModule
+from mmcv.ops import MultiScaleDeformableAttention
 from mmdet.models.layers import (
     MLP,
     DeformableDetrTransformerDecoder,
@@ -14,8 +16,6 @@ from mmdet.models.layers import (
 )
 from mmdet.models.layers.transformer.utils import inverse_sigmoid
 from mmdet.registry import MODELS
-from mmcv.cnn import ConvModule
-from mmcv.ops import MultiScaleDeformableAttention
 from torch import Tensor, nn
 
 from ...structures import (
@@ -28,7 +28,7 @@ from ...structures import (
 )
 from ..layers import CrossModalFPN, DynamicMaskHead, PixelReferenceFusion
 from ..losses import ClipOutputs
-from .base import BaseReferringSegmentor, image_shapes_of
+from .base import BaseReferringSegmentor
 
 
 @MODELS.register_module()
@@ -149,7 +149,7 @@ class ReferFormer(BaseReferringSegmentor):
         return nn.ModuleList(projections)
 
     def init_weights(self) -> None:
-        """Initialise as the published code does (SYSTEMS: 8)."""
+        """Initialise as the published code does."""
         super().init_weights()
         for part in (self.encoder, self.decoder, self.fpn, self.fusion):
             for parameter in part.parameters():
@@ -158,21 +158,17 @@ class ReferFormer(BaseReferringSegmentor):
         for module in self.modules():
             if isinstance(module, MultiScaleDeformableAttention):
                 module.init_weights()
-        for projection in self.input_projections:
-            nn.init.xavier_uniform_(projection.conv.weight)
-            nn.init.zeros_(projection.conv.bias)
+        for module in self.input_projections.modules():
+            if isinstance(module, nn.Conv2d) and module.bias is not None:
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
         nn.init.normal_(self.level_embedding)
         nn.init.xavier_uniform_(self.reference_points.weight)
         nn.init.zeros_(self.reference_points.bias)
-        for branch in self.class_branches:
-            # The probability of "referred" starts at 0.01 (focal loss).
-            nn.init.constant_(branch.bias, -math.log(99))
-        for index, branch in enumerate(self.box_branches):
-            last = branch.layers[-1]
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
-            if index == 0:
-                nn.init.constant_(last.bias[2:], -2.0)
+        for index in range(self.decoder.num_layers):
+            init_branches(
+                self.class_branches[index], self.box_branches[index], index
+            )
         self.mask_head.init_weights()
 
     # ------------------------------------------------------------- the video
@@ -186,7 +182,8 @@ class ReferFormer(BaseReferringSegmentor):
             frames: (B, T, 3, H, W), normalised and padded.
             image_shapes: (h, w) of each clip without padding.
         """
-        num_frames, padded_shape = frames.shape[1], tuple(frames.shape[-2:])
+        num_frames = frames.shape[1]
+        padded_shape = (frames.shape[-2], frames.shape[-1])
         maps = self.extract_maps(frames)
         mask = padding_mask_of(image_shapes, padded_shape, frames.device)
         projected = [
@@ -369,10 +366,10 @@ class ReferFormer(BaseReferringSegmentor):
         self, inputs: Tensor, data_samples: List[RefDataSample]
     ) -> Dict[str, Tensor]:
         """Losses of B clips with one reference each."""
+        if self.set_loss is None:
+            raise ValueError('the model was built without a loss')
         layers = self._forward(inputs, data_samples)
-        return self.set_loss(
-            layers, data_samples, tuple(inputs.shape[-2:])
-        )
+        return self.set_loss(layers, data_samples, tuple(inputs.shape[-2:]))
 
     def answer(
         self, video: VideoFeatures, tokens: ReferenceTokens
@@ -394,6 +391,17 @@ class ReferFormer(BaseReferringSegmentor):
             video.image_shapes,
         )
         return masks[0, :, 0], scores[:, best]
+
+
+def init_branches(class_branch: Any, box_branch: Any, layer: int) -> None:
+    """Start a decoder layer's branches: not referred, box where it was."""
+    # The probability of "referred" starts at 0.01 (focal loss).
+    nn.init.constant_(class_branch.bias, -math.log(99))
+    last = box_branch.layers[-1]
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    if layer == 0:
+        nn.init.constant_(last.bias[2:], -2.0)
 
 
 def valid_ratio(padding_mask: Tensor) -> Tensor:

@@ -61,9 +61,7 @@ class ClipFocalCost(ClipCost):
         p = pred.scores[..., truth.labels].sigmoid()  # (N, T, M)
         eps = 1e-8
         positive = -self.alpha * (1 - p) ** self.gamma * (p + eps).log()
-        negative = (
-            -(1 - self.alpha) * p**self.gamma * (1 - p + eps).log()
-        )
+        negative = -(1 - self.alpha) * p**self.gamma * (1 - p + eps).log()
         visible = truth.visible.T.float()  # (T, M)
         count = visible.sum(0).clamp(min=1)
         return ((positive - negative) * visible).sum(1) / count
