@@ -38,6 +38,11 @@ lint: $(STAMP)
 nightly: $(STAMP)
 	@$(PY) -m pytest -m nightly
 
+bench: $(STAMP)
+	@for frames in 5 20; do $(PY) -W ignore tools/analysis_tools/benchmark.py \
+	    configs/referformer/referformer_r50_8xb1-6e_ref-youtube-vos.py \
+	    --frames $$frames --repeats 1; done
+
 mini-data: $(STAMP)
 	@$(PY) tools/dataset_converters/make_mini.py $(DATA) --train 3000
 
