@@ -1,5 +1,5 @@
-# ReferFormer on RefVOS-Mini, second stage: clips of three frames, from the
-# weights of referformer_mini_pretrain.py (`make mini-referformer`).
+# ReferFormer on RefVOS-Mini, second stage: clips of two frames, from the weights
+# of referformer_mini_pretrain.py (`make mini-referformer`). For two processes.
 _base_ = [
     '../_base_/models/referformer_mini.py',
     '../_base_/datasets/refvos_mini.py',
@@ -7,8 +7,8 @@ _base_ = [
     '../_base_/mini_runtime.py',
 ]
 
-max_iters = 2800
-train_cfg = dict(max_iters=max_iters, val_interval=1400)
+max_iters = 3000
+train_cfg = dict(max_iters=max_iters, val_interval=1500)
 optim_wrapper = dict(optimizer=dict(lr=7e-4))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),

@@ -2,9 +2,9 @@
 # tools/dataset_converters/make_mini.py.
 dataset_type = 'RefYouTubeVOSDataset'
 data_root = 'data/refvos-mini'
-num_frames = 3
+num_frames = 2
 # For each of two processes.
-batch_size = 3
+batch_size = 4
 
 train_pipeline = [
     dict(type='SampleClip', num_frames=num_frames),

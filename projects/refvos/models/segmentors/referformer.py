@@ -91,7 +91,7 @@ class ReferFormer(BaseReferringSegmentor):
             embed_dims // 2, normalize=True, offset=-0.5
         )
         self.level_embedding = nn.Parameter(
-            torch.empty(num_levels, embed_dims)
+            torch.zeros(num_levels, embed_dims)
         )
         self.fusion = PixelReferenceFusion(embed_dims, **(fusion or {}))
         self.encoder = DeformableDetrTransformerEncoder(**encoder)
