@@ -26,7 +26,7 @@ if [ ! -x "$venv/bin/python" ]; then
     "$base_python" -m venv "$venv"
 fi
 python=$venv/bin/python
-pip() { "$python" -m pip --disable-pip-version-check "$@" 2> >(grep -v "^WARNING: Location" >&2); }
+pip() { "$python" -m pip --disable-pip-version-check "$@"; }
 
 say "torch, torchvision, torchaudio (a few GB, usually 2 to 5 minutes)"
 pip install --quiet --progress-bar off -r requirements/torch.txt
