@@ -1,6 +1,6 @@
-# ReferFormer on RefVOS-Mini, first stage: single frames, as the paper
-# pre-trains on images (Appendix B): three times the scenes in the same time.
-# For two processes.
+# ReferFormer on RefVOS-Mini, first of four stages: masks and boxes, with the
+# paper's five queries, from single frames as the paper pre-trains on images
+# (Appendix B). For two processes.
 _base_ = [
     '../_base_/models/referformer_mini.py',
     '../_base_/datasets/refvos_mini.py',

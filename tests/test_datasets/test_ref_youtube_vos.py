@@ -224,6 +224,19 @@ def test_mini_set(mini):
 # ------------------------------------------------------------------ bad input
 
 
+def test_only_the_kinds_asked_for(mini):
+    root, summary = mini
+    for kind in ('appearance', 'place'):
+        data = RefYouTubeVOSDataset(
+            data_root=str(root), split='train', kinds=[kind]
+        )
+        assert len(data) == summary['counts']['train'][kind]
+        assert {
+            data.get_data_info(i)['references'][0].kind
+            for i in range(len(data))
+        } == {kind}
+
+
 def test_what_is_left_out_is_told_once(root, logged):
     expressions = {
         'empty': {'exp': '  ', 'obj_id': '1'},

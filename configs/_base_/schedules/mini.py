@@ -1,7 +1,9 @@
-# From scratch on two cores: AdamW, warm-up, cosine to zero.
+# From scratch on two cores: AdamW, warm-up, cosine. `decay_end` may lie
+# beyond `max_iters`: a stage that others follow stops while it still learns.
 lr = 1e-3
-max_iters = 6500
 warmup = 100
+max_iters = 3500
+decay_end = 6500
 
 optim_wrapper = dict(
     type='OptimWrapper',
@@ -20,7 +22,7 @@ param_scheduler = [
         type='CosineAnnealingLR',
         by_epoch=False,
         begin=warmup,
-        end=max_iters,
+        end=decay_end,
         eta_min=1e-5,
     ),
 ]

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from mmengine.dataset import BaseDataset
 from mmengine.logging import MMLogger
@@ -39,6 +39,9 @@ class BaseReferringDataset(BaseDataset):
         wrong_references: Give each reference the words of another object of
             the same video and keep the truth: a model that refers must
             fail. References in videos without another object are left out.
+        kinds: Use only references of these kinds, for data sets that say
+            how an expression tells its object apart (RefVOS-Mini:
+            appearance, place, motion, relation, order): easy ones first.
         max_words: Longer expressions are left out.
         kwargs: Of mmengine's ``BaseDataset`` (``pipeline``, ``test_mode``,
             ``indices``, ...).
@@ -50,12 +53,14 @@ class BaseReferringDataset(BaseDataset):
         with_masks: bool = True,
         anchor_stride: Optional[int] = None,
         wrong_references: bool = False,
+        kinds: Optional[Sequence[str]] = None,
         max_words: int = MAX_WORDS,
         **kwargs: Any,
     ) -> None:
         self.with_masks = with_masks
         self.anchor_stride = anchor_stride
         self.wrong_references = wrong_references
+        self.kinds = kinds
         self.max_words = max_words
         self.skipped: List[str] = []
         super().__init__(data_root=data_root, **kwargs)
@@ -75,6 +80,13 @@ class BaseReferringDataset(BaseDataset):
 
     def load_data_list(self) -> List[Dict[str, Any]]:
         videos = self.load_videos()
+        if self.kinds is not None:
+            for video in videos:
+                video['references'] = [
+                    reference
+                    for reference in video['references']
+                    if reference.kind in self.kinds
+                ]
         if self.wrong_references:
             for video in videos:
                 video['references'] = self.swap_references(video)

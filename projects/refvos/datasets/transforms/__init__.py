@@ -1,6 +1,7 @@
 from .clip import SampleClip
 from .frames import (
     RoundPixels,
+    SetText,
     SwapSidesInText,
     TransformFrames,
     swap_sides,
@@ -14,6 +15,7 @@ __all__ = [
     'PackRefInputs',
     'RoundPixels',
     'SampleClip',
+    'SetText',
     'SwapSidesInText',
     'TransformFrames',
     'swap_sides',
