@@ -1,7 +1,6 @@
 """Train a mini model, score it on held-out scenes and keep its weights.
 
     python tools/train_mini.py configs/mini/referformer_mini_pretrain.py \\
-        configs/mini/referformer_mini_ground.py \\
         configs/mini/referformer_mini.py \\
         --work-dir work_dirs/referformer_mini \\
         --out demo/weights/referformer_mini

@@ -1,14 +1,14 @@
-# ReferFormer on RefVOS-Mini, last stage: clips of two frames, all kinds of
-# expressions (`make mini-referformer` runs the four stages). For two
-# processes.
-_base_ = ['./referformer_mini_ground.py']
+# ReferFormer on RefVOS-Mini, second stage: clips of two frames, all kinds of
+# expressions, from the weights of referformer_mini_pretrain.py
+# (`make mini-referformer` runs both). For two processes.
+_base_ = ['./referformer_mini_pretrain.py']
 
 train_pipeline = _base_.train_pipeline
 train_pipeline[0] = dict(type='SampleClip', num_frames=2)
 train_dataloader = dict(
     batch_size=4, dataset=dict(pipeline=train_pipeline, kinds=None)
 )
-train_cfg = dict(max_iters=1000, val_interval=1000)
+train_cfg = dict(max_iters=1500, val_interval=1500)
 optim_wrapper = dict(optimizer=dict(lr=5e-4))
 param_scheduler = _base_.param_scheduler
-param_scheduler[1].end = 1000
+param_scheduler[1].end = 1500

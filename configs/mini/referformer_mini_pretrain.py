@@ -1,6 +1,6 @@
-# ReferFormer on RefVOS-Mini, first of four stages: masks and boxes, with the
-# paper's five queries, from single frames as the paper pre-trains on images
-# (Appendix B). For two processes.
+# ReferFormer on RefVOS-Mini, first stage: what words mean, from single
+# frames, as the paper pre-trains on images (Appendix B): twice the scenes in
+# the same time. For two processes.
 _base_ = [
     '../_base_/models/referformer_mini.py',
     '../_base_/datasets/refvos_mini.py',
@@ -10,4 +10,11 @@ _base_ = [
 
 train_pipeline = _base_.train_pipeline
 train_pipeline[0] = dict(type='SampleClip', num_frames=1)
-train_dataloader = dict(batch_size=6, dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(
+    batch_size=6,
+    dataset=dict(
+        pipeline=train_pipeline,
+        # A single frame does not tell who moves.
+        kinds=['appearance', 'place', 'relation', 'order'],
+    ),
+)

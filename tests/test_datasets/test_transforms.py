@@ -15,7 +15,6 @@ from pycocotools import mask as rle_codec
 from refvos.datasets.transforms import (
     PackRefInputs,
     SampleClip,
-    SetText,
     swap_sides,
 )
 from refvos.structures import RefDataSample, Reference
@@ -102,18 +101,6 @@ def test_repeated_frames_are_loaded_apart():
 def test_sides_swap_as_whole_words(text, swapped):
     assert swap_sides(text) == swapped
     assert swap_sides(swapped) == text
-
-
-def test_the_same_words_for_all():
-    references = [
-        Reference('0', text='the red circle', object_ids=('1',)),
-        Reference('1', text='the star', object_ids=('2',)),
-    ]
-    results = SetText('the object')({'references': references})
-    assert results['references'] == [
-        Reference('0', text='the object', object_ids=('1',)),
-        Reference('1', text='the object', object_ids=('2',)),
-    ]
 
 
 @pytest.fixture(scope='module')

@@ -1,14 +1,12 @@
-# From scratch on two cores: AdamW, warm-up, cosine. `decay_end` may lie
-# beyond `max_iters`: a stage that others follow stops while it still learns.
+# From scratch on two cores: AdamW, warm-up, cosine.
 lr = 1e-3
 warmup = 100
-max_iters = 3500
-decay_end = 6500
+max_iters = 7500
 
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=lr, weight_decay=1e-4),
-    clip_grad=dict(max_norm=1.0, norm_type=2),
+    clip_grad=dict(max_norm=5.0, norm_type=2),
 )
 param_scheduler = [
     dict(
@@ -22,7 +20,7 @@ param_scheduler = [
         type='CosineAnnealingLR',
         by_epoch=False,
         begin=warmup,
-        end=decay_end,
+        end=max_iters,
         eta_min=1e-5,
     ),
 ]

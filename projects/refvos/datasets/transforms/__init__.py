@@ -1,7 +1,6 @@
 from .clip import SampleClip
 from .frames import (
     RoundPixels,
-    SetText,
     SwapSidesInText,
     TransformFrames,
     swap_sides,
@@ -15,7 +14,6 @@ __all__ = [
     'PackRefInputs',
     'RoundPixels',
     'SampleClip',
-    'SetText',
     'SwapSidesInText',
     'TransformFrames',
     'swap_sides',

@@ -101,30 +101,6 @@ class SwapSidesInText(BaseTransform):
         return results
 
 
-@TRANSFORMS.register_module()
-class SetText(BaseTransform):
-    """Give every reference the same words.
-
-    For learning to see before learning to listen, and for the control of a
-    model that can't listen at all.
-
-    Required Keys: references. Modified Keys: references.
-
-    Args:
-        text: The words.
-    """
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def transform(self, results: dict) -> dict:
-        results['references'] = [
-            replace(reference, text=self.text)
-            for reference in results['references']
-        ]
-        return results
-
-
 def swap_sides(text: Optional[str]) -> Optional[str]:
     """Exchange the whole words left and right."""
     if text is None:
