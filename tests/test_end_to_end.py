@@ -86,7 +86,7 @@ def test_four_line_config_in_mmdets_own_tools(data, tmp_path):
     config.write_text(
         f"_base_ = ['{CONFIG}']\n"
         f'train_dataloader = dict(dataset=dict(data_root={str(data)!r}))\n'
-        f'test_dataloader = dict(dataset=dict(data_root={str(data)!r}))\n'
+        f'val_dataloader = dict(dataset=dict(data_root={str(data)!r}))\n'
         'train_cfg = dict(max_iters=1, val_interval=10)\n'
     )
     tools = Path(mmdet.__file__).parent / '.mim/tools'
@@ -96,7 +96,8 @@ def test_four_line_config_in_mmdets_own_tools(data, tmp_path):
     )
     run(
         [sys.executable, tools / 'test.py', config, 'train/iter_1.pth']
-        + ['--work-dir', 'test'],
+        + ['--work-dir', 'test', '--cfg-options']
+        + [f'test_dataloader.dataset.data_root={data}'],
         tmp_path,
     )
     assert 0 <= metrics_of(tmp_path / 'test')['J&F'] <= 100

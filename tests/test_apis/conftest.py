@@ -1,12 +1,15 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 
 from refvos.apis import RefVOSInferencer
+from refvos.structures import Reference
 
 from ..builders import ROOT
+from .videos import make_frames
 
 MINI = ROOT / 'configs' / 'mini' / 'referformer_mini.py'
 
@@ -16,6 +19,20 @@ def config() -> Config:
     return Config.fromfile(MINI)
 
 
+def cut_masks_in_half(model: torch.nn.Module) -> None:
+    """Shift the masks' last bias so that some pixels are in, some out."""
+    frames = torch.from_numpy(np.stack(make_frames(3))).permute(0, 3, 1, 2)
+    batch = {'inputs': [frames], 'data_samples': None}
+    inputs = model.data_preprocessor(batch)['inputs']
+    model.eval()
+    with torch.no_grad():
+        masks, _ = model.answer(
+            model.encode_video(inputs, [tuple(frames.shape[-2:])]),
+            model.encode_references([Reference('0', text='the square')]),
+        )
+        model.mask_head.controller.layers[-1].bias[-1] -= masks.median()
+
+
 @pytest.fixture(scope='session')
 def weights(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights of the mini model, as a training would save them."""
@@ -23,6 +40,7 @@ def weights(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = RefVOSInferencer(config, device='cpu').model
     # Untrained, the classes of all expressions are alike.
     torch.nn.init.normal_(model.class_branches[-1].weight)
+    cut_masks_in_half(model)
     path = tmp_path_factory.mktemp('weights') / 'epoch_1.pth'
     torch.save({'meta': {}, 'state_dict': model.state_dict()}, path)
     return path

@@ -201,7 +201,7 @@ def test_mini_set(mini):
     assert len(data) == summary['counts']['train']['expressions'] > 0
     for index in range(0, len(data), 3):
         packed = data[index]
-        assert packed['inputs'].shape == (3, 3, 64, 64)
+        assert packed['inputs'].shape == (cfg.num_frames, 3, 64, 64)
         sample = packed['data_samples']
         assert len(sample.references) == 1
         assert any(len(frame.gt_instances) for frame in sample)
