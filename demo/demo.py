@@ -24,6 +24,8 @@ test, train = import_module('test'), import_module('train')
 
 CONFIG = ROOT / 'configs/mini/referformer_mini.py'
 WEIGHTS = ROOT / 'demo/weights/referformer_mini.safetensors'
+# Of the test set: a yellow triangle between two circles.
+DEMO_VIDEO = 1
 KINDS = ('appearance', 'place', 'motion', 'relation', 'order')
 STARTED = time.time()
 
@@ -64,9 +66,14 @@ def infer(data: Path, out: Path) -> Path:
     """Ask for two objects of a held-out video by two expressions."""
     file = data / 'meta_expressions/test/meta_expressions.json'
     videos = json.loads(file.read_text())['videos']
-    name, video = next(iter(videos.items()))
+    name = list(videos)[DEMO_VIDEO]
+    video = videos[name]
+    # One expression an object, by its looks where there is one.
     texts: Dict[str, str] = {}
-    for expression in video['expressions'].values():
+    for expression in sorted(
+        video['expressions'].values(),
+        key=lambda expression: expression['kind'] != 'appearance',
+    ):
         texts.setdefault(expression['obj_id'], expression['exp'])
     asked = list(texts.values())[:2]
     say(f'Asking {name} for "{asked[0]}" and "{asked[1]}"')

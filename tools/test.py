@@ -79,13 +79,15 @@ def set_table(cfg: Config, path: str) -> None:
 
 def set_drawing(cfg: Config, folder: str) -> None:
     """Have overlays drawn: by the config's hook, or by one of our own."""
-    hooks = cfg.setdefault('custom_hooks', [])
+    # A list taken from a Config is a copy.
+    hooks = [dict(hook) for hook in cfg.get('custom_hooks') or []]
     drawing = [h for h in hooks if h['type'] == 'RefVOSVisualizationHook']
     if not drawing:
         hooks.append({'type': 'RefVOSVisualizationHook'})
         drawing = [hooks[-1]]
     # The hook takes a relative folder as one in the run's log folder.
     drawing[0]['out_dir'] = osp.abspath(folder)
+    cfg.custom_hooks = hooks
 
 
 def main(argv: Optional[Sequence[str]] = None) -> Dict[str, float]:

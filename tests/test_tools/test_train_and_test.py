@@ -237,6 +237,9 @@ def test_drawing_takes_the_hook_there_is(tmp_path):
     cfg = Config({'custom_hooks': [{**hook, 'out_dir': 'a', 'max_videos': 2}]})
     test_tool.set_drawing(cfg, str(tmp_path))
     assert cfg.custom_hooks == [{**hook, 'max_videos': 2}]
+    cfg = Config({'model': {}})
+    test_tool.set_drawing(cfg, str(tmp_path))
+    assert cfg.custom_hooks == [hook]
 
 
 def test_wrong_references_reach_the_data_set(weights, tmp_path):
