@@ -24,8 +24,6 @@ test, train = import_module('test'), import_module('train')
 
 CONFIG = ROOT / 'configs/mini/referformer_mini.py'
 WEIGHTS = ROOT / 'demo/weights/referformer_mini.safetensors'
-# Of the test set: a yellow triangle between two circles.
-DEMO_VIDEO = 1
 KINDS = ('appearance', 'place', 'motion', 'relation', 'order')
 STARTED = time.time()
 
@@ -66,8 +64,7 @@ def infer(data: Path, out: Path) -> Path:
     """Ask for two objects of a held-out video by two expressions."""
     file = data / 'meta_expressions/test/meta_expressions.json'
     videos = json.loads(file.read_text())['videos']
-    name = list(videos)[DEMO_VIDEO]
-    video = videos[name]
+    name, video = next(iter(videos.items()))
     # One expression an object, by its looks where there is one.
     texts: Dict[str, str] = {}
     for expression in sorted(
