@@ -84,7 +84,7 @@ def infer(data: Path, out: Path) -> Path:
 
 def train_from_scratch(data: Path, out: Path, fast: bool) -> Path:
     """Train for about a minute: the log, checkpoints, resuming."""
-    iterations = 10 if fast else 80
+    iterations = 10 if fast else 200
     say(f'Training from scratch for {iterations} iterations')
     work_dir = out / 'training'
     train.main(
