@@ -1,6 +1,7 @@
 """What the command-line tools share."""
 
 import argparse
+import gc
 import os
 import os.path as osp
 import re
@@ -38,9 +39,22 @@ def run_tool(
     except InputError as error:
         print(f'error: {one_line(error)}', file=sys.stderr)
         return BAD_INPUT
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
+    leave_process_group()
     return 0
+
+
+def leave_process_group() -> None:
+    """Take the process group apart while everybody is still there.
+
+    What still holds it (DDP's reducer, in a reference cycle with the
+    runner) would be destroyed at the interpreter's exit, when the group's
+    threads can no longer be joined: the process then aborts now and again.
+    """
+    if not torch.distributed.is_initialized():
+        return
+    gc.collect()
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
 
 
 def one_line(error: InputError) -> str:
