@@ -82,7 +82,9 @@ say "OpenMMLab packages, test tools, refvos itself"
 pip install --quiet --progress-bar off -r requirements/mminstall.txt \
     -r requirements/runtime.txt -r requirements/tests.txt
 pip install --quiet --progress-bar off --no-build-isolation --no-deps -e .
-"$python" -c 'import mmcv.ops, mmdet, refvos; print(
+# yapf, by which mmengine prints configs, writes a cache at its first import;
+# two processes of a first distributed run would trip over each other.
+"$python" -c 'import mmcv.ops, mmdet, refvos, yapf; print(
     f"[setup] mmcv {mmcv.__version__}, mmdet {mmdet.__version__}, "
     f"refvos {refvos.__version__}")'
 say "ready"
