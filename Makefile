@@ -6,7 +6,7 @@ STAMP := $(VENV)/.setup-stamp
 DATA ?= data/refvos-mini
 WORK ?= work_dirs
 
-.PHONY: help setup demo test lint bench nightly mini-data mini-referformer
+.PHONY: help setup demo test lint bench mini-data mini-referformer
 
 help:
 	@echo 'make demo              the main job on an embedded default, under 5 minutes (FAST=1: 90 s)'
@@ -14,7 +14,6 @@ help:
 	@echo 'make lint              ruff and mypy alone'
 	@echo 'make mini-referformer  train the small ReferFormer that the demo uses (an hour)'
 	@echo 'make bench             timings, as ratios in one run'
-	@echo 'make nightly           slow training checks'
 
 setup: $(STAMP)
 
@@ -28,15 +27,12 @@ demo: $(STAMP)
 	@$(PY) demo/demo.py $(if $(FAST),--fast)
 
 test: lint
-	@$(PY) -m pytest -m 'not nightly'
+	@$(PY) -m pytest
 
 lint: $(STAMP)
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-
-nightly: $(STAMP)
-	@$(PY) -m pytest -m nightly
 
 bench: $(STAMP)
 	@for frames in 5 20; do $(PY) -W ignore tools/analysis_tools/benchmark.py \

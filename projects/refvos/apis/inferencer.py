@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from ..datasets.base import clean_text
 from ..datasets.transforms import LoadTubes
-from ..engine import check_config, check_overrides, load_checkpoint_file
-from ..engine.cli import load_config
+from ..engine import check_config, load_checkpoint_file
+from ..engine.cli import load_config, merge_options
 from ..errors import InputError
 from ..structures import Reference, ReferencePrediction
 from .results import InferenceResult, check_out_dir, write_results
@@ -170,14 +170,7 @@ def prepare_config(
         cfg = load_config(os.fspath(config))
     cfg.setdefault('default_scope', 'mmdet')
     check_config(cfg)
-    check_overrides(cfg, options)
-    for name, value in options.items():
-        try:
-            cfg.merge_from_dict({name: value})
-        except (AttributeError, IndexError, KeyError, TypeError) as error:
-            raise InputError.of(
-                'cfg_options', name, value, f'a place of the config ({error})'
-            ) from error
+    merge_options(cfg, options, 'cfg_options')
     check_config(cfg)
     return cfg
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Dict, List, Mapping, Sequence, Tuple
 
 from torch import Tensor
@@ -25,7 +25,6 @@ class KeyMapping:
 
     rules: Sequence[tuple]
     dropped: Rules = ()
-    notes: List[str] = field(default_factory=list)
 
     def rename(self, key: str) -> str:
         """Give our name of a published key; '' where none is known."""

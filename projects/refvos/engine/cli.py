@@ -6,7 +6,7 @@ import os
 import os.path as osp
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Optional
 
 import torch
@@ -147,7 +147,7 @@ def prepare_config(args: argparse.Namespace) -> Config:
     cfg.setdefault('default_scope', 'mmdet')
     check_config(cfg, args.config)
     if args.cfg_options:
-        _merge(cfg, args.cfg_options)
+        merge_options(cfg, args.cfg_options, '--cfg-options')
         check_config(cfg, '--cfg-options')
     cfg.launcher = args.launcher
     if args.work_dir is not None:
@@ -158,14 +158,24 @@ def prepare_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def _merge(cfg: Config, options: dict) -> None:
+def merge_options(cfg: Config, options: Mapping, source: str) -> None:
+    """Put dotted options into a config.
+
+    Args:
+        cfg: Changed in place.
+        options: Dotted names and values.
+        source: Where the options came from, for messages.
+
+    Raises:
+        InputError: The config has no such place.
+    """
     check_overrides(cfg, options)
     for name, value in options.items():
         try:
             cfg.merge_from_dict({name: value})
         except (AttributeError, IndexError, KeyError, TypeError) as error:
             raise InputError.of(
-                '--cfg-options',
+                source,
                 name,
                 value,
                 f'a place that the config has ({error})',
