@@ -18,3 +18,6 @@ train_dataloader = dict(
         kinds=['appearance', 'place', 'relation', 'order'],
     ),
 )
+# The second stage goes on from here; it brings the rate down to nothing.
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].eta_min = 2e-4

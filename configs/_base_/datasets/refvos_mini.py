@@ -27,7 +27,8 @@ train_dataloader = dict(
     batch_size=batch_size,
     num_workers=1,
     persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
+    # Two objects of one scene in a batch: only the words tell them apart.
+    sampler=dict(type='InfiniteVideoSampler', references_per_video=2),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,

@@ -1,11 +1,12 @@
 # From scratch on two cores: AdamW, warm-up, cosine.
 lr = 1e-3
 warmup = 100
-max_iters = 7500
+max_iters = 6500
 
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=lr, weight_decay=1e-4),
+    # Of small tensors: one operation for all saves a tenth of the time.
+    optimizer=dict(type='AdamW', lr=lr, weight_decay=1e-4, fused=True),
     clip_grad=dict(max_norm=5.0, norm_type=2),
 )
 param_scheduler = [

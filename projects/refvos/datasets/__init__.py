@@ -1,5 +1,10 @@
 from .base import BaseReferringDataset
 from .ref_youtube_vos import RefYouTubeVOSDataset
+from .samplers import InfiniteVideoSampler
 from .transforms import *  # noqa: F403
 
-__all__ = ['BaseReferringDataset', 'RefYouTubeVOSDataset']
+__all__ = [
+    'BaseReferringDataset',
+    'InfiniteVideoSampler',
+    'RefYouTubeVOSDataset',
+]

@@ -27,8 +27,10 @@ NUM_OBJECTS = {
     'valid': {2: 0.30, 3: 0.40, 4: 0.30},
     'test': {2: 0.30, 3: 0.40, 4: 0.30},
 }
-SAME_KIND = {'train': 0.7, 'valid': 0.9, 'test': 0.9}
-SAME_COLOUR = 0.35
+# Two of a kind make colours and places matter, two of a colour kinds. Training
+# needs both: a model that rarely needs the kind's word never learns it.
+SAME_KIND = {'train': 0.45, 'valid': 0.9, 'test': 0.9}
+SAME_COLOUR = {'train': 0.55, 'valid': 0.35, 'test': 0.35}
 OCCLUDING = 0.40
 LEAVING = 0.10
 LARGE = 0.45
@@ -121,7 +123,7 @@ def draw_looks(
         colour: Optional[str] = str(rng.choice(list(COLOURS)))
         if looks and same_kind and (index == 1 or rng.uniform() < 0.4):
             kind = looks[0].kind
-        if looks and rng.uniform() < SAME_COLOUR:
+        if looks and rng.uniform() < SAME_COLOUR[split]:
             colour = looks[rng.integers(len(looks))].colour
         allowed = TRAINING
         if split != 'train':
