@@ -44,7 +44,8 @@ mini-data: $(STAMP)
 
 # Resumable: started again, it goes on from the last whole checkpoint.
 mini-referformer: mini-data
-	@$(PY) tools/train_mini.py configs/mini/referformer_mini_pretrain.py \
+	@$(PY) tools/train_mini.py configs/mini/backbone_mini.py \
+	    configs/mini/referformer_mini_pretrain.py \
 	    configs/mini/referformer_mini.py \
 	    --work-dir $(WORK)/referformer_mini --out demo/weights/referformer_mini
 

@@ -7,6 +7,8 @@ optim_wrapper = dict(
     type='OptimWrapper',
     # Of small tensors: one operation for all saves a tenth of the time.
     optimizer=dict(type='AdamW', lr=lr, weight_decay=1e-4, fused=True),
+    # The backbone has learned before (configs/mini/backbone_mini.py).
+    paramwise_cfg=dict(custom_keys={'backbone': dict(lr_mult=0.5)}),
     clip_grad=dict(max_norm=5.0, norm_type=2),
 )
 param_scheduler = [

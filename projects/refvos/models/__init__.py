@@ -1,3 +1,4 @@
+from .backbones.classifier import BackboneClassifier
 from .data_preprocessor import RefDataPreprocessor
 from .encoders import TextEncoder
 from .losses import ClipSetLoss
@@ -5,6 +6,7 @@ from .segmentors import BaseReferringSegmentor, ReferFormer
 from .task_modules import *  # noqa: F403
 
 __all__ = [
+    'BackboneClassifier',
     'BaseReferringSegmentor',
     'ClipSetLoss',
     'RefDataPreprocessor',

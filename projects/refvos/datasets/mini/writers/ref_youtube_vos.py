@@ -28,7 +28,10 @@ class RefYouTubeVOSWriter(Writer):
             write_jpeg(frames / f'{name}.jpg', frame)
             write_mask(masks / f'{name}.png', ids)
         objects = {
-            item.id: {'category': item.kind, 'frames': video.drawn[item.id]}
+            item.id: {
+                'category': f'{item.fill} {item.kind}',
+                'frames': video.drawn[item.id],
+            }
             for item in video.scene.objects
         }
         expressions = {
