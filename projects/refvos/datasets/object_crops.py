@@ -58,6 +58,7 @@ class ObjectCropsDataset(BaseDataset):
             raise InputError.of(file, 'file', 'missing', 'meta.json')
         classes = list(self.metainfo['classes'])
         items = []
+        frames, masks = folder / 'JPEGImages', folder / 'Annotations'
         for video, described in json.loads(file.read_text())['videos'].items():
             for object_id, item in described['objects'].items():
                 if item['category'] not in classes:
@@ -69,8 +70,8 @@ class ObjectCropsDataset(BaseDataset):
                     )
                 items += [
                     {
-                        'img_path': f'{folder}/JPEGImages/{video}/{name}.jpg',
-                        'mask_path': f'{folder}/Annotations/{video}/{name}.png',
+                        'img_path': str(frames / video / f'{name}.jpg'),
+                        'mask_path': str(masks / video / f'{name}.png'),
                         'object_id': int(object_id),
                         'label': classes.index(item['category']),
                     }

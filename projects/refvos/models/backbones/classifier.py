@@ -63,6 +63,8 @@ class BackboneClassifier(BaseModel):
             return logits
         if mode == 'predict':
             return logits[-1].argmax(1)
+        if labels is None:
+            raise ValueError('labels is None; the loss needs them')
         results: Dict[str, Tensor] = {}
         for index, level in enumerate(logits):
             results[f'loss_{index}'] = F.cross_entropy(level, labels)
