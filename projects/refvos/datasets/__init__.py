@@ -1,10 +1,14 @@
+from .a2d_sentences import A2DSentencesDataset
 from .base import BaseReferringDataset
+from .jhmdb_sentences import JHMDBSentencesDataset
 from .ref_youtube_vos import RefYouTubeVOSDataset
 from .samplers import InfiniteVideoSampler
 from .transforms import *  # noqa: F403
 
 __all__ = [
+    'A2DSentencesDataset',
     'BaseReferringDataset',
     'InfiniteVideoSampler',
+    'JHMDBSentencesDataset',
     'RefYouTubeVOSDataset',
 ]

@@ -1,6 +1,7 @@
 """Reading frames and masks."""
 
-from typing import Dict, Optional, Tuple
+from collections import defaultdict
+from typing import Any, Dict, List, Optional, Tuple
 
 import mmcv
 import numpy as np
@@ -12,22 +13,27 @@ from PIL import UnidentifiedImageError
 from pycocotools import mask as rle_codec
 
 from ...errors import InputError
+from .clip import answered_frames
 from .files import read_bytes
-from .masks import read_masks
+from .masks import name_of, read_masks
+from .video_frames import read_video_frames
 
 
 @TRANSFORMS.register_module()
 class LoadFrames(BaseTransform):
     """Decode the chosen frames.
 
-    Required Keys: frames[].img_path. Added to each frame: img (H, W, 3)
-    uint8 RGB, img_shape, ori_shape.
+    Required Keys: frames[].img_path, or frames[].video_path and
+    frames[].frame_index (from 0). Added to each frame: img (H, W, 3) uint8
+    RGB, img_shape, ori_shape.
 
-    Decoding goes through Pillow: OpenCV fills up a truncated JPEG with grey
-    and says nothing.
+    Images are decoded by Pillow: OpenCV fills up a truncated JPEG with grey
+    and says nothing. Videos are read by :func:`read_video_frames`, each once
+    a clip.
 
     Args:
-        backend_args: Of mmengine's file backends.
+        backend_args: Of mmengine's file backends, for images; videos are
+            local files.
     """
 
     def __init__(self, backend_args: Optional[dict] = None) -> None:
@@ -35,13 +41,14 @@ class LoadFrames(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         shape: Optional[Tuple[int, int]] = None
+        self.decode_videos(results['frames'])
         for frame in results['frames']:
             image = frame.pop('img', None)
             if image is None:
                 image = self.decode(frame['img_path'])
             if shape is not None and image.shape[:2] != shape:
                 raise InputError.of(
-                    frame['img_path'],
+                    name_of(frame),
                     'size (height, width)',
                     image.shape[:2],
                     f'{shape}, as the other frames of the video',
@@ -49,6 +56,20 @@ class LoadFrames(BaseTransform):
             shape = image.shape[:2]
             frame.update(img=image, img_shape=shape, ori_shape=shape)
         return results
+
+    @staticmethod
+    def decode_videos(frames: List[Dict[str, Any]]) -> None:
+        """Decode the frames that are in video files, file by file."""
+        files: Dict[str, List[Dict[str, Any]]] = defaultdict(list)
+        for frame in frames:
+            if 'video_path' in frame and 'img' not in frame:
+                files[frame['video_path']].append(frame)
+        for path, wanted in files.items():
+            images = read_video_frames(
+                path, [frame['frame_index'] for frame in wanted]
+            )
+            for frame, image in zip(wanted, images):
+                frame['img'] = image
 
     def decode(self, path: str) -> np.ndarray:
         content = read_bytes(path, 'a frame', self.backend_args)
@@ -71,10 +92,11 @@ class LoadTubes(BaseTransform):
     gt_bboxes_labels, gt_ignore_flags, with no instance where the object is
     not visible. A clip in which it is nowhere visible gives None, so that
     another item takes its place. For testing (``as_rle=True``) all objects
-    of the video become ``gt_tubes``, run-length encoded.
+    of the video become ``gt_tubes``, run-length encoded. Where a clip has
+    ``answer_frames``, only the frames that it names have masks.
 
     Required Keys: frames[] with a key of ``MASK_SOURCES``,
-    frames[].ori_shape, references, labels.
+    frames[].ori_shape, references, labels. Optional: answer_frames.
 
     Args:
         as_rle: Which of the two.
@@ -96,7 +118,7 @@ class LoadTubes(BaseTransform):
         (reference,) = results['references']
         label = results['labels'].get(next(iter(reference.object_ids), ''), 0)
         seen = False
-        for frame in results['frames']:
+        for frame in answered_frames(results):
             found = read_masks(frame, reference.object_ids, self.backend_args)
             drawn = [mask for mask in found.values() if mask is not None]
             visible = bool(drawn)
@@ -117,7 +139,7 @@ class LoadTubes(BaseTransform):
             )
         )
         tubes: Dict[str, list] = {object_id: [] for object_id in wanted}
-        for frame in results['frames']:
+        for frame in answered_frames(results):
             masks = read_masks(frame, wanted, self.backend_args)
             for object_id, tube in tubes.items():
                 tube.append(as_rle(masks[object_id]))

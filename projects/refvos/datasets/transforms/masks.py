@@ -7,8 +7,10 @@ reader reads the frame's file once, whatever the number of objects wanted.
 import io
 from typing import Any, Callable, Dict, Optional, Sequence
 
+import h5py
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from scipy.io import loadmat
 
 from ...errors import InputError
 from .files import read_bytes
@@ -66,6 +68,86 @@ def read_palette(
     return {id: drawn_or_none(ids == int(id)) for id in object_ids}
 
 
+def read_a2d(
+    frame: Dict[str, Any],
+    object_ids: Sequence[str],
+    backend_args: Optional[dict] = None,
+) -> Masks:
+    """Read a frame of A2D-Sentences from ``h5_path``.
+
+    The file holds ``instance``, the objects' numbers, and ``reMask``,
+    (N, W, H) or, of one object, (W, H): turned on its side as MATLAB does.
+    The frame's ``named_by`` says which row of which list wants an object.
+    """
+    path = frame['h5_path']
+    rows = frame.get('named_by', {})
+    wanted = ', '.join(rows[id] for id in object_ids if id in rows)
+    content = read_bytes(path, f'masks ({wanted or "no row"})', backend_args)
+    try:
+        with h5py.File(io.BytesIO(content), 'r') as file:
+            numbers = [int(number) for number in np.ravel(file['instance'])]
+            masks = np.asarray(file['reMask'])
+    # What h5py raises depends on where the file is broken.
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError.of(
+            path, 'content', str(error), 'HDF5 with instance and reMask'
+        ) from None
+    if masks.ndim == 2:
+        masks = masks[None]
+    if masks.ndim != 3 or len(masks) != len(numbers):
+        raise InputError.of(
+            path,
+            'shape of reMask',
+            masks.shape,
+            f'({len(numbers)}, width, height), a mask for each instance',
+        )
+    masks = masks.transpose(0, 2, 1) > 0
+    check_size(path, masks[0], frame)
+    found: Masks = {}
+    for id in object_ids:
+        if int(id) not in numbers:
+            raise InputError.of(
+                path, 'instance', numbers, f'{id} among them ({rows.get(id)})'
+            )
+        found[id] = drawn_or_none(masks[numbers.index(int(id))])
+    return found
+
+
+def read_puppet(
+    frame: Dict[str, Any],
+    object_ids: Sequence[str],
+    backend_args: Optional[dict] = None,
+) -> Masks:
+    """Read a frame of JHMDB-Sentences from ``mat_path``.
+
+    The file holds ``part_mask``, (H, W, T), the one person of the video;
+    ``mat_index`` says which frame, from 0.
+    """
+    path, index = frame['mat_path'], frame['mat_index']
+    content = read_bytes(path, 'masks', backend_args)
+    try:
+        found = loadmat(io.BytesIO(content), variable_names=['part_mask'])
+        masks = found['part_mask']
+    # scipy lets through whatever its parser stumbles over.
+    except Exception as error:
+        raise InputError.of(
+            path, 'content', str(error), 'a MATLAB file with part_mask'
+        ) from None
+    if masks.ndim == 2:
+        # MATLAB drops the last dimension of a single frame.
+        masks = masks[..., None]
+    if masks.ndim != 3 or index >= masks.shape[2]:
+        raise InputError.of(
+            path,
+            'shape of part_mask',
+            masks.shape,
+            f'(height, width, frames), at least {index + 1} frames',
+        )
+    mask = masks[..., index] > 0
+    check_size(path, mask, frame)
+    return {id: drawn_or_none(mask) for id in object_ids}
+
+
 def check_size(path: str, mask: np.ndarray, frame: Dict[str, Any]) -> None:
     """Raise InputError unless a mask (H, W) is as large as its frame."""
     if mask.shape != tuple(frame['ori_shape']):
@@ -86,7 +168,13 @@ def name_of(frame: Dict[str, Any]) -> str:
     """What a frame is called in messages."""
     if 'img_path' in frame:
         return str(frame['img_path'])
+    if 'video_path' in frame:
+        return f'{frame["video_path"]}, frame {frame["frame_index"]}'
     return f'frame {frame.get("frame_id")}'
 
 
-MASK_SOURCES: Dict[str, MaskReader] = {'mask_path': read_palette}
+MASK_SOURCES: Dict[str, MaskReader] = {
+    'mask_path': read_palette,
+    'h5_path': read_a2d,
+    'mat_path': read_puppet,
+}

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ...structures import (
     Answer,
+    Candidate,
     RefDataSample,
     Reference,
     ReferencePrediction,
@@ -21,6 +22,7 @@ from ...structures import (
 )
 
 Samples = Optional[List[RefDataSample]]
+AnswerFrames = Optional[List[List[int]]]
 
 
 class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
@@ -33,8 +35,9 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     Args:
         data_preprocessor: Normalises, pads and stacks the clips.
         test_cfg: ``threshold`` (probability above which a pixel belongs to
-            the object) and ``frame_chunk`` (frames whose masks are brought
-            to full size at once).
+            the object), ``frame_chunk`` (frames whose masks are brought to
+            full size at once) and ``keep_candidates`` (fill
+            ``ReferencePrediction.candidates``, for mAP).
         init_cfg: mmengine's initialisation.
     """
 
@@ -45,18 +48,27 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
-        self.test_cfg = {'threshold': 0.5, 'frame_chunk': 8}
+        self.test_cfg = {
+            'threshold': 0.5,
+            'frame_chunk': 8,
+            'keep_candidates': False,
+        }
         self.test_cfg.update(test_cfg or {})
 
     @abstractmethod
     def encode_video(
-        self, frames: Tensor, image_shapes: List[Tuple[int, int]]
+        self,
+        frames: Tensor,
+        image_shapes: List[Tuple[int, int]],
+        answer_frames: AnswerFrames = None,
     ) -> VideoFeatures:
         """Encode clips without their references.
 
         Args:
             frames: (B, T, 3, H, W), normalised and padded.
             image_shapes: (h, w) of each clip without padding.
+            answer_frames: Indices of the frames of each clip that go on
+                after the backbone, as many in every clip; None for all.
         """
 
     @abstractmethod
@@ -109,8 +121,18 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         self, inputs: Tensor, data_samples: List[RefDataSample]
     ) -> Any:
         references = [sample.references[0] for sample in data_samples]
-        video = self.encode_video(inputs, image_shapes_of(data_samples))
+        video = self.encode_samples(inputs, data_samples)
         return self.refer(video, self.encode_references(references))
+
+    def encode_samples(
+        self, inputs: Tensor, data_samples: List[RefDataSample]
+    ) -> VideoFeatures:
+        """Encode clips as their samples describe them."""
+        return self.encode_video(
+            inputs,
+            image_shapes_of(data_samples),
+            answer_frames_of(data_samples, inputs.shape[1]),
+        )
 
     @torch.no_grad()
     def predict(
@@ -118,7 +140,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     ) -> List[RefDataSample]:
         """Answer all references of each video; fills ``predictions``."""
         for frames, sample in zip(inputs, data_samples):
-            video = self.encode_video(frames[None], image_shapes_of([sample]))
+            video = self.encode_samples(frames[None], [sample])
             sample.predictions = [
                 self.predict_reference(video, reference, sample)
                 for reference in sample.references
@@ -140,6 +162,14 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             score=float(answer.scores.mean()),
             frame_scores=answer.scores.tolist(),
             bboxes=to_original_boxes(answer.bboxes, sample.ori_shape),
+            candidates=[
+                Candidate(
+                    self.encode_masks(each.masks, video, sample.ori_shape),
+                    float(each.scores.mean()),
+                    to_original_boxes(each.bboxes, sample.ori_shape),
+                )
+                for each in answer.candidates
+            ],
         )
 
     def encode_masks(
@@ -162,6 +192,35 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
 def image_shapes_of(samples: List[RefDataSample]) -> List[Tuple[int, int]]:
     """(h, w) of each clip's frames as the model sees them, unpadded."""
     return [tuple(sample.img_shape[:2]) for sample in samples]
+
+
+def answer_frames_of(
+    samples: List[RefDataSample], num_frames: int
+) -> AnswerFrames:
+    """Which of its T frames each clip asks for; None where all ask for all.
+
+    Raises:
+        ValueError: Clips of one batch ask for different numbers of frames.
+    """
+    asked = [sample.metainfo.get('answer_frames') for sample in samples]
+    if all(indices is None for indices in asked):
+        return None
+    indices = [
+        list(range(num_frames)) if each is None else list(each)
+        for each in asked
+    ]
+    if len({len(each) for each in indices}) > 1:
+        raise ValueError(
+            f'answer_frames of the batch are {asked}; expected as many '
+            'frames of every clip'
+        )
+    return indices
+
+
+def take_frames(x: Tensor, indices: List[List[int]]) -> Tensor:
+    """Keep some frames of each clip: (B, T, ...) -> (B, A, ...)."""
+    clips = torch.arange(len(x), device=x.device)[:, None]
+    return x[clips, torch.tensor(indices, device=x.device)]
 
 
 def to_original_size(
