@@ -9,7 +9,6 @@ from typing import Any, Iterable, List, Optional, Sequence, Tuple, Union
 
 import av
 import numpy as np
-from mmengine.logging import print_log
 from tqdm import tqdm
 
 from ..datasets.transforms import LoadFrames
@@ -17,8 +16,9 @@ from ..datasets.transforms.video_frames import (
     broken,
     upright,
     video_stream,
+    warn_of_missing_frames,
 )
-from ..errors import InputError, describe
+from ..errors import InputError
 
 PathLike = Union[str, 'os.PathLike[str]']
 VideoSource = Union[PathLike, Sequence[PathLike], Sequence[np.ndarray]]
@@ -277,15 +277,6 @@ class Thinning:
             return False
         self.last_slot = slot
         return True
-
-
-def warn_of_missing_frames(path: Path, found: int, announced: int) -> None:
-    """A file cut short ends early, and FFmpeg says nothing."""
-    print_log(
-        describe(path, 'number of frames', found, f'{announced}, as it says'),
-        logger='current',
-        level=30,
-    )
 
 
 def progress_bar(items: Iterable, total: int, show: bool) -> Iterable:

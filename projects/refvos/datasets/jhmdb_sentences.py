@@ -18,6 +18,8 @@ FRAMES = 'Rename_Images'
 MASKS = 'puppet_mask'
 # Each video shows one person that is annotated.
 PERSON = '1'
+# Video, frame, masks, number of frames.
+Place = Tuple[str, str, str, int]
 
 
 @DATASETS.register_module()
@@ -57,14 +59,14 @@ class JHMDBSentencesDataset(AnnotatedFrameDataset):
             if parsed is not None:
                 rows.append(parsed)
         return [
-            self.make_video(*place, references)
-            for place, references in group_rows(rows).items()
+            self.make_video(*place, group)
+            for place, group in group_rows(rows).items()
         ]
 
     def parse_row(
         self, number: int, row: Any
-    ) -> Optional[Tuple[Tuple[str, str, str, int], Reference]]:
-        """Understand a row: where its frame is, and its reference.
+    ) -> Optional[Tuple[Place, Tuple[str, Reference]]]:
+        """Understand a row: where its frame is, its name, its reference.
 
         None (and a note) where it can't be used.
         """
@@ -88,7 +90,7 @@ class JHMDBSentencesDataset(AnnotatedFrameDataset):
             text=text,
             object_ids=(PERSON,),
         )
-        return (video, frame, masks, int(count)), reference
+        return (video, frame, masks, int(count)), (name, reference)
 
     def make_video(
         self,
@@ -96,7 +98,7 @@ class JHMDBSentencesDataset(AnnotatedFrameDataset):
         frame: str,
         masks: str,
         count: int,
-        references: List[Reference],
+        rows: List[Tuple[str, Reference]],
     ) -> Dict[str, Any]:
         """Describe an annotated frame with the expressions about it."""
         root = Path(self.data_root)
@@ -108,11 +110,12 @@ class JHMDBSentencesDataset(AnnotatedFrameDataset):
         if self.with_masks:
             described['mat_path'] = str(root / masks)
             described['mat_index'] = number_of(frame) - 1
+            described['named_by'] = {PERSON: f'{self.rows_file}, {rows[0][0]}'}
         return {
             'video_id': video,
             'frame_ids': [described['frame_id']],
             'frames': [described],
-            'references': references,
+            'references': [reference for _, reference in rows],
             'labels': {},
         }
 

@@ -80,9 +80,7 @@ def read_a2d(
     The frame's ``named_by`` says which row of which list wants an object.
     """
     path = frame['h5_path']
-    rows = frame.get('named_by', {})
-    wanted = ', '.join(rows[id] for id in object_ids if id in rows)
-    content = read_bytes(path, f'masks ({wanted or "no row"})', backend_args)
+    content = read_bytes(path, f'masks{rows_of(frame)}', backend_args)
     try:
         with h5py.File(io.BytesIO(content), 'r') as file:
             numbers = [int(number) for number in np.ravel(file['instance'])]
@@ -107,7 +105,10 @@ def read_a2d(
     for id in object_ids:
         if int(id) not in numbers:
             raise InputError.of(
-                path, 'instance', numbers, f'{id} among them ({rows.get(id)})'
+                path,
+                'instance',
+                numbers,
+                f'{id} among them{rows_of(frame, [id])}',
             )
         found[id] = drawn_or_none(masks[numbers.index(int(id))])
     return found
@@ -121,10 +122,10 @@ def read_puppet(
     """Read a frame of JHMDB-Sentences from ``mat_path``.
 
     The file holds ``part_mask``, (H, W, T), the one person of the video;
-    ``mat_index`` says which frame, from 0.
+    ``mat_index`` says which frame, from 0; ``named_by`` as in A2D.
     """
     path, index = frame['mat_path'], frame['mat_index']
-    content = read_bytes(path, 'masks', backend_args)
+    content = read_bytes(path, f'masks{rows_of(frame)}', backend_args)
     try:
         found = loadmat(io.BytesIO(content), variable_names=['part_mask'])
         masks = found['part_mask']
@@ -146,6 +147,15 @@ def read_puppet(
     mask = masks[..., index] > 0
     check_size(path, mask, frame)
     return {id: drawn_or_none(mask) for id in object_ids}
+
+
+def rows_of(
+    frame: Dict[str, Any], object_ids: Optional[Sequence[str]] = None
+) -> str:
+    """Which rows of which list want a frame's objects, for messages."""
+    rows = frame.get('named_by', {})
+    named = [rows[id] for id in object_ids or rows if id in rows]
+    return f' ({", ".join(named)})' if named else ''
 
 
 def check_size(path: str, mask: np.ndarray, frame: Dict[str, Any]) -> None:

@@ -8,8 +8,9 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import av
 import numpy as np
+from mmengine.logging import print_log
 
-from ...errors import InputError
+from ...errors import InputError, describe
 
 # FFmpeg draws any text file as the screen of a terminal.
 NO_VIDEO_FORMATS = {'tty'}
@@ -23,14 +24,13 @@ class VideoIndex:
     Args:
         times: When each frame is shown, in the stream's units, ascending;
             as many as there are frames in any case.
-        keys: When each frame is shown from which decoding can begin, and
-            the time by which the file finds it; ascending.
+        keys: When those are shown from which decoding can begin, ascending.
         ordered: Whether the file says when its frames are shown, so that
             they can be told apart after a jump.
     """
 
     times: Tuple[int, ...]
-    keys: Tuple[Tuple[int, int], ...]
+    keys: Tuple[int, ...]
     ordered: bool
 
 
@@ -97,22 +97,23 @@ def _index_file(path: str, size: int, changed: int) -> VideoIndex:
         with av.open(f'file:{path}') as container:
             stream = video_stream(container, path)
             packets = [
-                (packet.pts, packet.dts, packet.is_keyframe)
+                (packet.pts, packet.is_keyframe, packet.is_discard)
                 for packet in container.demux(stream)
-                # The last one holds nothing; some hold what is never shown.
-                if packet.size and not packet.is_discard
+                if packet.size  # The last one holds nothing.
             ]
+            announced = stream.frames
     except av.FFmpegError as error:
         raise broken(path, error) from error
-    if not packets:
+    if len(packets) < announced:
+        warn_of_missing_frames(path, len(packets), announced)
+    # Some are there for others to be decoded, and are never shown.
+    shown = [(pts, is_key) for pts, is_key, hidden in packets if not hidden]
+    if not shown:
         raise InputError.of(path, 'frames', [], 'at least one frame')
-    times = [pts for pts, _, _ in packets]
+    times = [pts for pts, _ in shown]
     if None in times or len(set(times)) < len(times):
         return VideoIndex((0,) * len(times), (), ordered=False)
-    # An MP4 is searched by the time of decoding.
-    keys = sorted(
-        (pts, pts if dts is None else dts) for pts, dts, key in packets if key
-    )
+    keys = sorted(pts for pts, is_key in shown if is_key)
     return VideoIndex(tuple(sorted(times)), tuple(keys), ordered=True)
 
 
@@ -138,11 +139,11 @@ def decode_by_jumps(
         shown = -math.inf
         for number in wanted:
             time = index.times[number]
-            key = max((k for k in index.keys if k[0] <= time), default=None)
+            key = max((k for k in index.keys if k <= time), default=None)
             if key is None:
                 return None
-            if key[0] > shown:
-                container.seek(key[1], stream=stream)
+            if key > shown:
+                container.seek(key, stream=stream)
                 frames = container.decode(stream)
             frame = next((f for f in frames if f.pts >= time), None)
             if frame is None or frame.pts != time:
@@ -165,6 +166,15 @@ def decode_from_start(
             if number >= wanted[-1]:
                 break
     return found
+
+
+def warn_of_missing_frames(path: Any, found: int, announced: int) -> None:
+    """A file cut short ends early, and FFmpeg says nothing."""
+    print_log(
+        describe(path, 'number of frames', found, f'{announced}, as it says'),
+        logger='current',
+        level=30,
+    )
 
 
 def video_stream(container: Any, path: Any) -> Any:
