@@ -14,7 +14,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from ..datasets.base import clean_text
-from ..datasets.transforms import LoadTubes
+from ..datasets.transforms import LoadTubes, SampleWindow
 from ..engine import check_config, load_checkpoint_file
 from ..engine.cli import load_config, merge_options
 from ..errors import InputError
@@ -195,7 +195,7 @@ def choose_device(device: Union[str, torch.device, None]) -> torch.device:
 
 
 def build_pipeline(cfg: Config) -> Compose:
-    """The test set's transforms, without the one that loads the truth."""
+    """The test set's transforms, without those that need the truth."""
     loader = cfg.get('test_dataloader') or {}
     steps = (loader.get('dataset') or {}).get('pipeline')
     if not steps:
@@ -206,7 +206,8 @@ def build_pipeline(cfg: Config) -> Compose:
             'the transforms that frames go through',
         )
     transforms = [TRANSFORMS.build(step) for step in steps]
-    return Compose([t for t in transforms if not isinstance(t, LoadTubes)])
+    needs_truth = (LoadTubes, SampleWindow)
+    return Compose([t for t in transforms if not isinstance(t, needs_truth)])
 
 
 def init_quietly(model: BaseModule) -> None:

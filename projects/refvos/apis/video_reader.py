@@ -9,11 +9,16 @@ from typing import Any, Iterable, List, Optional, Sequence, Tuple, Union
 
 import av
 import numpy as np
-from mmengine.logging import print_log
 from tqdm import tqdm
 
 from ..datasets.transforms import LoadFrames
-from ..errors import InputError, describe
+from ..datasets.transforms.video_frames import (
+    broken,
+    upright,
+    video_stream,
+    warn_of_missing_frames,
+)
+from ..errors import InputError
 
 PathLike = Union[str, 'os.PathLike[str]']
 VideoSource = Union[PathLike, Sequence[PathLike], Sequence[np.ndarray]]
@@ -21,8 +26,6 @@ VideoSource = Union[PathLike, Sequence[PathLike], Sequence[np.ndarray]]
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 # Ref-YouTube-VOS shows every fifth frame of a video of 30 a second.
 FPS_OF_IMAGES = 6.0
-# FFmpeg draws any text file as the screen of a terminal.
-NO_VIDEO_FORMATS = {'tty'}
 
 
 @dataclass
@@ -207,6 +210,7 @@ def read_file(
         # The prefix keeps a colon in a name from being a protocol.
         with av.open(f'file:{path}') as container:
             stream = video_stream(container, path)
+            stream.thread_type = 'AUTO'
             rate = float(
                 stream.average_rate or stream.guessed_rate or FPS_OF_IMAGES
             )
@@ -224,10 +228,8 @@ def read_file(
                 frame_ids.append(f'{index:05d}')
             announced = stream.frames
     except av.FFmpegError as error:
-        place = f'content after frame {index}' if index >= 0 else 'content'
-        raise InputError.of(
-            path, place, error.strerror, 'a video that FFmpeg can decode'
-        ) from error
+        place = f' after frame {index}' if index >= 0 else ''
+        raise broken(path, error, place) from error
     if not frames:
         raise InputError.of(path, 'frames', [], 'at least one frame')
     if index + 1 < announced:
@@ -239,19 +241,6 @@ def read_file(
         sources=[f'{path}, frame {int(number)}' for number in frame_ids],
         fps=thinning.fps,
     )
-
-
-def video_stream(container: Any, path: Path) -> Any:
-    """The first video stream of an open file."""
-    streams = container.streams.video
-    if container.format.name in NO_VIDEO_FORMATS or not streams:
-        kinds = sorted({stream.type for stream in container.streams})
-        raise InputError.of(
-            path, f'streams ({container.format.name})', kinds, 'a video'
-        )
-    stream = streams[0]
-    stream.thread_type = 'AUTO'
-    return stream
 
 
 class Thinning:
@@ -288,22 +277,6 @@ class Thinning:
             return False
         self.last_slot = slot
         return True
-
-
-def upright(frame: av.VideoFrame) -> np.ndarray:
-    """RGB, uint8, (H, W, 3), turned as the file says (phones do that)."""
-    picture = frame.to_ndarray(format='rgb24')
-    quarters = round(frame.rotation / 90) % 4  # counter-clockwise
-    return np.ascontiguousarray(np.rot90(picture, quarters))
-
-
-def warn_of_missing_frames(path: Path, found: int, announced: int) -> None:
-    """A file cut short ends early, and FFmpeg says nothing."""
-    print_log(
-        describe(path, 'number of frames', found, f'{announced}, as it says'),
-        logger='current',
-        level=30,
-    )
 
 
 def progress_bar(items: Iterable, total: int, show: bool) -> Iterable:

@@ -1,12 +1,16 @@
+from .a2d_sentences import A2DSentencesDataset
 from .base import BaseReferringDataset
+from .jhmdb_sentences import JHMDBSentencesDataset
 from .object_crops import ObjectCropsDataset
 from .ref_youtube_vos import RefYouTubeVOSDataset
 from .samplers import InfiniteVideoSampler
 from .transforms import *  # noqa: F403
 
 __all__ = [
+    'A2DSentencesDataset',
     'BaseReferringDataset',
     'InfiniteVideoSampler',
+    'JHMDBSentencesDataset',
     'ObjectCropsDataset',
     'RefYouTubeVOSDataset',
 ]

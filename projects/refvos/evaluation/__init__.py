@@ -1,3 +1,4 @@
+from .a2d_metric import A2DMetric
 from .jf_metric import JFMetric
 from .region_boundary import (
     TubeStatistics,
@@ -8,6 +9,7 @@ from .region_boundary import (
 from .submission import RefYouTubeVOSSubmission
 
 __all__ = [
+    'A2DMetric',
     'JFMetric',
     'RefYouTubeVOSSubmission',
     'TubeStatistics',

@@ -1,13 +1,16 @@
 from .features import (
+    Answer,
     FeatureLevel,
     ReferenceTokens,
     VideoFeatures,
     padding_mask_of,
 )
 from .ref_data_sample import RefDataSample
-from .reference import Reference, ReferencePrediction, Rle
+from .reference import Candidate, Reference, ReferencePrediction, Rle
 
 __all__ = [
+    'Answer',
+    'Candidate',
     'FeatureLevel',
     'RefDataSample',
     'Reference',

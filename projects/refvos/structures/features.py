@@ -1,6 +1,6 @@
 """What the two halves of a segmentor hand to each other."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import List, Optional, Sequence, Tuple
 
 import torch
@@ -79,6 +79,24 @@ class VideoFeatures:
             tuple(shape) != tuple(self.padded_shape)
             for shape in self.image_shapes
         )
+
+
+@dataclass
+class Answer:
+    """What a segmentor found for one reference in one video.
+
+    Args:
+        masks: (T, h, w) mask logits of the chosen object.
+        scores: (T,) its probability in every frame.
+        bboxes: (T, 4) its cx, cy, w, h in 0..1 of the frame without
+            padding; None where the model predicts no boxes.
+        candidates: The answers of all queries, where they are asked for.
+    """
+
+    masks: Tensor
+    scores: Tensor
+    bboxes: Optional[Tensor] = None
+    candidates: List['Answer'] = field(default_factory=list)
 
 
 def padding_mask_of(

@@ -21,7 +21,11 @@ class RefDataSample(TrackDataSample):
       ``references``.
 
     Metainfo of a video: ``video_id``, ``frame_ids`` (the frames' names),
-    ``img_paths``, ``ori_shape`` and ``img_shape`` (h, w), ``num_frames``.
+    ``img_paths``, ``ori_shape`` and ``img_shape`` (h, w), ``num_frames`` (of
+    the input). Where only some frames of the input are to be answered,
+    ``answer_frames`` holds their indices, and frames, names and truth are
+    those of the answered ones. Frames of video files have no ``img_paths``
+    but ``video_frames``: (file, number of the frame from 0).
     """
 
     references: List[Reference]

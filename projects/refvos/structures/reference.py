@@ -35,6 +35,21 @@ class Reference:
 
 
 @dataclass
+class Candidate:
+    """What one query of a model answers to a reference.
+
+    Args:
+        masks: One run-length encoding a frame, at the frame's own size.
+        score: How sure the model is that this is the object, 0..1.
+        bboxes: As those of :class:`ReferencePrediction`.
+    """
+
+    masks: List[Rle]
+    score: float
+    bboxes: List[List[float]] = field(default_factory=list)
+
+
+@dataclass
 class ReferencePrediction:
     """A model's answer to one reference: a mask for every frame.
 
@@ -43,9 +58,17 @@ class ReferencePrediction:
         masks: One run-length encoding a frame, at the frame's own size.
         score: How sure the model is that this is the object, 0..1.
         frame_scores: The same for every frame, 0..1.
+        bboxes: The object's box in every frame, x1, y1, x2, y2 in pixels of
+            the frame's own size, not cut at its border; empty where the
+            model predicts no boxes.
+        candidates: What all queries answer, the chosen one among them, in
+            the queries' order; only where ``test_cfg.keep_candidates`` asks
+            for it.
     """
 
     reference: Reference
     masks: List[Rle]
     score: float
     frame_scores: List[float] = field(default_factory=list)
+    bboxes: List[List[float]] = field(default_factory=list)
+    candidates: List[Candidate] = field(default_factory=list)

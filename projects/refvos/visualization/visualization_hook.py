@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from PIL import Image
 
+from ..datasets.transforms.video_frames import read_video_frames
 from ..errors import InputError
 from ..structures import RefDataSample
 from .visualizer import RefVOSVisualizer
@@ -23,7 +24,8 @@ class RefVOSVisualizationHook(Hook):
     Each video becomes ``<video>.png``, one row of frames for every
     reference, and ``<video>.mp4`` in
     ``<work_dir>/<timestamp>/<out_dir>/test`` or ``.../val_iter<iteration>``.
-    Frames are read again from ``img_paths`` in the sample's metainfo.
+    Frames are read again from ``img_paths`` or ``video_frames`` in the
+    sample's metainfo.
 
     Args:
         max_videos: Draw so many videos; 0 for none.
@@ -105,8 +107,11 @@ class RefVOSVisualizationHook(Hook):
 
 
 def read_frames(sample: RefDataSample) -> List[np.ndarray]:
-    """The frames of a sample from its ``img_paths``, RGB, uint8."""
+    """The frames of a sample from their files, RGB, uint8."""
     video = f'video {sample.video_id}'
+    in_videos = sample.metainfo.get('video_frames')
+    if in_videos is not None:
+        return [read_video_frames(path, [i])[0] for path, i in in_videos]
     paths = sample.metainfo.get('img_paths')
     if paths is None:
         raise InputError.of(

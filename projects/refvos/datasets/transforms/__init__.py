@@ -1,4 +1,4 @@
-from .clip import SampleClip
+from .clip import SampleClip, SampleWindow
 from .frames import (
     RoundPixels,
     SwapSidesInText,
@@ -14,6 +14,7 @@ __all__ = [
     'PackRefInputs',
     'RoundPixels',
     'SampleClip',
+    'SampleWindow',
     'SwapSidesInText',
     'TransformFrames',
     'swap_sides',

@@ -1,6 +1,6 @@
-"""Choosing the frames of a training clip."""
+"""Choosing the frames of a clip."""
 
-from typing import List, Optional
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -51,3 +51,44 @@ class SampleClip(BaseTransform):
                 pool, missing, replace=len(pool) < missing
             ).tolist()
         return sorted(int(i) for i in chosen)
+
+
+@TRANSFORMS.register_module()
+class SampleWindow(BaseTransform):
+    """Take the frames around the one that is annotated, and ask for that.
+
+    T frames in a row, the annotated one T // 2 after the first; beyond the
+    video's ends its first and last frame are repeated. Source: the
+    published ReferFormer code for A2D-Sentences and JHMDB-Sentences.
+
+    Required Keys: frames, annotated_frame (an index into them). Modified
+    Keys: frames. Added Keys: answer_frames.
+
+    Args:
+        num_frames: T, the window size (Section 4.3: 5, from scratch 6).
+    """
+
+    def __init__(self, num_frames: int = 5) -> None:
+        self.num_frames = num_frames
+
+    def transform(self, results: dict) -> dict:
+        frames = results['frames']
+        chosen = self.choose(len(frames), results['annotated_frame'])
+        results['frames'] = [dict(frames[i]) for i in chosen]
+        results['answer_frames'] = [self.num_frames // 2]
+        return results
+
+    def choose(self, length: int, annotated: int) -> List[int]:
+        """Choose T of ``length`` frames."""
+        first = annotated - self.num_frames // 2
+        return [
+            min(max(index, 0), length - 1)
+            for index in range(first, first + self.num_frames)
+        ]
+
+
+def answered_frames(results: dict) -> List[Dict[str, Any]]:
+    """The frames of a clip that the model answers; all if none is named."""
+    frames = results['frames']
+    indices = results.get('answer_frames')
+    return frames if indices is None else [frames[i] for i in indices]

@@ -10,6 +10,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from ...structures import RefDataSample
+from .clip import answered_frames
 
 
 @TRANSFORMS.register_module()
@@ -17,29 +18,43 @@ class PackRefInputs(BaseTransform):
     """Pack a clip: ``inputs`` (T, 3, H, W) uint8 RGB and a RefDataSample.
 
     Required Keys: frames, references, video_id. Optional: gt_tubes,
-    frames[].gt_masks and the other keys of mmdet's instances. A training
-    clip from which every transform together cut the object gives None, so
-    that another item takes its place.
+    answer_frames, frames[].gt_masks and the other keys of mmdet's instances.
+    Where ``answer_frames`` (indices into the clip) names the frames that the
+    model answers, the sample describes only those; ``inputs`` holds all. A
+    training clip from which every transform together cut the object gives
+    None, so that another item takes its place.
     """
 
     def transform(self, results: dict) -> Optional[dict]:
         frames = results['frames']
-        annotated = 'gt_masks' in frames[0]
-        if annotated and not any(f['gt_masks'].masks.any() for f in frames):
+        answered = answered_frames(results)
+        annotated = 'gt_masks' in answered[0]
+        if annotated and not any(f['gt_masks'].masks.any() for f in answered):
             return None
         images = np.stack([frame['img'] for frame in frames])
         inputs = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
         sample = RefDataSample(
             metainfo={
                 'video_id': results['video_id'],
-                'frame_ids': [frame['frame_id'] for frame in frames],
-                'img_paths': [frame.get('img_path') for frame in frames],
+                'frame_ids': [frame['frame_id'] for frame in answered],
+                'img_paths': [frame.get('img_path') for frame in answered],
                 'ori_shape': tuple(frames[0]['ori_shape'][:2]),
                 'img_shape': tuple(images.shape[1:3]),
                 'num_frames': len(frames),
             }
         )
-        sample.video_data_samples = [pack_frame(frame) for frame in frames]
+        if 'answer_frames' in results:
+            sample.set_metainfo({'answer_frames': results['answer_frames']})
+        if 'video_path' in frames[0]:
+            sample.set_metainfo(
+                {
+                    'video_frames': [
+                        (frame['video_path'], frame['frame_index'])
+                        for frame in answered
+                    ]
+                }
+            )
+        sample.video_data_samples = [pack_frame(frame) for frame in answered]
         sample.references = results['references']
         if 'gt_tubes' in results:
             sample.gt_tubes = results['gt_tubes']

@@ -6,11 +6,14 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 import numpy as np
 import torch
 import torch.nn.functional as F
+from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from mmengine.model import BaseModel
 from pycocotools import mask as rle_codec
 from torch import Tensor
 
 from ...structures import (
+    Answer,
+    Candidate,
     RefDataSample,
     Reference,
     ReferencePrediction,
@@ -19,6 +22,7 @@ from ...structures import (
 )
 
 Samples = Optional[List[RefDataSample]]
+AnswerFrames = Optional[List[List[int]]]
 
 
 class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
@@ -31,8 +35,9 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     Args:
         data_preprocessor: Normalises, pads and stacks the clips.
         test_cfg: ``threshold`` (probability above which a pixel belongs to
-            the object) and ``frame_chunk`` (frames whose masks are brought
-            to full size at once).
+            the object), ``frame_chunk`` (frames whose masks are brought to
+            full size at once) and ``keep_candidates`` (fill
+            ``ReferencePrediction.candidates``, for mAP).
         init_cfg: mmengine's initialisation.
     """
 
@@ -43,18 +48,27 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
-        self.test_cfg = {'threshold': 0.5, 'frame_chunk': 8}
+        self.test_cfg = {
+            'threshold': 0.5,
+            'frame_chunk': 8,
+            'keep_candidates': False,
+        }
         self.test_cfg.update(test_cfg or {})
 
     @abstractmethod
     def encode_video(
-        self, frames: Tensor, image_shapes: List[Tuple[int, int]]
+        self,
+        frames: Tensor,
+        image_shapes: List[Tuple[int, int]],
+        answer_frames: AnswerFrames = None,
     ) -> VideoFeatures:
         """Encode clips without their references.
 
         Args:
             frames: (B, T, 3, H, W), normalised and padded.
             image_shapes: (h, w) of each clip without padding.
+            answer_frames: Indices of the frames of each clip that go on
+                after the backbone, as many in every clip; None for all.
         """
 
     @abstractmethod
@@ -74,15 +88,8 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         """Losses of a batch of clips with one reference each."""
 
     @abstractmethod
-    def answer(
-        self, video: VideoFeatures, tokens: ReferenceTokens
-    ) -> Tuple[Tensor, Tensor]:
-        """Answer one reference to one video.
-
-        Returns:
-            Mask logits (T, h, w) of the chosen object and its probability
-            in every frame (T,).
-        """
+    def answer(self, video: VideoFeatures, tokens: ReferenceTokens) -> Answer:
+        """Answer one reference to one video."""
 
     def forward(
         self,
@@ -114,8 +121,18 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         self, inputs: Tensor, data_samples: List[RefDataSample]
     ) -> Any:
         references = [sample.references[0] for sample in data_samples]
-        video = self.encode_video(inputs, image_shapes_of(data_samples))
+        video = self.encode_samples(inputs, data_samples)
         return self.refer(video, self.encode_references(references))
+
+    def encode_samples(
+        self, inputs: Tensor, data_samples: List[RefDataSample]
+    ) -> VideoFeatures:
+        """Encode clips as their samples describe them."""
+        return self.encode_video(
+            inputs,
+            image_shapes_of(data_samples),
+            answer_frames_of(data_samples, inputs.shape[1]),
+        )
 
     @torch.no_grad()
     def predict(
@@ -123,7 +140,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     ) -> List[RefDataSample]:
         """Answer all references of each video; fills ``predictions``."""
         for frames, sample in zip(inputs, data_samples):
-            video = self.encode_video(frames[None], image_shapes_of([sample]))
+            video = self.encode_samples(frames[None], [sample])
             sample.predictions = [
                 self.predict_reference(video, reference, sample)
                 for reference in sample.references
@@ -138,12 +155,21 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     ) -> ReferencePrediction:
         """Answer one reference with masks at the frames' own size."""
         tokens = self.encode_references([reference])
-        masks, scores = self.answer(video, tokens)
+        answer = self.answer(video, tokens)
         return ReferencePrediction(
             reference=reference,
-            masks=self.encode_masks(masks, video, sample.ori_shape),
-            score=float(scores.mean()),
-            frame_scores=scores.tolist(),
+            masks=self.encode_masks(answer.masks, video, sample.ori_shape),
+            score=float(answer.scores.mean()),
+            frame_scores=answer.scores.tolist(),
+            bboxes=to_original_boxes(answer.bboxes, sample.ori_shape),
+            candidates=[
+                Candidate(
+                    self.encode_masks(each.masks, video, sample.ori_shape),
+                    float(each.scores.mean()),
+                    to_original_boxes(each.bboxes, sample.ori_shape),
+                )
+                for each in answer.candidates
+            ],
         )
 
     def encode_masks(
@@ -168,6 +194,35 @@ def image_shapes_of(samples: List[RefDataSample]) -> List[Tuple[int, int]]:
     return [tuple(sample.img_shape[:2]) for sample in samples]
 
 
+def answer_frames_of(
+    samples: List[RefDataSample], num_frames: int
+) -> AnswerFrames:
+    """Which of its T frames each clip asks for; None where all ask for all.
+
+    Raises:
+        ValueError: Clips of one batch ask for different numbers of frames.
+    """
+    asked = [sample.metainfo.get('answer_frames') for sample in samples]
+    if all(indices is None for indices in asked):
+        return None
+    indices = [
+        list(range(num_frames)) if each is None else list(each)
+        for each in asked
+    ]
+    if len({len(each) for each in indices}) > 1:
+        raise ValueError(
+            f'answer_frames of the batch are {asked}; expected as many '
+            'frames of every clip'
+        )
+    return indices
+
+
+def take_frames(x: Tensor, indices: List[List[int]]) -> Tensor:
+    """Keep some frames of each clip: (B, T, ...) -> (B, A, ...)."""
+    clips = torch.arange(len(x), device=x.device)[:, None]
+    return x[clips, torch.tensor(indices, device=x.device)]
+
+
 def to_original_size(
     logits: Tensor, video: VideoFeatures, original_shape: Tuple[int, int]
 ) -> Tensor:
@@ -185,3 +240,20 @@ def to_original_size(
     return F.interpolate(
         maps, original_shape, mode='bilinear', align_corners=False
     )[:, 0]
+
+
+def to_original_boxes(
+    boxes: Optional[Tensor], original_shape: Tuple[int, int]
+) -> List[List[float]]:
+    """Bring boxes to x1, y1, x2, y2 in pixels of the frames' own size.
+
+    Args:
+        boxes: (T, 4) cx, cy, w, h in 0..1 of the frame without padding, so
+            that resizing and padding need not be undone; or None.
+        original_shape: (height, width).
+    """
+    if boxes is None:
+        return []
+    height, width = original_shape
+    scale = boxes.new_tensor([width, height, width, height])
+    return (bbox_cxcywh_to_xyxy(boxes.float()) * scale).tolist()

@@ -1,6 +1,7 @@
 """ReferFormer: language as queries (Wu et al., CVPR 2022)."""
 
 import math
+from dataclasses import replace
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
@@ -19,6 +20,7 @@ from mmdet.registry import MODELS
 from torch import Tensor, nn
 
 from ...structures import (
+    Answer,
     FeatureLevel,
     RefDataSample,
     Reference,
@@ -28,7 +30,7 @@ from ...structures import (
 )
 from ..layers import CrossModalFPN, DynamicMaskHead, PixelReferenceFusion
 from ..losses import ClipOutputs
-from .base import BaseReferringSegmentor
+from .base import AnswerFrames, BaseReferringSegmentor, take_frames
 
 
 @MODELS.register_module()
@@ -174,17 +176,21 @@ class ReferFormer(BaseReferringSegmentor):
     # ------------------------------------------------------------- the video
 
     def encode_video(
-        self, frames: Tensor, image_shapes: List[Tuple[int, int]]
+        self,
+        frames: Tensor,
+        image_shapes: List[Tuple[int, int]],
+        answer_frames: AnswerFrames = None,
     ) -> VideoFeatures:
         """Backbone and input projections.
 
         Args:
             frames: (B, T, 3, H, W), normalised and padded.
             image_shapes: (h, w) of each clip without padding.
+            answer_frames: Indices of the frames of each clip that go on
+                after the backbone, as many in every clip; None for all.
         """
-        num_frames = frames.shape[1]
         padded_shape = (frames.shape[-2], frames.shape[-1])
-        maps = self.extract_maps(frames)
+        maps, num_frames = self.extract_answered(frames, answer_frames)
         mask = padding_mask_of(image_shapes, padded_shape, frames.device)
         projected = [
             project(features)
@@ -202,9 +208,38 @@ class ReferFormer(BaseReferringSegmentor):
             levels=[self.make_level(level, mask) for level in projected],
         )
 
+    def extract_answered(
+        self, frames: Tensor, answer_frames: AnswerFrames
+    ) -> Tuple[List[Tensor], int]:
+        """Run the backbone on clips and keep the answered frames' maps.
+
+        A backbone that sees each frame alone need not see the others.
+
+        Returns:
+            Four maps (B*A, c, H/s, W/s), and A.
+        """
+        if answer_frames is None:
+            return self.extract_maps(frames), frames.shape[1]
+        num_answered = len(answer_frames[0])
+        if not self.sees_clips:
+            frames = take_frames(frames, answer_frames)
+            return self.extract_maps(frames), num_answered
+        maps = [
+            take_frames(
+                level.unflatten(0, frames.shape[:2]), answer_frames
+            ).flatten(0, 1)
+            for level in self.extract_maps(frames)
+        ]
+        return maps, num_answered
+
+    @property
+    def sees_clips(self) -> bool:
+        """Whether the backbone looks at a clip's frames together."""
+        return getattr(self.backbone, 'takes_clips', False)
+
     def extract_maps(self, frames: Tensor) -> List[Tensor]:
         """Run the backbone: four maps (B*T, c, H/s, W/s), s = 4, ..., 32."""
-        if getattr(self.backbone, 'takes_clips', False):
+        if self.sees_clips:
             return list(self.backbone(frames))
         return list(self.backbone(frames.flatten(0, 1)))
 
@@ -371,26 +406,36 @@ class ReferFormer(BaseReferringSegmentor):
         layers = self._forward(inputs, data_samples)
         return self.set_loss(layers, data_samples, tuple(inputs.shape[-2:]))
 
-    def answer(
-        self, video: VideoFeatures, tokens: ReferenceTokens
-    ) -> Tuple[Tensor, Tensor]:
-        """Pick the query with the best mean score and draw only its mask.
+    def answer(self, video: VideoFeatures, tokens: ReferenceTokens) -> Answer:
+        """Pick the query with the best mean score (Section 3.5).
 
-        Returns:
-            Mask logits (T, h, w), probabilities (T,) (Section 3.5).
+        Only its mask is drawn unless ``test_cfg.keep_candidates``; its box
+        is the last layer's refined reference.
         """
         memory, flat = self.encode(video, tokens)
         states, references = self.decode(memory, flat, video, tokens)
         scores = self.class_branches[-1](states[-1]).sigmoid()
         scores = scores.amax(-1)  # (T, N); the likeliest class
-        best = scores.mean(0).argmax()
+        best = int(scores.mean(0).argmax())
+        keeps_all = self.test_cfg['keep_candidates']
+        queries = list(range(self.num_queries)) if keeps_all else [best]
         masks = self.mask_head(
-            states[-1][None, :, best, None],
+            states[-1][None, :, queries],
             self.make_mask_features(memory, video, tokens),
-            references[-1][None, :, best, None, :2],
+            references[-1][None, :, queries, :2],
             video.image_shapes,
-        )
-        return masks[0, :, 0], scores[:, best]
+        )[0]  # (T, len(queries), h, w)
+        answers = [
+            Answer(
+                masks=masks[:, place],
+                scores=scores[:, query],
+                bboxes=references[-1][:, query],
+            )
+            for place, query in enumerate(queries)
+        ]
+        if not keeps_all:
+            return answers[0]
+        return replace(answers[best], candidates=answers)
 
 
 def init_branches(class_branch: Any, box_branch: Any, layer: int) -> None:

@@ -2,9 +2,21 @@
 
 from typing import Dict, Type
 
+from .a2d import A2DWriter
 from .base import Writer
+from .jhmdb import JHMDBWriter
 from .ref_youtube_vos import RefYouTubeVOSWriter
 
-WRITERS: Dict[str, Type[Writer]] = {'ref-youtube-vos': RefYouTubeVOSWriter}
+WRITERS: Dict[str, Type[Writer]] = {
+    'ref-youtube-vos': RefYouTubeVOSWriter,
+    'a2d': A2DWriter,
+    'jhmdb': JHMDBWriter,
+}
 
-__all__ = ['WRITERS', 'RefYouTubeVOSWriter', 'Writer']
+__all__ = [
+    'WRITERS',
+    'A2DWriter',
+    'JHMDBWriter',
+    'RefYouTubeVOSWriter',
+    'Writer',
+]

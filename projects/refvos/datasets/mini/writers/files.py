@@ -26,8 +26,13 @@ def davis_palette() -> list:
 PALETTE = davis_palette()
 
 
+def temporary_name(path: Path) -> Path:
+    """Where a file is written before it gets its name."""
+    return path.with_name(f'.{path.name}.{os.getpid()}')
+
+
 def write_bytes(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
+    temporary = temporary_name(path)
     temporary.write_bytes(content)
     os.replace(temporary, path)
 
@@ -51,6 +56,6 @@ def write_mask(path: Path, ids: np.ndarray) -> None:
     """Write object ids, (H, W) uint8, as a palette PNG."""
     image = Image.fromarray(ids)
     image.putpalette(PALETTE)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
+    temporary = temporary_name(path)
     image.save(temporary, format='PNG')
     os.replace(temporary, path)

@@ -1,0 +1,16 @@
+# JHMDB-Sentences as it lies on disk, to test what A2D-Sentences has taught
+# (Section 4.3); nothing is trained on it.
+_base_ = ['./a2d_sentences.py']
+
+dataset_type = 'JHMDBSentencesDataset'
+data_root = 'data/jhmdb-sentences'
+
+train_dataloader = None
+test_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type=dataset_type,
+        data_root=data_root,
+        pipeline=_base_.test_pipeline,
+    )
+)

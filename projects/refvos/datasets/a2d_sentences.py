@@ -1,0 +1,194 @@
+"""A2D-Sentences (Gavrilyuk et al., CVPR 2018), as it lies on disk."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+from mmdet.registry import DATASETS
+
+from ..errors import InputError
+from ..structures import Reference
+from .annotated_frames import (
+    AnnotatedFrameDataset,
+    group_rows,
+    missing_of_rows,
+    read_rows,
+)
+from .transforms.video_frames import count_video_frames
+
+# The published set has no 'valid'; RefVOS-Mini has.
+SPLITS = ('train', 'valid', 'test')
+VIDEOS = 'Release/clips320H'
+MASKS = 'text_annotations/a2d_annotation_with_instances'
+
+
+@DATASETS.register_module()
+class A2DSentencesDataset(AnnotatedFrameDataset):
+    """A2D-Sentences: a few frames of a video are annotated.
+
+    ::
+
+        <data_root>/Release/clips320H/<video>.mp4
+        <data_root>/text_annotations/a2d_annotation_with_instances/
+            <video>/<%05d of the frame>.h5
+        <data_root>/a2d_sentences_single_frame_<split>_annotations.json
+
+    The JSON is a list of rows (expression, video, frame from 1, instance).
+    In training an item is a row; at test time it is an annotated frame with
+    all its rows. References are named ``v_<video>_f_<frame>_i_<instance>``
+    as in the published list of the test set.
+
+    Args:
+        data_root: Folder of the data set.
+        split: 'train' or 'test'.
+        kwargs: See :class:`BaseReferringDataset`.
+    """
+
+    def __init__(self, data_root: str, split: str, **kwargs: Any) -> None:
+        if split not in SPLITS:
+            raise InputError.of(
+                type(self).__name__, 'split', split, f'one of {SPLITS}'
+            )
+        self.split = split
+        super().__init__(data_root=data_root, **kwargs)
+
+    @property
+    def rows_file(self) -> Path:
+        return rows_file(Path(self.data_root), self.split)
+
+    def load_videos(self) -> List[Dict[str, Any]]:
+        rows = []
+        for number, row in enumerate(read_rows(self.rows_file)):
+            parsed = self.parse_row(number, row)
+            if parsed is not None:
+                rows.append(parsed)
+        return [
+            self.make_video(video, frame, group)
+            for (video, frame), group in group_rows(rows).items()
+        ]
+
+    def parse_row(
+        self, number: int, row: Any
+    ) -> Optional[Tuple[Tuple[str, int], Tuple[str, Reference]]]:
+        """Understand a row: its frame, its name and its reference.
+
+        None (and a note) where it can't be used.
+        """
+        name = f'row {number}'
+        if not is_row(row):
+            self.skip(
+                self.rows_file,
+                name,
+                row,
+                'expression, video, frame from 1, instance',
+            )
+            return None
+        text = self.usable_text(row[0], self.rows_file, name)
+        if text is None:
+            return None
+        video, frame, instance = str(row[1]), int(row[2]), int(row[3])
+        reference = Reference(
+            id=f'v_{video}_f_{frame}_i_{instance}',
+            text=text,
+            object_ids=(str(instance),),
+        )
+        return (video, frame), (name, reference)
+
+    def make_video(
+        self, video: str, frame: int, rows: List[Tuple[str, Reference]]
+    ) -> Dict[str, Any]:
+        """Describe an annotated frame with the rows that name it."""
+        root = Path(self.data_root)
+        described = {
+            'frame_id': f'{frame:05d}',
+            'video_path': str(root / VIDEOS / f'{video}.mp4'),
+            'frame_index': frame - 1,
+        }
+        if self.with_masks:
+            described['h5_path'] = str(
+                root / MASKS / video / f'{frame:05d}.h5'
+            )
+            described['named_by'] = {
+                reference.object_ids[0]: f'{self.rows_file}, {name}'
+                for name, reference in rows
+            }
+        return {
+            'video_id': video,
+            'frame_ids': [described['frame_id']],
+            'frames': [described],
+            'references': [reference for _, reference in rows],
+            'labels': {},
+        }
+
+    def list_frames(
+        self, annotated: Dict[str, Any]
+    ) -> Tuple[List[Dict[str, Any]], int]:
+        """All frames of the video file; only now it is opened."""
+        path, index = annotated['video_path'], annotated['frame_index']
+        count = count_video_frames(path)
+        if index >= count:
+            raise InputError.of(
+                path,
+                'number of frames',
+                count,
+                f'at least {index + 1}: frame {annotated["frame_id"]} is '
+                f'annotated ({self.rows_file})',
+            )
+        frames = [
+            {
+                'frame_id': f'{number + 1:05d}',
+                'video_path': path,
+                'frame_index': number,
+            }
+            for number in range(count)
+        ]
+        frames[index] = annotated
+        return frames, index
+
+
+def rows_file(root: Path, split: str) -> Path:
+    return root / f'a2d_sentences_single_frame_{split}_annotations.json'
+
+
+def is_row(row: Any) -> bool:
+    """Whether a row holds expression, video, frame from 1 and instance."""
+    if not isinstance(row, (list, tuple)) or len(row) != 4:
+        return False
+    _, video, frame, instance = row
+    return (
+        isinstance(video, str)
+        and video != ''
+        and str(frame).isdigit()
+        and int(frame) > 0
+        and str(instance).isdigit()
+    )
+
+
+def check_layout(data_root: str) -> List[str]:
+    """List what a folder lacks of A2D-Sentences.
+
+    The lists of training and test, and the videos and masks that they name.
+    Only names are looked at.
+
+    Args:
+        data_root: Folder of the data set.
+
+    Returns:
+        One line each: the path and what belongs there.
+    """
+    root = Path(data_root)
+    if not root.is_dir():
+        return [f'{root}: folder of A2D-Sentences']
+    missing = []
+    for split in ('train', 'test'):
+        file = rows_file(root, split)
+        missing += missing_of_rows(file, root, is_row, files_of_row)
+    return list(dict.fromkeys(missing))
+
+
+def files_of_row(row: Any) -> Dict[str, str]:
+    """The files that a row needs, and what they are."""
+    _, video, frame, _ = row
+    return {
+        f'{VIDEOS}/{video}.mp4': 'video',
+        f'{MASKS}/{video}/{int(frame):05d}.h5': 'masks of a frame',
+    }
