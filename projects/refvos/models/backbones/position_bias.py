@@ -50,7 +50,7 @@ def fit_position_biases(
             continue
         target = three_sides(module.window_size)
         window = trained_window(len(table), target)
-        if window not in (None, target):
+        if window is not None and window != target:
             state[place + TABLE] = resize_bias_table(table, window, target)
 
 
