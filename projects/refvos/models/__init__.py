@@ -1,3 +1,4 @@
+from .backbones import FrameSwinTransformer, VideoSwinTransformer
 from .backbones.classifier import BackboneClassifier
 from .data_preprocessor import RefDataPreprocessor
 from .encoders import TextEncoder
@@ -9,7 +10,9 @@ __all__ = [
     'BackboneClassifier',
     'BaseReferringSegmentor',
     'ClipSetLoss',
+    'FrameSwinTransformer',
     'RefDataPreprocessor',
     'ReferFormer',
     'TextEncoder',
+    'VideoSwinTransformer',
 ]
