@@ -5,6 +5,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import List, Optional
 
+import mmdet.datasets  # noqa: F401  (a fork prints a line, once)
 import numpy as np
 import torch
 from mmdet.registry import MODELS

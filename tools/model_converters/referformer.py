@@ -1,9 +1,18 @@
-"""Convert a published ReferFormer checkpoint to refvos."""
+"""Convert a published ReferFormer checkpoint to refvos.
+
+Any of its backbones: ResNet, Swin and Video-Swin are told apart by the keys.
+"""
 
 import sys
 
 from refvos.apis.convert import run_converter
-from refvos.apis.key_mapping import KeyMapping
+from refvos.apis.key_mapping import KeyMapping, MappingChoice
+from refvos.apis.swin_keys import (
+    SWIN_DROPPED,
+    SWIN_VALUES,
+    swin_rules,
+    video_swin_rules,
+)
 
 
 def minus_one(template: str):
@@ -93,7 +102,8 @@ TEXT = [
     (r'resizer\.layer_norm\.(.+)', r'text_encoder.resizer.1.\1'),
 ]
 
-RESNET = [(r'backbone\.0\.body\.(.+)', r'backbone.\1')]
+BODY = r'backbone\.0\.body\.'
+RESNET = [(BODY + r'(.+)', r'backbone.\1')]
 
 DROPPED = [
     (
@@ -110,7 +120,25 @@ DROPPED = [
     ),
 ]
 
-MAPPING = KeyMapping(TRANSFORMER + PIXELS + TEXT + RESNET, DROPPED)
+HEAD = TRANSFORMER + PIXELS + TEXT
+
+# Blocks of Swin and of Video-Swin have the same names; what merges the
+# patches after them has not.
+MAPPING = MappingChoice(
+    [
+        (
+            BODY + r'downsamples\..+',
+            KeyMapping(HEAD + video_swin_rules(BODY), DROPPED + SWIN_DROPPED),
+        ),
+        (
+            BODY + r'layers\.\d\.downsample\..+',
+            KeyMapping(
+                HEAD + swin_rules(BODY), DROPPED + SWIN_DROPPED, SWIN_VALUES
+            ),
+        ),
+    ],
+    default=KeyMapping(HEAD + RESNET, DROPPED),
+)
 
 if __name__ == '__main__':
     sys.exit(run_converter(__doc__, MAPPING))

@@ -4,7 +4,7 @@ import argparse
 import io
 import os.path as osp
 from collections.abc import Sequence
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Union
 
 import torch
 from mmdet.registry import MODELS
@@ -20,8 +20,17 @@ from ..engine import (
 )
 from ..engine.cli import load_config, run_tool
 from ..errors import InputError
+from ..models.backbones import fit_position_biases
 from ..version import __version__
-from .key_mapping import KeyMapping, describe_dropped
+from .key_mapping import (
+    KeyMapping,
+    MappingChoice,
+    describe_dropped,
+    describe_fresh,
+    reason_in,
+)
+
+Mapping = Union[KeyMapping, MappingChoice]
 
 TARGETS = ('.pth', '.pt', '.safetensors')
 # Where training scripts keep the weights in their checkpoints.
@@ -29,13 +38,14 @@ ENTRIES = ('model', 'state_dict')
 
 
 def run_converter(
-    doc: str, mapping: KeyMapping, argv: Optional[Sequence[str]] = None
+    doc: str, mapping: Mapping, argv: Optional[Sequence[str]] = None
 ) -> int:
     """Convert a published checkpoint as a tool's command line says.
 
     Args:
         doc: The tool's docstring, shown by ``--help``.
-        mapping: How its keys become ours.
+        mapping: How its keys become ours, or several ways of which the
+            checkpoint's own keys choose one.
         argv: Arguments; None for those of the process.
 
     Returns:
@@ -62,7 +72,8 @@ def parse_args(
     parser.add_argument(
         '--config',
         help='check the result against the model of this config: every '
-        'weight there, none too many, all of the right shape',
+        'weight there, none too many, all of the right shape; position '
+        "biases of Swin are brought to that model's window size",
     )
     parser.add_argument(
         '--cfg-options',
@@ -81,7 +92,7 @@ def parse_args(
     return parser.parse_args(argv)
 
 
-def convert(args: argparse.Namespace, mapping: KeyMapping) -> None:
+def convert(args: argparse.Namespace, choice: Mapping) -> None:
     """Read, rename, check, write.
 
     Raises:
@@ -95,16 +106,18 @@ def convert(args: argparse.Namespace, mapping: KeyMapping) -> None:
     cfg = read_config(args.config, args.cfg_options) if args.config else None
     content = load_checkpoint_file(args.src, trust=args.trust_checkpoint)
     published = weights_of(content, args.src)
+    mapping = choice.choose(published)
     ours, dropped = mapping.apply(published, args.src)
     add_batch_counts(ours)
+    fresh: Dict[str, str] = {}
     if cfg is not None:
-        check_fit(ours, cfg, args.src, args.config)
+        fresh = check_fit(ours, cfg, args.src, args.config, mapping)
     meta = {
         'converted_from': osp.basename(args.src),
         'refvos_version': __version__,
     }
     write_checkpoint(args.dst, ours, meta)
-    for line in describe_dropped(dropped):
+    for line in describe_dropped(dropped) + describe_fresh(fresh):
         print(line)
     print(f'{len(published)} keys read, {len(ours)} written to {args.dst}')
     if cfg is not None:
@@ -155,9 +168,18 @@ def add_batch_counts(state: Dict[str, Tensor]) -> None:
 
 
 def check_fit(
-    state: Dict[str, Tensor], cfg: Config, source: str, config: str
-) -> None:
+    state: Dict[str, Tensor],
+    cfg: Config,
+    source: str,
+    config: str,
+    mapping: KeyMapping,
+) -> Dict[str, str]:
     """Compare names and shapes with the config's model.
+
+    Position biases of another window size are resized in ``state``.
+
+    Returns:
+        The model's weights that start anew, with the reasons.
 
     Raises:
         InputError: Naming the first weight that is missing, unexpected or
@@ -167,13 +189,19 @@ def check_fit(
     # No memory and no random numbers: only the shapes matter.
     with torch.device('meta'):
         model = MODELS.build(cfg.model)
-    wanted = {key: value.shape for key, value in model.state_dict().items()}
-    found = {key: value.shape for key, value in state.items()}
-    missing = [key for key in wanted if key not in found]
-    unexpected = [key for key in found if key not in wanted]
-    misshapen = [
-        key for key in found if key in wanted and found[key] != wanted[key]
-    ]
+    fit_position_biases(state, '', model)
+    wanted = {
+        key: value.shape
+        for key, value in model.state_dict().items()
+        if key.startswith(mapping.part)
+    }
+    absent = {
+        key: reason_in(mapping.fresh, key)
+        for key in wanted
+        if key not in state
+    }
+    missing = [key for key, reason in absent.items() if not reason]
+    unexpected = [key for key in state if key not in wanted]
     for keys, what in ((missing, 'missing'), (unexpected, 'unexpected')):
         if keys:
             raise InputError.of(
@@ -182,12 +210,24 @@ def check_fit(
                 keys[0],
                 f'the weights of the model of {config}',
             )
+    check_shapes(state, wanted, source, config)
+    return absent
+
+
+def check_shapes(
+    state: Dict[str, Tensor],
+    wanted: Dict[str, torch.Size],
+    source: str,
+    config: str,
+) -> None:
+    """Refuse weights of another shape than the model's."""
+    misshapen = [key for key in state if state[key].shape != wanted[key]]
     if misshapen:
         first = misshapen[0]
         raise InputError.of(
             source,
             f'shape of {first} (one of {len(misshapen)})',
-            tuple(found[first]),
+            tuple(state[first].shape),
             f'{tuple(wanted[first])}, as in the model of {config}',
         )
 

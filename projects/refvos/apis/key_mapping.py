@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, Sequence, Tuple
 
 from torch import Tensor
 
@@ -21,10 +21,23 @@ class KeyMapping:
             pattern that matches a whole key gives its new name; a function
             may stand in the replacement's place.
         dropped: (pattern, reason) pairs of keys that have no counterpart.
+        values: (pattern, function) pairs: what happens to the values of our
+            keys that match, where they are arranged in another way.
+        part: What our keys begin with, where the checkpoint is not of a
+            whole model: ``backbone.``.
+        fresh: (pattern, reason) pairs of weights of ours that the published
+            checkpoint lacks and that start anew.
     """
 
     rules: Sequence[tuple]
     dropped: Rules = ()
+    values: Sequence[Tuple[str, Callable[[Tensor], Tensor]]] = ()
+    part: str = ''
+    fresh: Rules = ()
+
+    def choose(self, published: Mapping[str, Tensor]) -> 'KeyMapping':
+        """The mapping for a checkpoint: always this one."""
+        return self
 
     def rename(self, key: str) -> str:
         """Give our name of a published key; '' where none is known."""
@@ -46,14 +59,14 @@ class KeyMapping:
             Our state dict, and the dropped keys with their reasons.
 
         Raises:
-            InputError: A key is neither mapped nor dropped, or two keys
-                map to one.
+            InputError: A key is neither mapped nor dropped, two keys map
+                to one, or a value can't be arranged as ours.
         """
         ours: Dict[str, Tensor] = {}
         dropped: Dict[str, str] = {}
         unknown = []
         for key, value in published.items():
-            reason = self.reason_to_drop(key)
+            reason = reason_in(self.dropped, key)
             if reason:
                 dropped[key] = reason
                 continue
@@ -65,7 +78,7 @@ class KeyMapping:
                     source, 'key', key, f'no other key that maps to {name}'
                 )
             else:
-                ours[name] = value
+                ours[name] = self.arrange(name, value, key, source)
         if unknown:
             raise InputError.of(
                 source,
@@ -75,11 +88,57 @@ class KeyMapping:
             )
         return ours, dropped
 
-    def reason_to_drop(self, key: str) -> str:
-        for pattern, reason in self.dropped:
-            if re.fullmatch(pattern, key):
-                return reason
-        return ''
+    def arrange(
+        self, name: str, value: Tensor, key: str, source: str
+    ) -> Tensor:
+        """Arrange a value as ours of that name is."""
+        for pattern, change in self.values:
+            if re.fullmatch(pattern, name):
+                try:
+                    return change(value)
+                except RuntimeError as error:
+                    raise InputError.of(
+                        source,
+                        f'shape of {key}',
+                        tuple(value.shape),
+                        'that of the published model',
+                    ) from error
+        return value
+
+
+@dataclass
+class MappingChoice:
+    """Mappings of several models; a checkpoint's keys choose one.
+
+    Args:
+        choices: (pattern, mapping) pairs; the first whose pattern matches
+            any whole key is taken.
+        default: For all other checkpoints.
+    """
+
+    choices: Sequence[Tuple[str, KeyMapping]]
+    default: KeyMapping
+
+    def choose(self, published: Mapping[str, Tensor]) -> KeyMapping:
+        """The mapping for a checkpoint."""
+        for pattern, mapping in self.choices:
+            if any(re.fullmatch(pattern, key) for key in published):
+                return mapping
+        return self.default
+
+    def apply(
+        self, published: Mapping[str, Tensor], source: str
+    ) -> Tuple[Dict[str, Tensor], Dict[str, str]]:
+        """Convert a state dict; see :meth:`KeyMapping.apply`."""
+        return self.choose(published).apply(published, source)
+
+
+def reason_in(rules: Rules, key: str) -> str:
+    """The reason beside the first pattern that matches; '' if none does."""
+    for pattern, reason in rules:
+        if re.fullmatch(pattern, key):
+            return reason
+    return ''
 
 
 def describe_dropped(dropped: Mapping[str, str]) -> List[str]:
@@ -87,4 +146,12 @@ def describe_dropped(dropped: Mapping[str, str]) -> List[str]:
     return [
         f'{count} keys dropped: {reason}'
         for reason, count in Counter(dropped.values()).items()
+    ]
+
+
+def describe_fresh(fresh: Mapping[str, str]) -> List[str]:
+    """One line a reason: how many of our weights start anew for it."""
+    return [
+        f'{count} weights start anew: {reason}'
+        for reason, count in Counter(fresh.values()).items()
     ]

@@ -1,3 +1,4 @@
+from .backbones import FrameSwinTransformer, VideoSwinTransformer
 from .data_preprocessor import RefDataPreprocessor
 from .encoders import TextEncoder
 from .losses import ClipSetLoss
@@ -7,7 +8,9 @@ from .task_modules import *  # noqa: F403
 __all__ = [
     'BaseReferringSegmentor',
     'ClipSetLoss',
+    'FrameSwinTransformer',
     'RefDataPreprocessor',
     'ReferFormer',
     'TextEncoder',
+    'VideoSwinTransformer',
 ]

@@ -1,0 +1,16 @@
+from .position_bias import (
+    fit_position_biases,
+    keep_indices_out_of_checkpoints,
+    resize_bias_table,
+)
+from .swin import FrameSwinTransformer
+from .video_swin import VideoSwinTransformer, sum_patch_over_time
+
+__all__ = [
+    'FrameSwinTransformer',
+    'VideoSwinTransformer',
+    'fit_position_biases',
+    'keep_indices_out_of_checkpoints',
+    'resize_bias_table',
+    'sum_patch_over_time',
+]

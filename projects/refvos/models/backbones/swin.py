@@ -1,0 +1,55 @@
+"""Swin Transformer on single frames."""
+
+from typing import Any, MutableMapping
+
+from mmdet.models.backbones import SwinTransformer
+from mmdet.registry import MODELS
+from torch import Tensor
+
+from .position_bias import fit_position_biases, keep_indices_out_of_checkpoints
+
+
+@MODELS.register_module()
+class FrameSwinTransformer(SwinTransformer):
+    """mmdet's Swin Transformer, loading weights of any window size.
+
+    Relative position biases trained at another window size are interpolated
+    (bicubic), in a backbone's checkpoint as in a whole model's; see
+    :func:`resize_bias_table`.
+
+    Windows have no mask for the padding of a batch: beside a larger clip, a
+    clip's windows at its borders see the zeros that it was padded with (as
+    in the published code, and as a convolution does), so its features
+    differ a little from those of the clip alone. Among clips of one size
+    they don't.
+
+    Args:
+        kwargs: Of mmdet's ``SwinTransformer``. ``with_cp=True`` computes
+            the blocks once more in the backward pass instead of keeping
+            their values. ``convert_weights=True`` reads the official
+            ImageNet checkpoints as they are.
+
+    Example:
+        >>> backbone = FrameSwinTransformer(
+        ...     embed_dims=12, depths=[1, 1, 1, 1], num_heads=[1, 2, 3, 4]
+        ... )
+        >>> [tuple(x.shape[1:]) for x in backbone(torch.ones(2, 3, 90, 64))]
+        [(12, 23, 16), (24, 12, 8), (48, 6, 4), (96, 3, 2)]
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        keep_indices_out_of_checkpoints(self)
+        # mmdet freezes at the first `train()`, which comes after
+        # DistributedDataParallel has asked which parameters are trained.
+        self._freeze_stages()
+
+    def train(self, mode: bool = True) -> 'FrameSwinTransformer':
+        super().train(mode)
+        return self
+
+    def _load_from_state_dict(
+        self, state_dict: MutableMapping[str, Tensor], prefix: str, *args: Any
+    ) -> None:
+        fit_position_biases(state_dict, prefix, self)
+        super()._load_from_state_dict(state_dict, prefix, *args)

@@ -1,0 +1,160 @@
+"""Video Swin Transformer on whole clips."""
+
+from typing import Any, List, MutableMapping, Optional, Sequence
+
+from einops import rearrange
+from mmdet.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+from torchvision.models.video import SwinTransformer3d
+
+from .position_bias import fit_position_biases, keep_indices_out_of_checkpoints
+
+PATCH = 'patch_embed.proj.weight'
+
+
+@MODELS.register_module()
+class VideoSwinTransformer(BaseModule):
+    """torchvision's Video Swin Transformer as a backbone of four levels.
+
+    Its patches are 1x4x4: time is never down-sampled. A window reaches over
+    ``window_size`` frames and cells of a level, or over all of them where
+    there are fewer. Weights are named as torchvision's, whose Kinetics
+    checkpoints load as they are: a 2x4x4 patch is summed over time (see
+    :func:`sum_patch_over_time`) and position biases trained at another
+    window size are resized (see :func:`resize_bias_table`).
+
+    As with :class:`FrameSwinTransformer`, windows see the zeros that pad a
+    clip beside a larger one; among clips of one size a clip's features are
+    those of the clip alone.
+
+    Args:
+        embed_dims: C, channels of the finest level.
+        depths: Blocks of each stage.
+        num_heads: Attention heads of each stage.
+        window_size: Frames, height and width of a window.
+        mlp_ratio: Hidden channels of a block's feed-forward part / C.
+        drop_rate: Dropout of the values.
+        attn_drop_rate: Dropout of the attention weights.
+        drop_path_rate: Stochastic depth of the last block; it grows from 0.
+        frozen_stages: -1 trains all; 0 freezes the patch embedding; n also
+            the first n stages.
+        with_cp: Compute the blocks once more in the backward pass instead
+            of keeping their values.
+        init_cfg: mmengine's initialisation.
+
+    Example:
+        >>> backbone = VideoSwinTransformer(
+        ...     embed_dims=12, depths=(1, 1, 1, 1), num_heads=(1, 2, 3, 4)
+        ... )
+        >>> clips = torch.ones(1, 5, 3, 90, 64)
+        >>> [tuple(level.shape) for level in backbone(clips)]
+        [(5, 12, 23, 16), (5, 24, 12, 8), (5, 48, 6, 4), (5, 96, 3, 2)]
+    """
+
+    # A segmentor gives it (B, T, 3, H, W) instead of (B*T, 3, H, W).
+    takes_clips = True
+
+    def __init__(
+        self,
+        embed_dims: int = 96,
+        depths: Sequence[int] = (2, 2, 6, 2),
+        num_heads: Sequence[int] = (3, 6, 12, 24),
+        window_size: Sequence[int] = (8, 7, 7),
+        mlp_ratio: float = 4.0,
+        drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.1,
+        frozen_stages: int = -1,
+        with_cp: bool = False,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.frozen_stages = frozen_stages
+        self.with_cp = with_cp
+        classifier = SwinTransformer3d(
+            patch_size=[1, 4, 4],
+            embed_dim=embed_dims,
+            depths=list(depths),
+            num_heads=list(num_heads),
+            window_size=list(window_size),
+            mlp_ratio=mlp_ratio,
+            dropout=drop_rate,
+            attention_dropout=attn_drop_rate,
+            stochastic_depth_prob=drop_path_rate,
+            num_classes=1,
+        )
+        self.patch_embed = classifier.patch_embed
+        self.pos_drop = classifier.pos_drop
+        # Stages, and between them the merging of 2x2 cells.
+        self.features = classifier.features
+        keep_indices_out_of_checkpoints(self)
+        self.freeze_stages()
+
+    def forward(self, clips: Tensor) -> List[Tensor]:
+        """Make the maps of all stages.
+
+        Args:
+            clips: (B, T, 3, H, W).
+
+        Returns:
+            Four maps (B*T, C * 2**i, H / s, W / s), s = 4, 8, 16, 32, sizes
+            rounded up; clip by clip. They are not normalised, as in the
+            published model.
+        """
+        x = self.patch_embed(clips.transpose(1, 2))  # (B, T, H/4, W/4, C)
+        x = self.pos_drop(x)
+        levels = []
+        for index, part in enumerate(self.features):
+            if index % 2:
+                x = part(x)
+                continue
+            for block in part:
+                x = self.run_block(block, x)
+            level = rearrange(x, 'b t h w c -> (b t) c h w')
+            levels.append(level.contiguous())
+        return levels
+
+    def run_block(self, block: Any, x: Tensor) -> Tensor:
+        if self.with_cp and x.requires_grad:
+            return checkpoint(block, x, use_reentrant=False)
+        return block(x)
+
+    def train(self, mode: bool = True) -> 'VideoSwinTransformer':
+        super().train(mode)
+        self.freeze_stages()
+        return self
+
+    def freeze_stages(self) -> None:
+        if self.frozen_stages < 0:
+            return
+        stages = self.features[: 2 * self.frozen_stages]
+        for part in (self.patch_embed, self.pos_drop, *stages):
+            part.eval().requires_grad_(False)
+
+    def _load_from_state_dict(
+        self, state_dict: MutableMapping[str, Tensor], prefix: str, *args: Any
+    ) -> None:
+        patch = state_dict.get(prefix + PATCH)
+        if patch is not None:
+            state_dict[prefix + PATCH] = sum_patch_over_time(patch)
+        fit_position_biases(state_dict, prefix, self)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def sum_patch_over_time(weight: Tensor) -> Tensor:
+    """Make a patch embedding of two frames, say, one of single frames.
+
+    Video-Swin for Kinetics embeds patches of 2x4x4. The sum over time gives
+    for a frame what the original gives for that frame shown twice, so that
+    the later layers receive values as large as those that they were trained
+    on; the mean would halve them.
+
+    Args:
+        weight: (C, 3, t, 4, 4).
+
+    Returns:
+        (C, 3, 1, 4, 4).
+    """
+    return weight.sum(2, keepdim=True) if weight.dim() == 5 else weight
