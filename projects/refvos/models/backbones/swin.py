@@ -2,6 +2,7 @@
 
 from typing import Any, MutableMapping
 
+import torch
 from mmdet.models.backbones import SwinTransformer
 from mmdet.registry import MODELS
 from torch import Tensor
@@ -38,7 +39,11 @@ class FrameSwinTransformer(SwinTransformer):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        # mmdet reads the rates of stochastic depth off a tensor; on the meta
+        # device, where checkpoints are compared with models, it has none.
+        with torch.device('cpu'):
+            super().__init__(**kwargs)
+        self.to(torch.empty(0).device)
         keep_indices_out_of_checkpoints(self)
         # mmdet freezes at the first `train()`, which comes after
         # DistributedDataParallel has asked which parameters are trained.
