@@ -1,12 +1,18 @@
 from .backbones import FrameSwinTransformer, VideoSwinTransformer
 from .data_preprocessor import RefDataPreprocessor
 from .encoders import TextEncoder
-from .losses import ClipSetLoss
-from .segmentors import BaseReferringSegmentor, ReferFormer
+from .losses import ClipMaskLoss, ClipSetLoss
+from .segmentors import (
+    BaseReferringSegmentor,
+    BottomUpTransformer,
+    ReferFormer,
+)
 from .task_modules import *  # noqa: F403
 
 __all__ = [
     'BaseReferringSegmentor',
+    'BottomUpTransformer',
+    'ClipMaskLoss',
     'ClipSetLoss',
     'FrameSwinTransformer',
     'RefDataPreprocessor',
