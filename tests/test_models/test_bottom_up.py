@@ -268,6 +268,11 @@ def test_every_parameter_is_trained():
     inputs, samples = make_batch(model, [LARGE, SMALL], training=True)
     losses = model(inputs, samples, mode='loss')
     assert set(losses) == {'loss_mask', 'loss_dice'}
+    # A residual branch of the backbone is zero at the start.
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.02 * torch.randn_like(parameter)
+    losses = model(inputs, samples, mode='loss')
     model.parse_losses(losses)[0].backward()
     unused, silent = [], []
     for name, parameter in model.named_parameters():

@@ -345,7 +345,7 @@ def test_an_object_of_no_known_class(label):
     with pytest.raises(InputError) as error:
         build_loss(num_classes=4)([make_outputs(4)], samples, SIZE)
     assert str(error.value) == (
-        "video video: category of the object of reference 0 is "
+        'video video: category of the object of reference 0 is '
         f'{label}; expected 0 to 3; the data set leaves out objects '
         'without a category with class_aware=True'
     )

@@ -3,6 +3,4 @@ _base_ = ['../referformer_video-swin-t_8xb1-12e_ref-youtube-vos_scratch.py']
 
 train_pipeline = _base_.train_pipeline
 train_pipeline[0].num_frames = 3
-train_dataloader = dict(
-    dataset=dict(anchor_stride=3, pipeline=train_pipeline)
-)
+train_dataloader = dict(dataset=dict(anchor_stride=3, pipeline=train_pipeline))

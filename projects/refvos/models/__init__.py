@@ -2,6 +2,7 @@ from .backbones import FrameSwinTransformer, VideoSwinTransformer
 from .data_preprocessor import RefDataPreprocessor
 from .encoders import TextEncoder
 from .losses import ClipMaskLoss, ClipSetLoss
+from .post_process import SAM2Propagation
 from .segmentors import (
     BaseReferringSegmentor,
     BottomUpTransformer,
@@ -17,6 +18,7 @@ __all__ = [
     'FrameSwinTransformer',
     'RefDataPreprocessor',
     'ReferFormer',
+    'SAM2Propagation',
     'TextEncoder',
     'VideoSwinTransformer',
 ]
