@@ -53,7 +53,7 @@ def test_there_are_no_queries(model):
         'input_projections',
         'encoder',
         'fpn',
-        'mask_head',
+        'mask_conv',
     }
     # Strides 8, 16 and 32; the pyramid knows no words.
     assert len(model.input_projections) == 3
@@ -118,11 +118,11 @@ def test_pyramid_stands_on_the_memory(model):
             if top is not None:
                 x = x + F.interpolate(top, x.shape[-2:], mode='nearest')
             top = model.fpn.outputs[i](x)
-        weight = model.mask_head.weight[0, :, 0, 0]
+        weight = model.mask_conv.weight[0, :, 0, 0]
         features = model.fpn.mask_features(top)
         expected = torch.einsum('c,tchw->thw', weight, features)
     torch.testing.assert_close(
-        found[0], expected + model.mask_head.bias, rtol=1e-4, atol=1e-4
+        found[0], expected + model.mask_conv.bias, rtol=1e-4, atol=1e-4
     )
 
 
@@ -232,7 +232,7 @@ def test_prediction_is_the_mask_and_its_mean_probability(model):
     shift = logits.median()
     model = copy.deepcopy(model)
     with torch.no_grad():
-        model.mask_head.bias -= shift
+        model.mask_conv.bias -= shift
     logits = logits - shift
     full = F.interpolate(
         logits[:, None], (100, 151), mode='bilinear', align_corners=False
@@ -256,7 +256,7 @@ def test_score_of_an_empty_mask_is_zero(model):
     model = copy.deepcopy(model)
     inputs, samples = make_batch(model, [LARGE])
     with torch.no_grad():
-        model.mask_head.bias.fill_(-1000.0)
+        model.mask_conv.bias.fill_(-1000.0)
     (sample,) = model(inputs, samples, mode='predict')
     assert sample.predictions[0].frame_scores == [0.0, 0.0]
     areas = rle_codec.area(sample.predictions[0].masks)

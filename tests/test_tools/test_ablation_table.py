@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,10 +72,14 @@ def test_rows_train_alike(tool):
 
 
 def options_of(folder):
-    return [
-        f'{loader}.dataset.data_root={folder}'
-        for loader in ('train_dataloader', 'test_dataloader')
-    ] + ['train_dataloader.batch_size=2', 'train_dataloader.num_workers=0']
+    options = ['train_dataloader.batch_size=2']
+    for loader in ('train_dataloader', 'test_dataloader'):
+        options += [
+            f'{loader}.dataset.data_root={folder}',
+            f'{loader}.num_workers=0',
+            f'{loader}.persistent_workers=False',
+        ]
+    return options
 
 
 def test_rows_are_trained_scored_and_tabled(
@@ -204,6 +209,12 @@ def test_the_schedule_has_the_length_of_the_training(
     assert (rise.begin, rise.end) == (0, warmup)
     assert (fall.begin, fall.end) == (warmup, iterations)
     assert config.train_cfg.max_iters == iterations
+
+
+def test_a_training_that_fails_ends_the_tool(tool):
+    with pytest.raises(SystemExit) as error:
+        tool.run_training([sys.executable, '-c', 'raise SystemExit(2)'])
+    assert error.value.code == 2
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,12 @@ def run_training(command: Sequence[str]) -> None:
     # Two processes of one thread each take three quarters of the time of
     # one with two: the tensors are small.
     environment = {'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable}
-    subprocess.run(command, check=True, env={**os.environ, **environment})
+    done = subprocess.run(
+        command, check=False, env={**os.environ, **environment}
+    )
+    if done.returncode:
+        # It has said what was wrong.
+        raise SystemExit(done.returncode)
 
 
 def iterations_of(name: str, args: argparse.Namespace) -> int:

@@ -46,14 +46,11 @@ class ClipTargets:
     visible: Tensor
 
 
-@MODELS.register_module()
-class ClipMaskLoss(nn.Module):
-    """Losses of one mask trajectory a clip: focal and Dice.
+class ClipLoss(nn.Module):
+    """What losses of clips share: the truth, and the losses of masks.
 
-    For models without queries (ReferFormer's base line, Section 4.4) and
-    the part of :class:`ClipSetLoss` that is about masks. Both are normalised
-    by the number of frames in which the batch's objects are visible,
-    averaged over processes.
+    Every loss is normalised by the number of frames in which the batch's
+    objects are visible, averaged over processes.
 
     Args:
         loss_mask: Focal loss over all pixels.
@@ -70,25 +67,6 @@ class ClipMaskLoss(nn.Module):
         self.loss_mask = MODELS.build(loss_mask)
         self.loss_dice = MODELS.build(loss_dice)
         self.mask_stride = mask_stride
-
-    def forward(
-        self,
-        masks: Tensor,
-        samples: List[RefDataSample],
-        padded_shape: Tuple[int, int],
-    ) -> Dict[str, Tensor]:
-        """Compare masks with the truth.
-
-        Args:
-            masks: (B, T, h, w) logits.
-            samples: B clips with one object each, padded masks or not.
-            padded_shape: (H, W) of the batch.
-
-        Returns:
-            ``loss_mask`` and ``loss_dice``.
-        """
-        targets = self.make_targets(samples, padded_shape, masks.device)
-        return self.mask_losses(masks, targets, visible_frames(targets))
 
     def mask_losses(
         self, masks: Tensor, targets: ClipTargets, count: Tensor
@@ -173,11 +151,36 @@ class ClipMaskLoss(nn.Module):
 
 
 @MODELS.register_module()
-class ClipSetLoss(ClipMaskLoss):
-    """Matches N trajectories to the referred object and sums the losses.
+class ClipMaskLoss(ClipLoss):
+    """Losses of one mask trajectory a clip, for models without queries.
 
-    Every loss is normalised by the number of frames in which the batch's
-    objects are visible, averaged over processes.
+    See :class:`ClipLoss` for the arguments. Source: the mask losses of
+    ReferFormer, Section 3.4.
+    """
+
+    def forward(
+        self,
+        masks: Tensor,
+        samples: List[RefDataSample],
+        padded_shape: Tuple[int, int],
+    ) -> Dict[str, Tensor]:
+        """Compare masks with the truth.
+
+        Args:
+            masks: (B, T, h, w) logits.
+            samples: B clips with one object each, padded masks or not.
+            padded_shape: (H, W) of the batch.
+
+        Returns:
+            ``loss_mask`` and ``loss_dice``.
+        """
+        targets = self.make_targets(samples, padded_shape, masks.device)
+        return self.mask_losses(masks, targets, visible_frames(targets))
+
+
+@MODELS.register_module()
+class ClipSetLoss(ClipLoss):
+    """Matches N trajectories to the referred object and sums the losses.
 
     Args:
         assigner: mmdet assigner with clip costs (Table 6c).

@@ -76,7 +76,7 @@ class BottomUpTransformer(ReferFormer):
         """There are none."""
 
     def build_mask_head(self, mask_head: Optional[dict]) -> None:
-        self.mask_head = nn.Conv2d(self.embed_dims, 1, 1)
+        self.mask_conv = nn.Conv2d(self.embed_dims, 1, 1)
 
     def build_loss(self, loss: dict, num_classes: int) -> nn.Module:
         return MODELS.build(loss)
@@ -114,7 +114,7 @@ class BottomUpTransformer(ReferFormer):
     def segment(self, video: VideoFeatures, tokens: ReferenceTokens) -> Tensor:
         """Draw the masks of clips of a few frames; (B, T, H/4, W/4)."""
         memory = self.relate(video, tokens)
-        masks = self.mask_head(self.make_mask_features(memory, video, tokens))
+        masks = self.mask_conv(self.make_mask_features(memory, video, tokens))
         return self.by_clip(masks[:, 0], video)
 
     def relate(self, video: VideoFeatures, tokens: ReferenceTokens) -> Tensor:
