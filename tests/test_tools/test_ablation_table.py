@@ -9,42 +9,13 @@ import pytest
 
 from refvos.datasets.mini import make_mini
 from refvos.errors import InputError
-from tests.builders import ROOT, load_config, load_script
+from tests.builders import ROOT, changes_of, load_config, load_script
 
 
 @pytest.fixture
 def tool(monkeypatch):
     monkeypatch.chdir(ROOT)
     return load_script('tools/analysis_tools/ablation_table.py')
-
-
-def flatten(value, path=''):
-    """Dotted names and values; lists of the same length item by item."""
-    if isinstance(value, dict):
-        pairs = value.items()
-    elif isinstance(value, (list, tuple)):
-        pairs = enumerate(value)
-    else:
-        return {path: value}
-    flat = {}
-    for key, child in pairs:
-        flat.update(flatten(child, f'{path}.{key}' if path else str(key)))
-    return flat
-
-
-def difference(config, base):
-    """What a runner would see changed."""
-    keys = {'model', 'train_dataloader', 'optim_wrapper', 'param_scheduler'}
-    keys |= {'train_cfg', 'test_dataloader', 'test_evaluator'}
-    ours, theirs = (
-        flatten({key: load_config(path)[key] for key in keys})
-        for path in (config, base)
-    )
-    return {
-        key: ours.get(key)
-        for key in sorted(ours.keys() | theirs.keys())
-        if ours.get(key) != theirs.get(key)
-    }
 
 
 MINI = {
@@ -58,13 +29,13 @@ MINI = {
 
 @pytest.mark.parametrize('row', MINI)
 def test_a_row_changes_one_thing(tool, row):
-    found = difference(tool.config_of(row), tool.config_of('base'))
+    found = changes_of(tool.config_of(row), tool.config_of('base'))
     assert found == MINI[row]
 
 
 def test_rows_train_alike(tool):
     """The base line has a model of its own, and nothing else."""
-    found = difference(tool.config_of('bottom-up'), tool.config_of('base'))
+    found = changes_of(tool.config_of('bottom-up'), tool.config_of('base'))
     assert {key.split('.')[0] for key in found} == {'model'}
     files = {Path(tool.config_of(row)).name for row in tool.ROWS}
     there = {path.name for path in (ROOT / tool.CONFIGS).glob('*.py')}

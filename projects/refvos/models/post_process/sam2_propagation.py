@@ -223,9 +223,10 @@ def load_sam2(checkpoint: Optional[str]) -> tuple:
             'SAM2Propagation', 'checkpoint', checkpoint, wanted
         )
     try:
-        model, report = Sam2VideoModel.from_pretrained(
+        loaded: Any = Sam2VideoModel.from_pretrained(
             folder, local_files_only=True, output_loading_info=True
         )
+        model, report = loaded
         processor = Sam2VideoProcessor.from_pretrained(
             folder, local_files_only=True
         )

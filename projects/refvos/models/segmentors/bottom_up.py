@@ -1,14 +1,15 @@
 """The base line without queries of ReferFormer's Table 4."""
 
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence
 
 import torch
 from einops import rearrange
-from mmdet.models.layers.transformer import DetrTransformerEncoder
+from mmdet.models.layers import DetrTransformerEncoder
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
 from ...structures import (
+    Answer,
     FeatureLevel,
     ReferenceTokens,
     VideoFeatures,
@@ -156,17 +157,14 @@ class BottomUpTransformer(ReferFormer):
         ]
         return self.fpn(levels, tokens, video.is_padded)
 
-    def answer(
-        self, video: VideoFeatures, tokens: ReferenceTokens
-    ) -> Tuple[Tensor, Tensor]:
+    def answer(self, video: VideoFeatures, tokens: ReferenceTokens) -> Answer:
         """Draw the masks of one video.
 
-        Returns:
-            Mask logits (T, h, w), scores (T,): the mean probability of the
-            pixels in the mask, 0 where there is none.
+        A frame's score is the mean probability of the pixels in its mask, 0
+        where there is none. The model has no boxes and no candidates.
         """
         masks = self.refer(video, tokens)[0]
         probabilities = masks.flatten(1).sigmoid()
         inside = probabilities > self.test_cfg['threshold']
         scores = (probabilities * inside).sum(1) / inside.sum(1).clamp(min=1)
-        return masks, scores
+        return Answer(masks=masks, scores=scores)
