@@ -6,13 +6,14 @@ STAMP := $(VENV)/.setup-stamp
 DATA ?= data/refvos-mini
 WORK ?= work_dirs
 
-.PHONY: help setup demo test lint bench mini-data mini-referformer
+.PHONY: help setup demo test lint bench mini-data mini-referformer ablations
 
 help:
 	@echo 'make demo              the main job on an embedded default, under 5 minutes (FAST=1: 90 s)'
 	@echo 'make test              lint, type check and tests'
 	@echo 'make lint              ruff and mypy alone'
 	@echo 'make mini-referformer  train the small ReferFormer that the demo uses (an hour)'
+	@echo 'make ablations         small models with one part changed each, and their table (2 hours)'
 	@echo 'make bench             timings, as ratios in one run'
 
 setup: $(STAMP)
@@ -49,3 +50,6 @@ mini-referformer: mini-data
 	    configs/mini/referformer_mini.py \
 	    --work-dir $(WORK)/referformer_mini --out demo/weights/referformer_mini
 
+# Resumable, too; writes docs/ablations_mini.md and .csv.
+ablations: mini-data
+	@$(PY) tools/analysis_tools/ablation_table.py --work-dir $(WORK)/ablations_mini

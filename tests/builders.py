@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 from types import ModuleType
-from typing import List, Optional
+from typing import Any, Dict, List, Optional
 
 import mmdet.datasets  # noqa: F401  (a fork prints a line, once)
 import numpy as np
@@ -27,6 +27,38 @@ def load_config(path: str, options: Optional[dict] = None) -> Config:
     config = Config.fromfile(ROOT / path)
     config.merge_from_dict(options or {})
     return config
+
+
+def flatten(value: Any, path: str = '') -> Dict[str, Any]:
+    """Dotted names and values of what is inside dicts and lists."""
+    if isinstance(value, dict):
+        pairs = list(value.items())
+    elif isinstance(value, (list, tuple)):
+        pairs = list(enumerate(value))
+    else:
+        return {path: value}
+    flat = {}
+    for key, child in pairs:
+        flat.update(flatten(child, f'{path}.{key}' if path else str(key)))
+    return flat
+
+
+def changes_of(path: str, base: str) -> Dict[str, Any]:
+    """What a config changes in another, of all that decides a result.
+
+    None stands for what is not there any more.
+    """
+    keys = ('model', 'train_dataloader', 'test_dataloader', 'test_evaluator')
+    keys += ('optim_wrapper', 'param_scheduler', 'train_cfg')
+    ours, theirs = (
+        flatten({key: load_config(each)[key] for key in keys})
+        for each in (path, base)
+    )
+    return {
+        key: ours.get(key)
+        for key in sorted(ours.keys() | theirs.keys())
+        if ours.get(key) != theirs.get(key)
+    }
 
 
 def build_model(path: str, options: Optional[dict] = None):

@@ -154,6 +154,33 @@ def test_unknown_categories_have_no_label(root):
     assert dataset(root).get_data_info(0)['labels'] == {'1': 1}
 
 
+def test_class_aware_training_leaves_out_unknown_categories(root, logged):
+    """With one class they are as good as the others."""
+    meta = root / 'train' / 'meta.json'
+    change(meta, *('videos', 'zoo', 'objects', '2', 'category'), value='gnome')
+    assert len(dataset(root)) == 3 and logged == []
+    data = dataset(root, class_aware=True)
+    ids = [data.get_data_info(i)['references'][0].id for i in range(len(data))]
+    assert ids == ['0', '1']
+    (message,) = logged
+    assert 'left out 1 of' in message
+    assert message.endswith(
+        'zoo: category of reference 2 (object 2) is None; expected one of '
+        'the classes in METAINFO'
+    )
+
+
+def test_label_of_an_object_without_category(root):
+    meta = root / 'train' / 'meta.json'
+    change(meta, *('videos', 'zoo', 'objects', '2', 'category'), value='gnome')
+    data = dataset(root, pipeline=[*LOAD, *PACK])
+    labels = [
+        data[i]['data_samples'][0].gt_instances.labels.tolist()
+        for i in range(3)
+    ]
+    assert labels == [[1], [1], [-1]]
+
+
 def test_a_clip_without_its_object_gives_way(tmp_path):
     """Visible in frames 0 and 1 of 6 only; clips of one frame."""
     ids = [square(SIZE, 4, 4)] * 2 + [np.zeros(SIZE, np.uint8)] * 4

@@ -311,6 +311,44 @@ def test_mask_head_has_the_papers_size():
     assert controller.layers[-1].out_features == 2153
 
 
+def test_mask_head_without_coordinates_has_two_channels_less():
+    """Table 4: 8 kernels of the first convolution lose x and y."""
+    full = DynamicMaskHead(256, relative_coordinates=True).controller
+    less = DynamicMaskHead(256, relative_coordinates=False).controller
+    sizes = [c.layers[-1].out_features for c in (full, less)]
+    assert sizes[0] - sizes[1] == 2 * 8
+
+
+@pytest.mark.parametrize('relative', [True, False])
+def test_only_coordinates_tell_where_a_pixel_is(relative):
+    """Features moved by two pixels give the mask, moved by two pixels.
+
+    With coordinates, the reference point has to move along.
+    """
+    head = DynamicMaskHead(C, relative_coordinates=relative)
+    nn.init.normal_(head.controller.layers[-1].weight, std=0.2)
+    queries = torch.randn(1, 1, 3, C)
+    features = torch.randn(1, C, 6, 8)
+    points = torch.full((1, 1, 3, 2), 0.25)
+    size = [(24, 32)]
+    moved = features.roll(2, dims=-1)
+    mask = head(queries, features, points, size)
+    expected = mask.roll(2, dims=-1)[..., 2:]
+    found = head(queries, moved, points, size)[..., 2:]
+    if relative:
+        assert (found - expected).abs().max() > 1
+        # Two mask pixels of 4 pixels each, of 32.
+        along = points + torch.tensor([8 / 32, 0])
+        found = head(queries, moved, along, size)[..., 2:]
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
+        elsewhere = head(queries, features, along, size)
+        assert (elsewhere - mask).abs().max() > 1
+    else:
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
+        elsewhere = head(queries, features, torch.rand_like(points), size)
+        assert torch.equal(elsewhere, mask)
+
+
 # ---------------------------------------------------------------- text encoder
 
 TOKENIZER = str(ROOT / 'configs/mini/tokenizer')

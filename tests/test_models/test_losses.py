@@ -9,7 +9,8 @@ from mmdet.registry import MODELS
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
-from refvos.models.losses import ClipOutputs
+from refvos.errors import InputError
+from refvos.models.losses import ClipMaskLoss, ClipOutputs
 from refvos.models.task_modules import (
     ClipBBoxL1Cost,
     ClipDiceCost,
@@ -333,3 +334,73 @@ def test_classes_by_name():
         expected += focal(logit, positive)
     found = numbers(loss([outputs], samples, SIZE))['loss_cls']
     assert found == pytest.approx(2 * expected / 4, rel=1e-4)
+
+
+@pytest.mark.parametrize('label', [-1, 4])
+def test_an_object_of_no_known_class(label):
+    """It must not be learnt as one of the others."""
+    samples = make_clips()
+    for frame in samples[0]:
+        frame.gt_instances.labels += label
+    with pytest.raises(InputError) as error:
+        build_loss(num_classes=4)([make_outputs(4)], samples, SIZE)
+    assert str(error.value) == (
+        'video video: category of the object of reference 0 is '
+        f'{label}; expected 0 to 3; the data set leaves out objects '
+        'without a category with class_aware=True'
+    )
+    # With one class the label means nothing.
+    loss, outputs = build_loss(), make_outputs()
+    assert numbers(loss([outputs], samples, SIZE)) == numbers(
+        loss([outputs], make_clips(), SIZE)
+    )
+
+
+def test_masks_alone():
+    """What the losses of the only query say of its masks."""
+    outputs, samples = make_outputs(num_queries=1), make_clips()
+    both = build_loss()
+    config = load_config('configs/_base_/models/referformer_r50.py').model.loss
+    loss = ClipMaskLoss(config.loss_mask, config.loss_dice)
+    expected = numbers(both([outputs], samples, SIZE))
+    assert numbers(loss(outputs.masks[:, :, 0], samples, SIZE)) == {
+        name: expected[name] for name in ('loss_mask', 'loss_dice')
+    }
+
+
+def query_by(costs):
+    """Query 0 has the best box, query 1 the best mask, 2 the best class."""
+    outputs, samples = make_outputs(), make_clips()[:1]
+    loss = build_loss()
+    names = ['Focal', 'BBoxL1', 'GIoU', 'MaskFocal', 'Dice']
+    config = load_config('configs/_base_/models/referformer_r50.py')
+    assigner = config.model.loss.assigner
+    kept = [
+        cost
+        for cost in assigner.match_costs
+        if cost.type in [f'Clip{name}Cost' for name in names if name in costs]
+    ]
+    assert len(kept) == len(costs)
+    loss = MODELS.build(
+        dict(
+            config.model.loss,
+            num_classes=1,
+            assigner=dict(assigner, match_costs=kept),
+        )
+    )
+    targets = loss.make_targets(samples, SIZE, 'cpu')
+    with torch.no_grad():
+        truth = targets.masks[0].float()
+        outputs.bboxes[0, :, 0] = targets.bboxes[0]
+        outputs.masks[0, :, 0] = 10 - 20 * truth
+        outputs.masks[0, :, 1] = 20 * truth - 10
+        outputs.scores[0] = torch.tensor([0.0, 0.0, 5.0])[None, :, None]
+    first = ClipOutputs(*(x[:1] for x in vars(outputs).values()))
+    return loss.match(first, targets).item()
+
+
+def test_costs_that_are_left_out_do_not_count():
+    """Table 6c: which costs choose the query."""
+    assert query_by(['BBoxL1', 'GIoU']) == 0
+    assert query_by(['MaskFocal', 'Dice']) == 1
+    assert query_by(['Focal']) == 2

@@ -301,3 +301,26 @@ def test_modes(model):
         model(inputs, samples, mode='guess')
     with pytest.raises(ValueError, match='data_samples is None'):
         model(inputs)
+
+
+def test_classes_by_name():
+    """Table D1: the likeliest category's probability is the score."""
+    torch.manual_seed(0)
+    model = build_model(CONFIG, {'model.num_classes': 65})
+    model.init_weights()
+    for branch in model.class_branches:
+        torch.nn.init.normal_(branch.bias)
+    inputs, samples = make_batch(model.train(), [LARGE], training=True)
+    for frame in samples[0]:
+        frame.gt_instances.labels += 64
+    losses = model(inputs, samples, mode='loss')
+    assert all(torch.isfinite(value) for value in losses.values())
+    model.eval()
+    inputs, samples = make_batch(model, [LARGE])
+    layer = last_layer(model, inputs, samples)
+    assert layer.scores.shape == (1, NUM_FRAMES, 1, 65)
+    likeliest = layer.scores[0, :, 0].sigmoid().amax(-1)
+    (sample,) = model(inputs, samples, mode='predict')
+    assert sample.predictions[0].frame_scores == pytest.approx(
+        likeliest.tolist(), abs=1e-5
+    )

@@ -42,6 +42,9 @@ class BaseReferringDataset(BaseDataset):
         kinds: Use only references of these kinds, for data sets that say
             how an expression tells its object apart (RefVOS-Mini:
             appearance, place, motion, relation, order): easy ones first.
+        class_aware: Leave out references to objects whose category is
+            unknown: a model that names categories (``num_classes`` above 1,
+            Table D1 of ReferFormer) can't learn from them.
         max_words: Longer expressions are left out.
         kwargs: Of mmengine's ``BaseDataset`` (``pipeline``, ``test_mode``,
             ``indices``, ...).
@@ -54,6 +57,7 @@ class BaseReferringDataset(BaseDataset):
         anchor_stride: Optional[int] = None,
         wrong_references: bool = False,
         kinds: Optional[Sequence[str]] = None,
+        class_aware: bool = False,
         max_words: int = MAX_WORDS,
         **kwargs: Any,
     ) -> None:
@@ -61,6 +65,7 @@ class BaseReferringDataset(BaseDataset):
         self.anchor_stride = anchor_stride
         self.wrong_references = wrong_references
         self.kinds = kinds
+        self.class_aware = class_aware
         self.max_words = max_words
         self.skipped: List[str] = []
         super().__init__(data_root=data_root, **kwargs)
@@ -87,6 +92,9 @@ class BaseReferringDataset(BaseDataset):
                     for reference in video['references']
                     if reference.kind in self.kinds
                 ]
+        if self.class_aware:
+            for video in videos:
+                video['references'] = self.with_category(video)
         if self.wrong_references:
             for video in videos:
                 video['references'] = self.swap_references(video)
@@ -113,6 +121,22 @@ class BaseReferringDataset(BaseDataset):
         if self.anchor_stride is None:
             return [None]
         return list(range(0, num_frames, self.anchor_stride))
+
+    def with_category(self, video: Dict[str, Any]) -> List[Reference]:
+        """Keep the references to objects whose category is known."""
+        kept = []
+        for reference in video['references']:
+            first = next(iter(reference.object_ids), None)
+            if first in video['labels']:
+                kept.append(reference)
+                continue
+            self.skip(
+                video['video_id'],
+                f'category of reference {reference.id} (object {first})',
+                None,
+                'one of the classes in METAINFO',
+            )
+        return kept
 
     def swap_references(self, video: Dict[str, Any]) -> List[Reference]:
         """Take for each reference the words of the next other object."""

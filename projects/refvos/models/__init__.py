@@ -2,17 +2,25 @@ from .backbones import FrameSwinTransformer, VideoSwinTransformer
 from .backbones.classifier import BackboneClassifier
 from .data_preprocessor import RefDataPreprocessor
 from .encoders import TextEncoder
-from .losses import ClipSetLoss
-from .segmentors import BaseReferringSegmentor, ReferFormer
+from .losses import ClipMaskLoss, ClipSetLoss
+from .post_process import SAM2Propagation
+from .segmentors import (
+    BaseReferringSegmentor,
+    BottomUpTransformer,
+    ReferFormer,
+)
 from .task_modules import *  # noqa: F403
 
 __all__ = [
     'BackboneClassifier',
     'BaseReferringSegmentor',
+    'BottomUpTransformer',
+    'ClipMaskLoss',
     'ClipSetLoss',
     'FrameSwinTransformer',
     'RefDataPreprocessor',
     'ReferFormer',
+    'SAM2Propagation',
     'TextEncoder',
     'VideoSwinTransformer',
 ]

@@ -2,8 +2,12 @@
 
 from typing import Any
 
+import torch
 from mmdet.models.data_preprocessors import TrackDataPreprocessor
 from mmdet.registry import MODELS
+from torch import Tensor
+
+from ..structures import RefDataSample
 
 
 @MODELS.register_module()
@@ -31,3 +35,24 @@ class RefDataPreprocessor(TrackDataPreprocessor):
     def forward(self, data: dict, training: bool = False) -> dict:
         self.pad_size_divisor = self.divisors[bool(training)]
         return super().forward(data, training)
+
+    def restore(self, frames: Tensor, sample: RefDataSample) -> Tensor:
+        """Undo normalisation and padding of one clip.
+
+        Args:
+            frames: (T, 3, H, W), as :meth:`forward` made them.
+            sample: The clip's; ``answer_frames`` picks frames, if it is set.
+
+        Returns:
+            (T, 3, h, w) uint8 RGB.
+        """
+        answered = sample.metainfo.get('answer_frames')
+        if answered is not None:
+            frames = frames[answered]
+        height, width = sample.img_shape[:2]
+        frames = frames[..., :height, :width]
+        if self._enable_normalize:
+            frames = frames * self.std + self.mean
+        if self._channel_conversion:
+            frames = frames.flip(1)
+        return frames.round().clamp(0, 255).to(torch.uint8)

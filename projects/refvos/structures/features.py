@@ -1,6 +1,6 @@
 """What the two halves of a segmentor hand to each other."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import List, Optional, Sequence, Tuple
 
 import torch
@@ -71,6 +71,21 @@ class VideoFeatures:
 
     def __len__(self) -> int:
         return len(self.image_shapes)
+
+    def frames(self, start: int, stop: int) -> 'VideoFeatures':
+        """Cut out the frames from ``start`` to before ``stop``."""
+
+        def cut(level: FeatureLevel) -> FeatureLevel:
+            frames = level.features.unflatten(0, (-1, self.num_frames))
+            chosen = frames[:, start:stop].flatten(0, 1)
+            return replace(level, features=chosen)
+
+        return replace(
+            self,
+            num_frames=len(range(self.num_frames)[start:stop]),
+            high_resolution=cut(self.high_resolution),
+            levels=[cut(level) for level in self.levels],
+        )
 
     @property
     def is_padded(self) -> bool:

@@ -90,10 +90,12 @@ class LoadTubes(BaseTransform):
     For training (``as_rle=False``) each frame gets the union of the
     reference's objects as mmdet wants it: gt_masks, gt_bboxes,
     gt_bboxes_labels, gt_ignore_flags, with no instance where the object is
-    not visible. A clip in which it is nowhere visible gives None, so that
-    another item takes its place. For testing (``as_rle=True``) all objects
-    of the video become ``gt_tubes``, run-length encoded. Where a clip has
-    ``answer_frames``, only the frames that it names have masks.
+    not visible. The label is that of the first object, -1 where its category
+    is unknown (only a model that names categories minds). A clip in which it
+    is nowhere visible gives None, so that another item takes its place. For
+    testing (``as_rle=True``) all objects of the video become ``gt_tubes``,
+    run-length encoded. Where a clip has ``answer_frames``, only the frames
+    that it names have masks.
 
     Required Keys: frames[] with a key of ``MASK_SOURCES``,
     frames[].ori_shape, references, labels. Optional: answer_frames.
@@ -116,7 +118,8 @@ class LoadTubes(BaseTransform):
 
     def load_referred(self, results: dict) -> Optional[dict]:
         (reference,) = results['references']
-        label = results['labels'].get(next(iter(reference.object_ids), ''), 0)
+        first = next(iter(reference.object_ids), '')
+        label = results['labels'].get(first, -1)
         seen = False
         for frame in answered_frames(results):
             found = read_masks(frame, reference.object_ids, self.backend_args)

@@ -1,3 +1,8 @@
-from .clip_set_loss import ClipOutputs, ClipSetLoss, ClipTargets
+from .clip_set_loss import (
+    ClipMaskLoss,
+    ClipOutputs,
+    ClipSetLoss,
+    ClipTargets,
+)
 
-__all__ = ['ClipOutputs', 'ClipSetLoss', 'ClipTargets']
+__all__ = ['ClipMaskLoss', 'ClipOutputs', 'ClipSetLoss', 'ClipTargets']

@@ -10,6 +10,7 @@ from mmdet.utils import reduce_mean
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from ...errors import InputError
 from ...structures import RefDataSample
 
 
@@ -45,77 +46,45 @@ class ClipTargets:
     visible: Tensor
 
 
-@MODELS.register_module()
-class ClipSetLoss(nn.Module):
-    """Matches N trajectories to the referred object and sums the losses.
+class ClipLoss(nn.Module):
+    """What losses of clips share: the truth, and the losses of masks.
 
     Every loss is normalised by the number of frames in which the batch's
     objects are visible, averaged over processes.
 
     Args:
-        assigner: mmdet assigner with clip costs.
-        num_classes: K; 1 decides "referred or not".
-        loss_cls: Focal loss over all T*N predictions.
-        loss_bbox: L1 loss of the matched boxes, all frames.
-        loss_iou: GIoU loss of the same.
-        loss_mask: Focal loss of the matched masks.
-        loss_dice: Dice loss of the same, over the whole clip.
+        loss_mask: Focal loss over all pixels.
+        loss_dice: Dice loss over the whole clip.
         mask_stride: Input pixels a mask pixel covers.
     """
 
+    num_classes = 1
+
     def __init__(
-        self,
-        assigner: dict,
-        num_classes: int,
-        loss_cls: dict,
-        loss_bbox: dict,
-        loss_iou: dict,
-        loss_mask: dict,
-        loss_dice: dict,
-        mask_stride: int = 4,
+        self, loss_mask: dict, loss_dice: dict, mask_stride: int = 4
     ) -> None:
         super().__init__()
-        self.assigner = TASK_UTILS.build(assigner)
-        self.num_classes = num_classes
-        self.loss_cls = MODELS.build(loss_cls)
-        self.loss_bbox = MODELS.build(loss_bbox)
-        self.loss_iou = MODELS.build(loss_iou)
         self.loss_mask = MODELS.build(loss_mask)
         self.loss_dice = MODELS.build(loss_dice)
         self.mask_stride = mask_stride
 
-    def forward(
-        self,
-        layers: List[ClipOutputs],
-        samples: List[RefDataSample],
-        padded_shape: Tuple[int, int],
+    def mask_losses(
+        self, masks: Tensor, targets: ClipTargets, count: Tensor
     ) -> Dict[str, Tensor]:
-        """Sum up the losses of all decoder layers.
-
-        Args:
-            layers: First to last; the last one's losses have no prefix.
-            samples: B clips with one object each, padded masks or not.
-            padded_shape: (H, W) of the batch.
-
-        Returns:
-            ``loss_cls``, ``loss_bbox``, ``loss_iou``, ``loss_mask`` and
-            ``loss_dice``, and the same with ``d0.``, ``d1.``, ... before.
-        """
-        targets = self.make_targets(
-            samples, padded_shape, layers[0].scores.device
+        """Focal and Dice loss of (B, T, h, w) mask logits."""
+        masks = masks.flatten(1)  # (B, T*h*w)
+        true_masks = targets.masks.flatten(1)
+        return dict(
+            # mmdet's focal loss takes labels: 0 is the object, 1 is not.
+            loss_mask=self.loss_mask(
+                masks.reshape(-1, 1),
+                (~true_masks).long().flatten(),
+                avg_factor=count * masks.shape[1],
+            ),
+            loss_dice=self.loss_dice(
+                masks, true_masks.float(), avg_factor=count
+            ),
         )
-        count = targets.visible.sum().float()
-        count = reduce_mean(count).clamp(min=1)
-        losses = {}
-        for index, layer in enumerate(layers):
-            last = index == len(layers) - 1
-            prefix = '' if last else f'd{index}.'
-            matched = self.match(layer, targets)
-            for name, value in self.layer_losses(
-                layer, targets, matched, count
-            ).items():
-                losses[prefix + name] = value
-        return losses
 
     def make_targets(
         self,
@@ -156,14 +125,123 @@ class ClipSetLoss(nn.Module):
         )
 
     def label_of(self, sample: RefDataSample) -> int:
-        """The object's class; 0 where the model is class-agnostic."""
+        """The object's class; 0 where the model is class-agnostic.
+
+        Raises:
+            InputError: The model names classes and the object has none of
+                them.
+        """
         if self.num_classes == 1:
             return 0
-        return next(
+        label = next(
             int(frame.gt_instances.labels[0])
             for frame in sample
             if len(frame.gt_instances)
         )
+        if not 0 <= label < self.num_classes:
+            raise InputError.of(
+                f'video {sample.metainfo.get("video_id")}',
+                f'category of the object of reference '
+                f'{sample.references[0].id}',
+                label,
+                f'0 to {self.num_classes - 1}; the data set leaves out '
+                'objects without a category with class_aware=True',
+            )
+        return label
+
+
+@MODELS.register_module()
+class ClipMaskLoss(ClipLoss):
+    """Losses of one mask trajectory a clip, for models without queries.
+
+    See :class:`ClipLoss` for the arguments. Source: the mask losses of
+    ReferFormer, Section 3.4.
+    """
+
+    def forward(
+        self,
+        masks: Tensor,
+        samples: List[RefDataSample],
+        padded_shape: Tuple[int, int],
+    ) -> Dict[str, Tensor]:
+        """Compare masks with the truth.
+
+        Args:
+            masks: (B, T, h, w) logits.
+            samples: B clips with one object each, padded masks or not.
+            padded_shape: (H, W) of the batch.
+
+        Returns:
+            ``loss_mask`` and ``loss_dice``.
+        """
+        targets = self.make_targets(samples, padded_shape, masks.device)
+        return self.mask_losses(masks, targets, visible_frames(targets))
+
+
+@MODELS.register_module()
+class ClipSetLoss(ClipLoss):
+    """Matches N trajectories to the referred object and sums the losses.
+
+    Args:
+        assigner: mmdet assigner with clip costs (Table 6c).
+        num_classes: K; 1 decides "referred or not".
+        loss_cls: Focal loss over all T*N predictions.
+        loss_bbox: L1 loss of the matched boxes, all frames.
+        loss_iou: GIoU loss of the same.
+        loss_mask: Focal loss of the matched masks.
+        loss_dice: Dice loss of the same, over the whole clip.
+        mask_stride: Input pixels a mask pixel covers.
+    """
+
+    def __init__(
+        self,
+        assigner: dict,
+        num_classes: int,
+        loss_cls: dict,
+        loss_bbox: dict,
+        loss_iou: dict,
+        loss_mask: dict,
+        loss_dice: dict,
+        mask_stride: int = 4,
+    ) -> None:
+        super().__init__(loss_mask, loss_dice, mask_stride)
+        self.assigner = TASK_UTILS.build(assigner)
+        self.num_classes = num_classes
+        self.loss_cls = MODELS.build(loss_cls)
+        self.loss_bbox = MODELS.build(loss_bbox)
+        self.loss_iou = MODELS.build(loss_iou)
+
+    def forward(
+        self,
+        layers: List[ClipOutputs],
+        samples: List[RefDataSample],
+        padded_shape: Tuple[int, int],
+    ) -> Dict[str, Tensor]:
+        """Sum up the losses of all decoder layers.
+
+        Args:
+            layers: First to last; the last one's losses have no prefix.
+            samples: B clips with one object each, padded masks or not.
+            padded_shape: (H, W) of the batch.
+
+        Returns:
+            ``loss_cls``, ``loss_bbox``, ``loss_iou``, ``loss_mask`` and
+            ``loss_dice``, and the same with ``d0.``, ``d1.``, ... before.
+        """
+        targets = self.make_targets(
+            samples, padded_shape, layers[0].scores.device
+        )
+        count = visible_frames(targets)
+        losses = {}
+        for index, layer in enumerate(layers):
+            last = index == len(layers) - 1
+            prefix = '' if last else f'd{index}.'
+            matched = self.match(layer, targets)
+            for name, value in self.layer_losses(
+                layer, targets, matched, count
+            ).items():
+                losses[prefix + name] = value
+        return losses
 
     @torch.no_grad()
     def match(self, layer: ClipOutputs, targets: ClipTargets) -> Tensor:
@@ -204,8 +282,6 @@ class ClipSetLoss(nn.Module):
         )
         boxes = layer.bboxes[clips, :, matched].flatten(0, 1)  # (B*T, 4)
         true_boxes = targets.bboxes.flatten(0, 1)
-        masks = layer.masks[clips, :, matched].flatten(1)  # (B, T*h*w)
-        true_masks = targets.masks.flatten(1)
         return dict(
             loss_cls=self.loss_cls(
                 layer.scores.flatten(0, 2),
@@ -218,13 +294,11 @@ class ClipSetLoss(nn.Module):
                 bbox_cxcywh_to_xyxy(true_boxes),
                 avg_factor=count,
             ),
-            # mmdet's focal loss takes labels: 0 is the object, 1 is not.
-            loss_mask=self.loss_mask(
-                masks.reshape(-1, 1),
-                (~true_masks).long().flatten(),
-                avg_factor=count * masks.shape[1],
-            ),
-            loss_dice=self.loss_dice(
-                masks, true_masks.float(), avg_factor=count
-            ),
+            **self.mask_losses(layer.masks[clips, :, matched], targets, count),
         )
+
+
+def visible_frames(targets: ClipTargets) -> Tensor:
+    """Frames that show the batch's objects, averaged over processes."""
+    count = targets.visible.sum().float()
+    return reduce_mean(count).clamp(min=1)

@@ -1,4 +1,5 @@
 from .base import BaseReferringSegmentor
+from .bottom_up import BottomUpTransformer
 from .referformer import ReferFormer
 
-__all__ = ['BaseReferringSegmentor', 'ReferFormer']
+__all__ = ['BaseReferringSegmentor', 'BottomUpTransformer', 'ReferFormer']

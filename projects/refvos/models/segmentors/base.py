@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 import numpy as np
 import torch
 import torch.nn.functional as F
+from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from mmengine.model import BaseModel
 from pycocotools import mask as rle_codec
@@ -36,8 +37,9 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         data_preprocessor: Normalises, pads and stacks the clips.
         test_cfg: ``threshold`` (probability above which a pixel belongs to
             the object), ``frame_chunk`` (frames whose masks are brought to
-            full size at once) and ``keep_candidates`` (fill
-            ``ReferencePrediction.candidates``, for mAP).
+            full size at once), ``keep_candidates`` (fill
+            ``ReferencePrediction.candidates``, for mAP) and ``post_process``
+            (what changes a video's masks, such as :class:`SAM2Propagation`).
         init_cfg: mmengine's initialisation.
     """
 
@@ -54,6 +56,10 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             'keep_candidates': False,
         }
         self.test_cfg.update(test_cfg or {})
+        post_process = self.test_cfg.pop('post_process', None)
+        self.post_process = (
+            None if post_process is None else TASK_UTILS.build(post_process)
+        )
 
     @abstractmethod
     def encode_video(
@@ -145,6 +151,9 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
                 self.predict_reference(video, reference, sample)
                 for reference in sample.references
             ]
+            if self.post_process is not None:
+                seen = self.data_preprocessor.restore(frames, sample)
+                self.post_process(sample, seen)
         return data_samples
 
     def predict_reference(

@@ -92,29 +92,14 @@ class ReferFormer(BaseReferringSegmentor):
         self.pixel_positions = SinePositionalEncoding(
             embed_dims // 2, normalize=True, offset=-0.5
         )
-        self.level_embedding = nn.Parameter(
-            torch.zeros(num_levels, embed_dims)
-        )
-        self.fusion = PixelReferenceFusion(embed_dims, **(fusion or {}))
-        self.encoder = DeformableDetrTransformerEncoder(**encoder)
-        self.decoder = DeformableDetrTransformerDecoder(**decoder)
-        self.query_embedding = nn.Embedding(num_queries, embed_dims)
-        self.reference_points = nn.Linear(embed_dims, 2)
-        num_layers = self.decoder.num_layers
-        self.class_branches = nn.ModuleList(
-            nn.Linear(embed_dims, num_classes) for _ in range(num_layers)
-        )
-        self.box_branches = nn.ModuleList(
-            MLP(embed_dims, embed_dims, 4, 3) for _ in range(num_layers)
-        )
+        self.build_encoder(encoder, fusion, num_levels)
+        self.build_queries(decoder, num_queries, num_classes)
         self.fpn = CrossModalFPN(
             [in_channels[0]] + [embed_dims] * 3, embed_dims, **(fpn or {})
         )
-        self.mask_head = DynamicMaskHead(embed_dims, **(mask_head or {}))
+        self.build_mask_head(mask_head)
         self.set_loss = (
-            None
-            if loss is None
-            else MODELS.build(dict(num_classes=num_classes, **loss))
+            None if loss is None else self.build_loss(loss, num_classes)
         )
 
     def build_projections(
@@ -150,11 +135,44 @@ class ReferFormer(BaseReferringSegmentor):
             channels = self.embed_dims
         return nn.ModuleList(projections)
 
+    def build_encoder(
+        self, encoder: dict, fusion: Optional[dict], num_levels: int
+    ) -> None:
+        """Build what makes memory of pixels and words."""
+        self.level_embedding = nn.Parameter(
+            torch.zeros(num_levels, self.embed_dims)
+        )
+        self.fusion = PixelReferenceFusion(self.embed_dims, **(fusion or {}))
+        self.encoder = DeformableDetrTransformerEncoder(**encoder)
+
+    def build_queries(
+        self, decoder: dict, num_queries: int, num_classes: int
+    ) -> None:
+        """Build the decoder, its queries and what each layer says of them."""
+        channels = self.embed_dims
+        self.decoder = DeformableDetrTransformerDecoder(**decoder)
+        self.query_embedding = nn.Embedding(num_queries, channels)
+        self.reference_points = nn.Linear(channels, 2)
+        num_layers = self.decoder.num_layers
+        self.class_branches = nn.ModuleList(
+            nn.Linear(channels, num_classes) for _ in range(num_layers)
+        )
+        self.box_branches = nn.ModuleList(
+            MLP(channels, channels, 4, 3) for _ in range(num_layers)
+        )
+
+    def build_mask_head(self, mask_head: Optional[dict]) -> None:
+        """Build what draws masks on the pyramid's features."""
+        self.mask_head = DynamicMaskHead(self.embed_dims, **(mask_head or {}))
+
+    def build_loss(self, loss: dict, num_classes: int) -> nn.Module:
+        return MODELS.build(dict(num_classes=num_classes, **loss))
+
     def init_weights(self) -> None:
         """Initialise as the published code does."""
         super().init_weights()
-        for part in (self.encoder, self.decoder, self.fpn, self.fusion):
-            for parameter in part.parameters():
+        for name in ('encoder', 'decoder', 'fpn', 'fusion'):
+            for parameter in getattr(self, name, nn.Module()).parameters():
                 if parameter.dim() > 1:
                     nn.init.xavier_uniform_(parameter)
         for module in self.modules():
@@ -164,6 +182,10 @@ class ReferFormer(BaseReferringSegmentor):
             if isinstance(module, nn.Conv2d) and module.bias is not None:
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
+        self.init_queries()
+
+    def init_queries(self) -> None:
+        """Initialise what a model without queries does not have."""
         nn.init.normal_(self.level_embedding)
         nn.init.xavier_uniform_(self.reference_points.weight)
         nn.init.zeros_(self.reference_points.bias)

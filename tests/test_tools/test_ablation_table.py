@@ -1,0 +1,197 @@
+"""The table of the mini ablations."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from refvos.datasets.mini import make_mini
+from refvos.errors import InputError
+from tests.builders import ROOT, changes_of, load_config, load_script
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    return load_script('tools/analysis_tools/ablation_table.py')
+
+
+MINI = {
+    'no-fpn-fusion': {'model.fpn.fuse_words': False},
+    'no-relative-coordinates': {'model.mask_head.relative_coordinates': False},
+    'n5': {'model.num_queries': 5},
+    't1': {'train_dataloader.dataset.pipeline.0.num_frames': 1},
+    't3': {'train_dataloader.dataset.pipeline.0.num_frames': 3},
+}
+
+
+@pytest.mark.parametrize('row', MINI)
+def test_a_row_changes_one_thing(tool, row):
+    found = changes_of(tool.config_of(row), tool.config_of('base'))
+    assert found == MINI[row]
+
+
+def test_rows_train_alike(tool):
+    """The base line has a model of its own, and nothing else."""
+    found = changes_of(tool.config_of('bottom-up'), tool.config_of('base'))
+    assert {key.split('.')[0] for key in found} == {'model'}
+    files = {Path(tool.config_of(row)).name for row in tool.ROWS}
+    there = {path.name for path in (ROOT / tool.CONFIGS).glob('*.py')}
+    assert files == there
+
+
+def options_of(folder):
+    options = ['train_dataloader.batch_size=2']
+    for loader in ('train_dataloader', 'test_dataloader'):
+        options += [
+            f'{loader}.dataset.data_root={folder}',
+            f'{loader}.num_workers=0',
+            f'{loader}.persistent_workers=False',
+        ]
+    return options
+
+
+def test_rows_are_trained_scored_and_tabled(
+    tool, tmp_path, monkeypatch, capsys
+):
+    """Two steps a row; the base line of Table 4 trains from its config."""
+    data, out = tmp_path / 'mini', tmp_path / 'docs' / 'table'
+    make_mini(data, train=2, val=1, test=1, workers=1, progress=False)
+    arguments = [
+        *('--iters', '2', '--rows', 'bottom-up', 'base'),
+        *('--processes', '1', '--work-dir', str(tmp_path / 'work')),
+        *('--out', str(out), '--cfg-options', *options_of(data)),
+    ]
+    results = tool.main(arguments)
+    # In the table's order, not as asked.
+    assert [result['row'] for result in results] == ['base', 'bottom-up']
+    for result in results:
+        assert result['iterations'] == 2
+        folder = tmp_path / 'work' / result['row']
+        assert (folder / 'train' / 'iter_2.pth').exists()
+        assert json.loads((folder / 'result.json').read_text()) == result
+        for scores in (result['test'], result['test_with_wrong_references']):
+            assert 0 <= scores['J&F'] <= 100
+        assert 'tools/train.py' in result['command']
+    assert results[0]['parameters'] == 2032271
+    assert results[1]['parameters'] < results[0]['parameters']
+
+    with open(f'{out}.csv', newline='') as file:
+        table = list(csv.DictReader(file))
+    assert [line['row'] for line in table] == ['base', 'bottom-up']
+    base, other = (result['test']['J&F'] for result in results)
+    assert float(table[1]['J&F']) == other
+    assert float(table[1]['to base']) == pytest.approx(other - base, abs=0.01)
+    markdown = Path(f'{out}.md').read_text()
+    assert f'| bottom-up | {tool.ROWS["bottom-up"].what} | {other} |' in (
+        markdown
+    )
+    assert '2 steps a row on 1 processes' in markdown
+
+    # Again: nothing is trained, the table is the same.
+    def refuse(command):
+        raise AssertionError(command)
+
+    monkeypatch.setattr(tool, 'run_training', refuse)
+    assert tool.main(arguments) == results
+    assert Path(f'{out}.md').read_text() == markdown
+    with pytest.raises(InputError) as error:
+        tool.main([*arguments[:1], '3', *arguments[2:]])
+    message = str(error.value)
+    assert message.startswith(f'{tmp_path}/work/base/result.json: settings')
+    assert message.endswith('or another --work-dir')
+
+
+def test_an_interrupted_row_is_scored_where_it_stopped(
+    tool, tmp_path, monkeypatch
+):
+    """Trained to the end, but not scored: it is not trained again."""
+    train = tmp_path / 'work' / 'n5' / 'train'
+    train.mkdir(parents=True)
+    (train / 'iter_7.pth').write_bytes(b'weights')
+    monkeypatch.setattr(
+        tool, 'find_latest_checkpoint', lambda folder: 'iter_7.pth'
+    )
+    monkeypatch.setattr(tool, 'run_training', None)
+    monkeypatch.setattr(
+        tool,
+        'evaluate',
+        lambda name, checkpoint, folder, args, wrong: {
+            'J&F': 10.0 if wrong else 30.0
+        },
+    )
+    (result,) = tool.main(
+        [
+            *('--iters', '7', '--rows', 'n5'),
+            *('--work-dir', str(tmp_path / 'work')),
+            *('--out', str(tmp_path / 'table')),
+        ]
+    )
+    assert result['test'] == {'J&F': 30.0}
+    assert result['test_with_wrong_references'] == {'J&F': 10.0}
+
+
+def test_minutes_become_steps_by_a_trial(tool, tmp_path, monkeypatch):
+    def trial(command):
+        folder = Path(command[command.index('--work-dir') + 1])
+        assert folder == tmp_path / 'trials' / 't3'
+        assert f'train_cfg.max_iters={tool.TRIAL_ITERS}' in command
+        log = folder / '20260101_000000' / 'vis_data' / 'scalars.json'
+        log.parent.mkdir(parents=True)
+        # The first steps are slower; a record may be of a test.
+        records = [
+            {'loss': 1.0, 'step': 10, 'time': 2.0},
+            {'loss': 1.0, 'step': 30, 'time': 0.5},
+            {'J&F': 50.0, 'step': 30, 'time': 9.0},
+        ]
+        log.write_text('\n'.join(map(json.dumps, records)))
+
+    monkeypatch.setattr(tool, 'run_training', trial)
+    arguments = ['--minutes', '3', '--work-dir', str(tmp_path)]
+    args = tool.parse_args(arguments)
+    # 180 seconds of half a second.
+    assert tool.iterations_of('t3', args) == 360
+    # The trial is not repeated: another time would be another budget.
+    monkeypatch.setattr(tool, 'run_training', None)
+    assert tool.iterations_of('t3', args) == 360
+
+
+@pytest.mark.parametrize(
+    ('iterations', 'warmup'), [(2, 1), (30, 3), (2500, 100)]
+)
+def test_the_schedule_has_the_length_of_the_training(
+    tool, tmp_path, iterations, warmup
+):
+    args = tool.parse_args(['--processes', '2'])
+    command = tool.train_command('base', tmp_path, iterations, args)
+    assert command[:2] == ['bash', str(tool.TOOLS / 'dist_train.sh')]
+    assert command[2:4] == [tool.config_of('base'), '2']
+    options = command[command.index('--cfg-options') + 1 :]
+    config = load_config(tool.config_of('base'))
+    config.merge_from_dict(
+        {
+            key: int(value)
+            for key, value in (option.split('=') for option in options)
+        }
+    )
+    rise, fall = config.param_scheduler
+    assert (rise.begin, rise.end) == (0, warmup)
+    assert (fall.begin, fall.end) == (warmup, iterations)
+    assert config.train_cfg.max_iters == iterations
+
+
+def test_a_training_that_fails_ends_the_tool(tool):
+    with pytest.raises(SystemExit) as error:
+        tool.run_training([sys.executable, '-c', 'raise SystemExit(2)'])
+    assert error.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'field'),
+    [(['--iters', '1'], 'iters'), (['--minutes', '0'], 'minutes')],
+)
+def test_budgets_that_are_none(tool, arguments, field):
+    with pytest.raises(InputError, match=f'--{field}: {field} is'):
+        tool.parse_args(arguments)
