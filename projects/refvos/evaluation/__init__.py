@@ -1,4 +1,5 @@
 from .jf_metric import JFMetric
+from .refcoco_metric import RefCOCOMetric
 from .region_boundary import (
     TubeStatistics,
     boundary_f,
@@ -9,6 +10,7 @@ from .submission import RefYouTubeVOSSubmission
 
 __all__ = [
     'JFMetric',
+    'RefCOCOMetric',
     'RefYouTubeVOSSubmission',
     'TubeStatistics',
     'boundary_f',

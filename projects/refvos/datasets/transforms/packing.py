@@ -16,7 +16,7 @@ from ...structures import RefDataSample
 class PackRefInputs(BaseTransform):
     """Pack a clip: ``inputs`` (T, 3, H, W) uint8 RGB and a RefDataSample.
 
-    Required Keys: frames, references, video_id. Optional: gt_tubes,
+    Required Keys: frames, references, video_id. Optional: gt_tubes, gt_boxes,
     frames[].gt_masks and the other keys of mmdet's instances. A training
     clip from which every transform together cut the object gives None, so
     that another item takes its place.
@@ -43,6 +43,8 @@ class PackRefInputs(BaseTransform):
         sample.references = results['references']
         if 'gt_tubes' in results:
             sample.gt_tubes = results['gt_tubes']
+        if 'gt_boxes' in results:
+            sample.gt_boxes = results['gt_boxes']
         return {'inputs': inputs, 'data_samples': sample}
 
 

@@ -4,7 +4,11 @@ from typing import Dict, Type
 
 from .base import Writer
 from .ref_youtube_vos import RefYouTubeVOSWriter
+from .refcoco import RefCOCOWriter
 
-WRITERS: Dict[str, Type[Writer]] = {'ref-youtube-vos': RefYouTubeVOSWriter}
+WRITERS: Dict[str, Type[Writer]] = {
+    'ref-youtube-vos': RefYouTubeVOSWriter,
+    'refcoco': RefCOCOWriter,
+}
 
-__all__ = ['WRITERS', 'RefYouTubeVOSWriter', 'Writer']
+__all__ = ['WRITERS', 'RefCOCOWriter', 'RefYouTubeVOSWriter', 'Writer']
