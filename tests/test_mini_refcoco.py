@@ -135,6 +135,44 @@ def test_known_predictions_have_known_numbers(images):
     assert 50 < metrics['mIoU'] < 100
 
 
+@pytest.mark.parametrize(
+    ('name', 'num_frames'), [('ref_coco_pretrain', 1), ('joint', 5)]
+)
+def test_full_size_pipelines(images, name, num_frames):
+    """What the published augmentation makes of an image and of its mask."""
+    init_default_scope('mmdet')
+    np.random.seed(0)
+    config = load_config(f'configs/_base_/datasets/{name}.py')
+    assert config.train_dataloader.batch_size == 2
+    datasets = config.train_dataloader.dataset.datasets[:3]
+    for dataset in datasets:
+        dataset.data_root = str(images)
+    assert [d.name for d in datasets] == ['refcoco', 'refcoco+', 'refcocog']
+    data = DATASETS.build({'type': 'ConcatDataset', 'datasets': datasets})
+    for index in (0, len(data) - 1):
+        packed = data[index]
+        inputs, sample = packed['inputs'], packed['data_samples']
+        assert inputs.shape[:2] == (num_frames, 3)
+        assert min(inputs.shape[2:]) >= 288 or max(inputs.shape[2:]) == 640
+        assert len(sample) == num_frames and len(sample.references) == 1
+        visible = [len(frame.gt_instances) for frame in sample]
+        assert 1 <= sum(visible) <= num_frames
+        for frame in sample:
+            for box, mask in zip(
+                frame.gt_instances.bboxes,
+                frame.gt_instances.masks.masks,
+                strict=True,
+            ):
+                assert mask.shape == inputs.shape[2:]
+                rows, columns = mask.nonzero()
+                tight = torch.tensor(
+                    [columns.min(), rows.min(), columns.max(), rows.max()]
+                )
+                # Boxes are scaled, masks resized by nearest neighbour: from
+                # 128 to at most 683 pixels one pixel becomes up to six.
+                assert (box - tight).abs().max() <= 7
+
+
 def joint_config(images, videos, work_dir, **options):
     config = make_config(
         'referformer_mini_joint',

@@ -1,6 +1,6 @@
 """Clips made of an image, for joint training with videos."""
 
-from typing import Optional, Tuple
+from typing import Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -78,12 +78,11 @@ class MakePseudoClip(BaseTransform):
 
     def draw_warp(self, img_shape: Tuple[int, int]) -> np.ndarray:
         """Draw a homography from the image's to the frame's pixels."""
-        size = np.array(img_shape[::-1])
         return make_warp(
             img_shape,
             rotation=np.random.uniform(-self.max_rotation, self.max_rotation),
-            shift=size
-            * np.random.uniform(-self.max_shift, self.max_shift, size=2),
+            shift=np.random.uniform(-self.max_shift, self.max_shift, size=2)
+            * img_shape[::-1],
             corners=np.random.uniform(0, self.max_perspective, size=(4, 2)),
         )
 
@@ -91,7 +90,7 @@ class MakePseudoClip(BaseTransform):
 def make_warp(
     img_shape: Tuple[int, int],
     rotation: float = 0.0,
-    shift: Tuple[float, float] = (0.0, 0.0),
+    shift: Union[np.ndarray, Tuple[float, float]] = (0.0, 0.0),
     corners: Optional[np.ndarray] = None,
 ) -> np.ndarray:
     """Compose a homography (3, 3) of pixel centres, (x, y, 1).
@@ -108,13 +107,14 @@ def make_warp(
     if corners is None:
         corners = np.zeros((4, 2))
     last = np.array([width - 1, height - 1], np.float32)
-    turned = cv2.getRotationMatrix2D((last / 2).tolist(), rotation, 1.0)
-    turned[:, 2] += shift
+    turned = np.eye(3)
+    turned[:2] = cv2.getRotationMatrix2D((last / 2).tolist(), rotation, 1.0)
+    turned[:2, 2] += shift
     outer = last * np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
     inwards = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]])
     inner = (outer + inwards * corners * last).astype(np.float32)
     zoomed = cv2.getPerspectiveTransform(inner, outer)
-    return zoomed @ np.vstack([turned, [0, 0, 1]])
+    return zoomed @ turned
 
 
 def warp_frame(frame: dict, warp: np.ndarray) -> dict:

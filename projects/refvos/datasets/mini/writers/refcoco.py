@@ -197,8 +197,8 @@ def describe(
     mask: np.ndarray, category: int, image: int, id: int
 ) -> Dict[str, Any]:
     """An object's annotation in COCO's form."""
-    rows, columns = mask.any(1).nonzero()[0], mask.any(0).nonzero()[0]
-    top, left = int(rows[0]), int(columns[0])
+    rows, columns = mask.nonzero()
+    top, left = int(rows.min()), int(columns.min())
     return {
         'id': id,
         'image_id': image,
@@ -208,8 +208,8 @@ def describe(
         'bbox': [
             left,
             top,
-            int(columns[-1]) + 1 - left,
-            int(rows[-1]) + 1 - top,
+            int(columns.max()) + 1 - left,
+            int(rows.max()) + 1 - top,
         ],
         'segmentation': outline(mask),
     }
