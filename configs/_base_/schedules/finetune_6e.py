@@ -23,3 +23,5 @@ param_scheduler = [
 ]
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=6)
 test_cfg = dict(type='TestLoop')
+# From pre-trained weights (load_from), except for the class branches.
+custom_hooks = [dict(type='DropKeysHook', prefixes=['class_branches.'])]

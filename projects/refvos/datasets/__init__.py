@@ -3,6 +3,7 @@ from .base import BaseReferringDataset
 from .jhmdb_sentences import JHMDBSentencesDataset
 from .object_crops import ObjectCropsDataset
 from .ref_youtube_vos import RefYouTubeVOSDataset
+from .refcoco import RefCOCODataset
 from .samplers import InfiniteVideoSampler
 from .transforms import *  # noqa: F403
 
@@ -12,5 +13,6 @@ __all__ = [
     'InfiniteVideoSampler',
     'JHMDBSentencesDataset',
     'ObjectCropsDataset',
+    'RefCOCODataset',
     'RefYouTubeVOSDataset',
 ]

@@ -5,6 +5,7 @@ from .checkpoint_hook import (
     is_whole,
 )
 from .config_check import check_config, check_overrides
+from .drop_keys_hook import DropKeysHook
 from .safe_checkpoint import (
     load_checkpoint_file,
     register_safe_loaders,
@@ -14,6 +15,7 @@ from .safe_checkpoint import (
 __all__ = [
     'AtomicCheckpointHook',
     'AtomicLocalBackend',
+    'DropKeysHook',
     'check_config',
     'check_overrides',
     'find_latest_checkpoint',

@@ -17,6 +17,8 @@ class RefDataSample(TrackDataSample):
       of the video at test time;
     - ``gt_tubes``: object id -> one RLE a frame (None where the object is
       not drawn), at the frames' own size; only where the truth is known;
+    - ``gt_boxes``: object id -> one annotated box a frame, x1, y1, x2, y2 in
+      pixels of the frames' own size; only where boxes are annotated;
     - ``predictions``: list of :class:`ReferencePrediction`, in the order of
       ``references``.
 
@@ -30,6 +32,7 @@ class RefDataSample(TrackDataSample):
 
     references: List[Reference]
     gt_tubes: Dict[str, List[Optional[Rle]]]
+    gt_boxes: Dict[str, List[List[float]]]
     predictions: List[ReferencePrediction]
 
     def _apply_to_frames(self, method: str, *args, **kwargs):

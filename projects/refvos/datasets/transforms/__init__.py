@@ -7,10 +7,12 @@ from .frames import (
 )
 from .loading import LoadFrames, LoadTubes
 from .packing import PackRefInputs
+from .pseudo_clip import MakePseudoClip
 
 __all__ = [
     'LoadFrames',
     'LoadTubes',
+    'MakePseudoClip',
     'PackRefInputs',
     'RoundPixels',
     'SampleClip',

@@ -17,7 +17,7 @@ from .clip import answered_frames
 class PackRefInputs(BaseTransform):
     """Pack a clip: ``inputs`` (T, 3, H, W) uint8 RGB and a RefDataSample.
 
-    Required Keys: frames, references, video_id. Optional: gt_tubes,
+    Required Keys: frames, references, video_id. Optional: gt_tubes, gt_boxes,
     answer_frames, frames[].gt_masks and the other keys of mmdet's instances.
     Where ``answer_frames`` (indices into the clip) names the frames that the
     model answers, the sample describes only those; ``inputs`` holds all. A
@@ -58,6 +58,8 @@ class PackRefInputs(BaseTransform):
         sample.references = results['references']
         if 'gt_tubes' in results:
             sample.gt_tubes = results['gt_tubes']
+        if 'gt_boxes' in results:
+            sample.gt_boxes = results['gt_boxes']
         return {'inputs': inputs, 'data_samples': sample}
 
 

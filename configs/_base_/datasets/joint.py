@@ -1,0 +1,44 @@
+# Joint training (Appendix B): clips of T = 5 of Ref-YouTube-VOS, and of
+# RefCOCO/+/g by warping an image. Tested on Ref-YouTube-VOS.
+_base_ = ['./ref_youtube_vos.py']
+
+num_frames = 5
+batch_size = 2
+coco_root = 'data/coco'
+
+# What follows loading is the same for both.
+image_pipeline = [
+    dict(type='LoadFrames'),
+    dict(type='LoadTubes'),
+    # The paper names the rotation alone; shift and perspective are of usual
+    # size for clips made of images.
+    dict(
+        type='MakePseudoClip',
+        num_frames=num_frames,
+        max_rotation=20.0,
+        max_shift=0.1,
+        max_perspective=0.08,
+    ),
+    *_base_.train_pipeline[3:],
+]
+
+train_dataloader = dict(
+    batch_size=batch_size,
+    dataset=dict(
+        _delete_=True,
+        type='ConcatDataset',
+        datasets=[
+            *[
+                dict(
+                    type='RefCOCODataset',
+                    data_root=coco_root,
+                    name=name,
+                    split='train',
+                    pipeline=image_pipeline,
+                )
+                for name in ('refcoco', 'refcoco+', 'refcocog')
+            ],
+            _base_.train_dataloader.dataset,
+        ],
+    ),
+)

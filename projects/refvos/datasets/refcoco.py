@@ -1,0 +1,414 @@
+"""RefCOCO, RefCOCO+ (Yu et al., 2016) and RefCOCOg (Mao et al., 2016)."""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from mmdet.datasets import CocoDataset
+from mmdet.registry import DATASETS
+
+from ..errors import InputError
+from ..structures import Reference
+from .base import BaseReferringDataset
+from .plain_pickle import load_plain_pickle
+
+# Set -> who split it, the splits.
+SETS = {
+    'refcoco': ('unc', ('train', 'val', 'testA', 'testB')),
+    'refcoco+': ('unc', ('train', 'val', 'testA', 'testB')),
+    'refcocog': ('umd', ('train', 'val', 'test')),
+}
+IMAGES = 'train2014'
+FORMS = ('coco', 'pickle')
+# The corners of a polygon, at least, in numbers.
+SHORTEST_POLYGON = 6
+
+# One reference as the files describe it: the image's file name, the
+# reference, the annotations of the objects it means by their ids.
+Described = Tuple[str, Reference, Dict[str, dict]]
+
+
+@DATASETS.register_module()
+class RefCOCODataset(BaseReferringDataset):
+    """References to objects of COCO's images; each is a video of one frame.
+
+    ::
+
+        <data_root>/train2014/COCO_train2014_<number>.jpg
+        <data_root>/<name>/instances_<name>_<split>.json   (form 'coco')
+        <data_root>/<name>/refs(unc).p, instances.json     (form 'pickle')
+
+    Form 'pickle' is as the authors published it (RefCOCOg: ``refs(umd).p``);
+    form 'coco' has an image entry with ``caption`` for every expression, as
+    the published ReferFormer code reads. Both give the same items. A test
+    item is an image with all its references.
+
+    A frame has ``segmentations``, object id (COCO's annotation id) ->
+    polygons or RLE; a video has ``gt_boxes``, object id -> [x1, y1, x2, y2]
+    as annotated, one a frame.
+
+    Args:
+        data_root: Folder with the images and the sets.
+        name: 'refcoco', 'refcoco+' or 'refcocog'.
+        split: 'train', 'val', 'testA' or 'testB'; of RefCOCOg 'train',
+            'val' or 'test'.
+        form: 'coco' or 'pickle'; None takes the first that is there.
+        kwargs: See :class:`BaseReferringDataset`.
+    """
+
+    METAINFO = {'classes': CocoDataset.METAINFO['classes']}
+
+    def __init__(
+        self,
+        data_root: str,
+        name: str,
+        split: str,
+        form: Optional[str] = None,
+        **kwargs: Any,
+    ) -> None:
+        check_choice('name', name, tuple(SETS))
+        check_choice('split', split, SETS[name][1])
+        if form is not None:
+            check_choice('form', form, FORMS)
+        self.name = name
+        self.split = split
+        self.form = form
+        super().__init__(data_root=data_root, **kwargs)
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.data_root) / self.name
+
+    @property
+    def split_file(self) -> Path:
+        return self.folder / f'instances_{self.name}_{self.split}.json'
+
+    @property
+    def refs_file(self) -> Path:
+        return self.folder / f'refs({SETS[self.name][0]}).p'
+
+    def load_videos(self) -> List[Dict[str, Any]]:
+        read = {'coco': self.read_coco, 'pickle': self.read_pickle}
+        videos: Dict[str, Dict[str, Any]] = {}
+        for image, reference, annotations in read[self.find_form()]():
+            if image not in videos:
+                videos[image] = self.make_image(image)
+            video = videos[image]
+            video['references'].append(reference)
+            for object_id, annotation in annotations.items():
+                self.add_object(video, object_id, annotation)
+        return list(videos.values())
+
+    def load_data_list(self) -> List[Dict[str, Any]]:
+        """A training item keeps the outlines of its own objects alone.
+
+        There are 320 000 items; with those of all objects of the image they
+        take several times the memory.
+        """
+        items = super().load_data_list()
+        if self.test_mode or not self.with_masks:
+            return items
+        for item in items:
+            wanted = item['references'][0].object_ids
+            (frame,) = item['frames']
+            outlines = {id: frame['segmentations'][id] for id in wanted}
+            item['frames'] = [dict(frame, segmentations=outlines)]
+            item['gt_boxes'] = {
+                id: item['gt_boxes'][id]
+                for id in wanted
+                if id in item['gt_boxes']
+            }
+        return items
+
+    def find_form(self) -> str:
+        if self.form is not None:
+            return self.form
+        for form, file in (
+            ('coco', self.split_file),
+            ('pickle', self.refs_file),
+        ):
+            if file.exists():
+                return form
+        raise InputError.of(
+            self.folder,
+            'files',
+            'missing',
+            f'{self.split_file.name}, or {self.refs_file.name} and '
+            'instances.json',
+        )
+
+    def make_image(self, image: str) -> Dict[str, Any]:
+        """Describe an image that has no references yet."""
+        frame_id = Path(image).stem
+        frame: Dict[str, Any] = {
+            'img_path': str(Path(self.data_root) / IMAGES / image),
+            'frame_id': frame_id,
+        }
+        video: Dict[str, Any] = {
+            'video_id': frame_id,
+            'frame_ids': [frame_id],
+            'frames': [frame],
+            'references': [],
+            'labels': {},
+        }
+        if self.with_masks:
+            frame['segmentations'] = {}
+            video['gt_boxes'] = {}
+        return video
+
+    def add_object(
+        self, video: Dict[str, Any], object_id: str, annotation: dict
+    ) -> None:
+        """Put an object's outline, box and category into a video."""
+        (frame,) = video['frames']
+        frame['segmentations'][object_id] = annotation['segmentation']
+        if annotation['bbox'] is not None:
+            x, y, width, height = annotation['bbox']
+            video['gt_boxes'][object_id] = [[x, y, x + width, y + height]]
+        if annotation['label'] is not None:
+            video['labels'][object_id] = annotation['label']
+
+    # ------------------------------------------------------------ form 'coco'
+
+    def read_coco(self) -> Iterator[Described]:
+        """Go through the expressions of ``instances_<name>_<split>.json``."""
+        file = self.split_file
+        content = read_instances(file)
+        labels = self.read_labels(content)
+        of_image = defaultdict(list)
+        for annotation in content['annotations']:
+            of_image[annotation.get('image_id')].append(annotation)
+        for index, image in enumerate(content['images']):
+            field = f'images[{index}]'
+            text = self.usable_text(
+                image.get('caption'), file, f'{field}.caption'
+            )
+            name = self.usable_name(image, file, field)
+            if text is None or name is None:
+                continue
+            found = self.usable_objects(
+                of_image[image.get('id')], labels, file, field
+            )
+            if found is not None:
+                yield name, self.refer(image, text, found), found
+
+    # ---------------------------------------------------------- form 'pickle'
+
+    def read_pickle(self) -> Iterator[Described]:
+        """Go through the sentences of ``refs(...).p``."""
+        file = self.refs_file
+        refs = load_plain_pickle(file)
+        if not isinstance(refs, list):
+            raise InputError.of(file, 'content', refs, 'a list of references')
+        instances = self.folder / 'instances.json'
+        content = read_instances(instances)
+        labels = self.read_labels(content)
+        images = {image.get('id'): image for image in content['images']}
+        annotations = {a.get('id'): a for a in content['annotations']}
+        for index, ref in enumerate(refs):
+            field = f'[{index}]'
+            if not self.is_of_split(ref, field):
+                continue
+            image = images.get(ref.get('image_id'), {})
+            name = self.usable_name(
+                image, instances, f'image {ref.get("image_id")}'
+            )
+            annotation = annotations.get(ref.get('ann_id'))
+            found = self.usable_objects(
+                [] if annotation is None else [annotation],
+                labels,
+                file,
+                f'{field} (ann_id {ref.get("ann_id")})',
+            )
+            if name is None or found is None:
+                continue
+            for number, sentence in enumerate(ref.get('sentences') or ()):
+                if not isinstance(sentence, dict):
+                    sentence = {'sent': None}
+                text = self.usable_text(
+                    sentence.get('sent', sentence.get('raw')),
+                    file,
+                    f'{field}.sentences[{number}].sent',
+                )
+                if text is not None:
+                    yield name, self.refer(sentence, text, found), found
+
+    def is_of_split(self, ref: Any, field: str) -> bool:
+        """Whether a reference is of the split; other names are noted."""
+        splits = SETS[self.name][1]
+        split = ref.get('split') if isinstance(ref, dict) else ref
+        if not isinstance(ref, dict) or split not in splits:
+            self.skip(
+                self.refs_file, f'{field}.split', split, f'one of {splits}'
+            )
+            return False
+        return split == self.split
+
+    # ------------------------------------------------------------------- both
+
+    def read_labels(self, content: Dict[str, Any]) -> Dict[int, int]:
+        """The files' category ids -> indices of ``classes``."""
+        classes = list(self.metainfo.get('classes', ()))
+        return {
+            category.get('id'): classes.index(category['name'])
+            for category in content.get('categories') or ()
+            if category.get('name') in classes
+        }
+
+    def refer(
+        self, entry: Dict[str, Any], text: str, objects: Dict[str, dict]
+    ) -> Reference:
+        """Make a reference of an image entry or of a sentence."""
+        return Reference(
+            id=str(entry.get('sent_id', entry.get('id'))),
+            text=text,
+            object_ids=tuple(objects),
+            kind=entry.get('kind'),
+        )
+
+    def usable_name(
+        self, image: Dict[str, Any], file: Path, field: str
+    ) -> Optional[str]:
+        """The image's file name, without folders; None where it has none."""
+        name = image.get('file_name')
+        if not isinstance(name, str) or not Path(name).name:
+            self.skip(file, f'{field}.file_name', name, 'the name of an image')
+            return None
+        return Path(name).name
+
+    def usable_objects(
+        self,
+        annotations: Sequence[Dict[str, Any]],
+        labels: Dict[int, int],
+        file: Path,
+        field: str,
+    ) -> Optional[Dict[str, dict]]:
+        """Objects of a reference by their ids; None where one can't be used.
+
+        Annotations that are copies of COCO's, one an expression, name
+        theirs in ``original_id``.
+        """
+        if not self.with_masks:
+            return {}
+        if not annotations:
+            self.skip(file, f'{field}.annotation', None, 'an annotated object')
+            return None
+        found = {}
+        for annotation in annotations:
+            outline = annotation.get('segmentation')
+            segmentation = clean_outline(outline)
+            if segmentation is None:
+                self.skip(
+                    file,
+                    f'{field}.segmentation',
+                    outline,
+                    'polygons of three points or more, or an RLE',
+                )
+                return None
+            id = annotation.get('original_id', annotation.get('id'))
+            box = annotation.get('bbox')
+            known = isinstance(box, list) and len(box) == 4
+            found[str(id)] = dict(
+                segmentation=segmentation,
+                bbox=box if known else None,
+                label=labels.get(annotation.get('category_id', -1)),
+            )
+        return found
+
+
+def check_choice(field: str, value: str, choices: Tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError.of(
+            'RefCOCODataset', field, value, f'one of {choices}'
+        )
+
+
+def clean_outline(segmentation: Any) -> Any:
+    """An RLE, or the polygons that have an area; None where neither is."""
+    if isinstance(segmentation, dict):
+        whole = 'counts' in segmentation and 'size' in segmentation
+        return segmentation if whole else None
+    if not isinstance(segmentation, list):
+        return None
+    polygons = [
+        polygon
+        for polygon in segmentation
+        if isinstance(polygon, list)
+        and len(polygon) >= SHORTEST_POLYGON
+        and len(polygon) % 2 == 0
+    ]
+    return polygons or None
+
+
+def read_instances(file: Path) -> Dict[str, Any]:
+    """Read a file in COCO's form."""
+    try:
+        content = json.loads(file.read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        raise InputError.of(
+            file, 'file', 'missing', 'a file of the data set'
+        ) from None
+    except ValueError as error:
+        raise InputError.of(
+            file, 'file', str(error), 'well-formed JSON'
+        ) from None
+    for key in ('images', 'annotations'):
+        found = content.get(key) if isinstance(content, dict) else None
+        if not isinstance(found, list):
+            raise InputError.of(file, key, found, f'the list of {key}')
+        for index, entry in enumerate(found):
+            if not isinstance(entry, dict):
+                raise InputError.of(
+                    file, f'{key}[{index}]', entry, 'an entry with names'
+                )
+    return content
+
+
+def check_layout(data_root: str) -> List[str]:
+    """Say what is missing of RefCOCO, RefCOCO+ and RefCOCOg.
+
+    Returns:
+        One line each, naming the path and what belongs there; none where
+        all is there. Images are looked for by the names in the lists.
+    """
+    root = Path(data_root)
+    images = root / IMAGES
+    missing = []
+    if images.is_dir():
+        there = {path.name for path in images.iterdir()}
+    else:
+        there = None
+        missing.append(f"{images}: COCO's train2014 images (.jpg)")
+    for name, (splitter, splits) in SETS.items():
+        folder = root / name
+        refs, instances = folder / f'refs({splitter}).p', 'instances.json'
+        if refs.exists() and not (folder / instances).exists():
+            missing.append(f'{folder / instances}: what {refs.name} refers to')
+        for split in splits:
+            file = folder / f'instances_{name}_{split}.json'
+            if not file.exists() and not refs.exists():
+                missing.append(
+                    f'{file}: the {split} expressions of {name} in '
+                    f"COCO's form (or {refs.name} and {instances})"
+                )
+        if there is not None:
+            missing += missing_images(folder, images, there)
+    return missing
+
+
+def missing_images(folder: Path, images: Path, there: set) -> List[str]:
+    """One line for each list that names images which are not there."""
+    lines = []
+    for file in sorted(folder.glob('instances*.json')):
+        names = {
+            Path(str(image.get('file_name'))).name
+            for image in read_instances(file)['images']
+        }
+        absent = sorted(names - there)
+        if absent:
+            lines.append(
+                f'{images / absent[0]}: an image that {file} names'
+                + (f', and {len(absent) - 1} more' if absent[1:] else '')
+            )
+    return lines
