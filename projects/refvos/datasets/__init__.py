@@ -1,4 +1,5 @@
 from .base import BaseReferringDataset
+from .ref_davis17 import RefDAVIS17Dataset
 from .ref_youtube_vos import RefYouTubeVOSDataset
 from .samplers import InfiniteVideoSampler
 from .transforms import *  # noqa: F403
@@ -6,5 +7,6 @@ from .transforms import *  # noqa: F403
 __all__ = [
     'BaseReferringDataset',
     'InfiniteVideoSampler',
+    'RefDAVIS17Dataset',
     'RefYouTubeVOSDataset',
 ]
