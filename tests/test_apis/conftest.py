@@ -26,10 +26,10 @@ def cut_masks_in_half(model: torch.nn.Module) -> None:
     inputs = model.data_preprocessor(batch)['inputs']
     model.eval()
     with torch.no_grad():
-        masks, _ = model.answer(
+        masks = model.answer(
             model.encode_video(inputs, [tuple(frames.shape[-2:])]),
             model.encode_references([Reference('0', text='the square')]),
-        )
+        ).masks
         model.mask_head.controller.layers[-1].bias[-1] -= masks.median()
 
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from mmengine.runner import load_checkpoint
 from pycocotools import mask as rle_codec
 
+from refvos.models.segmentors.base import to_original_boxes
 from refvos.structures import Reference
 from tests.builders import build_model, make_sample
 
@@ -221,6 +222,19 @@ def test_prediction_is_the_best_trajectory(num_queries, frame_chunk):
     assert prediction.score == pytest.approx(
         float(probabilities[:, best].mean()), abs=1e-5
     )
+    center, extent = layer.bboxes[0, :, best].split(2, -1)
+    corners = torch.cat((center - extent / 2, center + extent / 2), -1)
+    expected = corners * torch.tensor([151, 100, 151, 100])
+    assert (torch.tensor(prediction.bboxes) - expected).abs().max() < 1e-2
+
+
+def test_boxes_at_the_frames_own_size():
+    boxes = torch.tensor([[0.5, 0.5, 0.2, 0.4], [0.0, 1.0, 0.5, 0.1]])
+    first, second = to_original_boxes(boxes, (100, 200))
+    assert first == pytest.approx([80, 30, 120, 70], abs=1e-4)
+    # What reaches beyond the frame stays.
+    assert second == pytest.approx([-50, 95, 50, 105], abs=1e-4)
+    assert to_original_boxes(None, (100, 200)) == []
 
 
 class GivenScores(torch.nn.Module):
@@ -244,9 +258,10 @@ def test_the_clip_decides_which_query_is_best(monkeypatch):
     with torch.no_grad():
         video = model.encode_video(inputs, [LARGE])
         tokens = model.encode_references(samples[0].references)
-        masks, scores = model.answer(video, tokens)
-    assert (masks - layer.masks[0, :, 3]).abs().max() < 1e-4
-    assert scores.tolist() == pytest.approx([0.880797] * 2)
+        answer = model.answer(video, tokens)
+    assert (answer.masks - layer.masks[0, :, 3]).abs().max() < 1e-4
+    assert (answer.bboxes - layer.bboxes[0, :, 3]).abs().max() < 1e-5
+    assert answer.scores.tolist() == pytest.approx([0.880797] * 2)
 
 
 def test_all_references_of_a_video_are_answered(model):

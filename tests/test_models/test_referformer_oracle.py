@@ -138,16 +138,19 @@ def test_answer_draws_the_best_query(model, results, oracle):
     video = torch.from_numpy(oracle['video0']).float()
     token_ids = torch.from_numpy(oracle['token_ids'][:1])
     with torch.no_grad():
-        masks, scores = model.answer(
+        answer = model.answer(
             model.encode_video(video[None], [tuple(video.shape[2:])]),
             model.text_encoder.encode_tokens(token_ids, token_ids == 1),
         )
     logits = oracle['pred_logits'][0]  # (T, N, 1)
     probabilities = 1 / (1 + np.exp(-logits[..., 0]))
     best = probabilities.mean(0).argmax()
-    assert np.abs(scores.numpy() - probabilities[:, best]).max() < 1e-4
+    found = answer.scores.numpy()
+    assert np.abs(found - probabilities[:, best]).max() < 1e-4
+    boxes = oracle['pred_boxes'][0, :, best]
+    assert np.abs(answer.bboxes.numpy() - boxes).max() < 1e-4
     # The oracle's batch was padded for the other clip's sake only.
-    assert difference(masks, oracle['pred_masks'][0, :, best]) < 2e-3
+    assert difference(answer.masks, oracle['pred_masks'][0, :, best]) < 2e-3
 
 
 def test_parameter_counts():

@@ -1,4 +1,5 @@
 from .features import (
+    Answer,
     FeatureLevel,
     ReferenceTokens,
     VideoFeatures,
@@ -8,6 +9,7 @@ from .ref_data_sample import RefDataSample
 from .reference import Reference, ReferencePrediction, Rle
 
 __all__ = [
+    'Answer',
     'FeatureLevel',
     'RefDataSample',
     'Reference',

@@ -81,6 +81,22 @@ class VideoFeatures:
         )
 
 
+@dataclass
+class Answer:
+    """What a segmentor found for one reference in one video.
+
+    Args:
+        masks: (T, h, w) mask logits of the chosen object.
+        scores: (T,) its probability in every frame.
+        bboxes: (T, 4) its cx, cy, w, h in 0..1 of the frame without
+            padding; None where the model predicts no boxes.
+    """
+
+    masks: Tensor
+    scores: Tensor
+    bboxes: Optional[Tensor] = None
+
+
 def padding_mask_of(
     image_shapes: Sequence[Tuple[int, int]],
     padded_shape: Tuple[int, int],

@@ -43,9 +43,13 @@ class ReferencePrediction:
         masks: One run-length encoding a frame, at the frame's own size.
         score: How sure the model is that this is the object, 0..1.
         frame_scores: The same for every frame, 0..1.
+        bboxes: The object's box in every frame, x1, y1, x2, y2 in pixels of
+            the frame's own size, not cut at its border; empty where the
+            model predicts no boxes.
     """
 
     reference: Reference
     masks: List[Rle]
     score: float
     frame_scores: List[float] = field(default_factory=list)
+    bboxes: List[List[float]] = field(default_factory=list)

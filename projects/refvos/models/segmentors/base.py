@@ -6,11 +6,13 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 import numpy as np
 import torch
 import torch.nn.functional as F
+from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from mmengine.model import BaseModel
 from pycocotools import mask as rle_codec
 from torch import Tensor
 
 from ...structures import (
+    Answer,
     RefDataSample,
     Reference,
     ReferencePrediction,
@@ -74,15 +76,8 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         """Losses of a batch of clips with one reference each."""
 
     @abstractmethod
-    def answer(
-        self, video: VideoFeatures, tokens: ReferenceTokens
-    ) -> Tuple[Tensor, Tensor]:
-        """Answer one reference to one video.
-
-        Returns:
-            Mask logits (T, h, w) of the chosen object and its probability
-            in every frame (T,).
-        """
+    def answer(self, video: VideoFeatures, tokens: ReferenceTokens) -> Answer:
+        """Answer one reference to one video."""
 
     def forward(
         self,
@@ -138,12 +133,13 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     ) -> ReferencePrediction:
         """Answer one reference with masks at the frames' own size."""
         tokens = self.encode_references([reference])
-        masks, scores = self.answer(video, tokens)
+        answer = self.answer(video, tokens)
         return ReferencePrediction(
             reference=reference,
-            masks=self.encode_masks(masks, video, sample.ori_shape),
-            score=float(scores.mean()),
-            frame_scores=scores.tolist(),
+            masks=self.encode_masks(answer.masks, video, sample.ori_shape),
+            score=float(answer.scores.mean()),
+            frame_scores=answer.scores.tolist(),
+            bboxes=to_original_boxes(answer.bboxes, sample.ori_shape),
         )
 
     def encode_masks(
@@ -185,3 +181,20 @@ def to_original_size(
     return F.interpolate(
         maps, original_shape, mode='bilinear', align_corners=False
     )[:, 0]
+
+
+def to_original_boxes(
+    boxes: Optional[Tensor], original_shape: Tuple[int, int]
+) -> List[List[float]]:
+    """Bring boxes to x1, y1, x2, y2 in pixels of the frames' own size.
+
+    Args:
+        boxes: (T, 4) cx, cy, w, h in 0..1 of the frame without padding, so
+            that resizing and padding need not be undone; or None.
+        original_shape: (height, width).
+    """
+    if boxes is None:
+        return []
+    height, width = original_shape
+    scale = boxes.new_tensor([width, height, width, height])
+    return (bbox_cxcywh_to_xyxy(boxes.float()) * scale).tolist()

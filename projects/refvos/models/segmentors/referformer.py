@@ -19,6 +19,7 @@ from mmdet.registry import MODELS
 from torch import Tensor, nn
 
 from ...structures import (
+    Answer,
     FeatureLevel,
     RefDataSample,
     Reference,
@@ -371,13 +372,11 @@ class ReferFormer(BaseReferringSegmentor):
         layers = self._forward(inputs, data_samples)
         return self.set_loss(layers, data_samples, tuple(inputs.shape[-2:]))
 
-    def answer(
-        self, video: VideoFeatures, tokens: ReferenceTokens
-    ) -> Tuple[Tensor, Tensor]:
-        """Pick the query with the best mean score and draw only its mask.
+    def answer(self, video: VideoFeatures, tokens: ReferenceTokens) -> Answer:
+        """Pick the query with the best mean score (Section 3.5).
 
-        Returns:
-            Mask logits (T, h, w), probabilities (T,) (Section 3.5).
+        Only its mask is drawn; its box is the last layer's refined
+        reference.
         """
         memory, flat = self.encode(video, tokens)
         states, references = self.decode(memory, flat, video, tokens)
@@ -390,7 +389,11 @@ class ReferFormer(BaseReferringSegmentor):
             references[-1][None, :, best, None, :2],
             video.image_shapes,
         )
-        return masks[0, :, 0], scores[:, best]
+        return Answer(
+            masks=masks[0, :, 0],
+            scores=scores[:, best],
+            bboxes=references[-1][:, best],
+        )
 
 
 def init_branches(class_branch: Any, box_branch: Any, layer: int) -> None:
