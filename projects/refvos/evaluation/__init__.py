@@ -1,4 +1,5 @@
 from .jf_metric import JFMetric
+from .ref_davis17_metric import RefDAVIS17Metric
 from .region_boundary import (
     TubeStatistics,
     boundary_f,
@@ -9,6 +10,7 @@ from .submission import RefYouTubeVOSSubmission
 
 __all__ = [
     'JFMetric',
+    'RefDAVIS17Metric',
     'RefYouTubeVOSSubmission',
     'TubeStatistics',
     'boundary_f',

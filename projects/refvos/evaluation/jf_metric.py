@@ -59,7 +59,7 @@ class JFMetric(BaseMetric):
         super().__init__(collect_device, prefix, collect_dir)
         self.per_expression_table = per_expression_table
         if per_expression_table is not None:
-            _check_table_format(per_expression_table)
+            check_table_format(per_expression_table, type(self).__name__)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Score a batch of videos.
@@ -215,10 +215,11 @@ def _check_truth(
             )
 
 
-def _check_table_format(path: str) -> None:
+def check_table_format(path: str, metric: str) -> None:
+    """Refuse a table that is neither CSV nor JSON, before the work starts."""
     if Path(path).suffix not in TABLE_FORMATS:
         raise InputError.of(
-            'JFMetric',
+            metric,
             'per_expression_table',
             path,
             f'a file name ending in {" or ".join(TABLE_FORMATS)}',

@@ -5,6 +5,8 @@ from typing import Dict, List, Optional, Tuple
 
 import torch
 
+from .soft_masks import SoftMasks
+
 # A mask as pycocotools stores it: ``{'size': [h, w], 'counts': bytes}``.
 Rle = Dict[str, object]
 
@@ -46,6 +48,8 @@ class ReferencePrediction:
         bboxes: The object's box in every frame, x1, y1, x2, y2 in pixels of
             the frame's own size, not cut at its border; empty where the
             model predicts no boxes.
+        soft_masks: How likely each pixel is the object's; only where
+            ``test_cfg.keep_soft_masks`` asks for it.
     """
 
     reference: Reference
@@ -53,3 +57,4 @@ class ReferencePrediction:
     score: float
     frame_scores: List[float] = field(default_factory=list)
     bboxes: List[List[float]] = field(default_factory=list)
+    soft_masks: Optional[SoftMasks] = None

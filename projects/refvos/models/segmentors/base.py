@@ -17,6 +17,7 @@ from ...structures import (
     Reference,
     ReferencePrediction,
     ReferenceTokens,
+    SoftMasks,
     VideoFeatures,
 )
 
@@ -33,8 +34,9 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     Args:
         data_preprocessor: Normalises, pads and stacks the clips.
         test_cfg: ``threshold`` (probability above which a pixel belongs to
-            the object) and ``frame_chunk`` (frames whose masks are brought
-            to full size at once).
+            the object), ``frame_chunk`` (frames whose masks are brought to
+            full size at once) and ``keep_soft_masks`` (fill
+            ``ReferencePrediction.soft_masks``, for Ref-DAVIS17).
         init_cfg: mmengine's initialisation.
     """
 
@@ -45,7 +47,11 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
-        self.test_cfg = {'threshold': 0.5, 'frame_chunk': 8}
+        self.test_cfg = {
+            'threshold': 0.5,
+            'frame_chunk': 8,
+            'keep_soft_masks': False,
+        }
         self.test_cfg.update(test_cfg or {})
 
     @abstractmethod
@@ -140,6 +146,11 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             score=float(answer.scores.mean()),
             frame_scores=answer.scores.tolist(),
             bboxes=to_original_boxes(answer.bboxes, sample.ori_shape),
+            soft_masks=self.encode_soft_masks(
+                answer.masks, video, sample.ori_shape
+            )
+            if self.test_cfg['keep_soft_masks']
+            else None,
         )
 
     def encode_masks(
@@ -157,6 +168,18 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             stack = masks.permute(1, 2, 0).to(torch.uint8).cpu().numpy()
             encoded += rle_codec.encode(np.asfortranarray(stack))
         return encoded
+
+    def encode_soft_masks(
+        self,
+        logits: Tensor,
+        video: VideoFeatures,
+        original_shape: Tuple[int, int],
+    ) -> SoftMasks:
+        """Keep (T, h, w) logits at full size, a few frames at a time."""
+        soft = SoftMasks(tuple(original_shape))
+        for chunk in logits.split(self.test_cfg['frame_chunk']):
+            soft.extend(to_original_size(chunk, video, original_shape))
+        return soft
 
 
 def image_shapes_of(samples: List[RefDataSample]) -> List[Tuple[int, int]]:
