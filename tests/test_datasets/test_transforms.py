@@ -15,8 +15,10 @@ from pycocotools import mask as rle_codec
 from refvos.datasets.transforms import (
     PackRefInputs,
     SampleClip,
+    masks,
     swap_sides,
 )
+from refvos.errors import InputError
 from refvos.structures import RefDataSample, Reference
 from tests.builders import load_config
 
@@ -387,3 +389,42 @@ def test_packing():
 def test_a_clip_without_the_object_is_no_clip(tmp_path):
     empty = np.zeros((16, 16), np.uint8)
     assert run(LOAD, make_video(tmp_path, [empty, empty])) is None
+
+
+def test_a_frame_without_a_source_of_masks_is_named(video):
+    bare = copy.deepcopy(video)
+    for frame in bare['frames']:
+        del frame['mask_path']
+    with pytest.raises(InputError) as error:
+        run(LOAD, bare)
+    assert str(error.value) == (
+        f'{bare["frames"][0]["img_path"]}: masks is None; expected where '
+        "they are: one of ['mask_path']"
+    )
+
+
+@pytest.mark.parametrize('as_rle', [False, True])
+def test_masks_are_read_once_a_frame(video, monkeypatch, as_rle):
+    """However many objects are wanted, and none is no error."""
+    read = []
+    real = masks.read_bytes
+
+    def read_and_note(path, *args):
+        read.append(path)
+        return real(path, *args)
+
+    monkeypatch.setattr(masks, 'read_bytes', read_and_note)
+    steps = [LOAD[0], {'type': 'LoadTubes', 'as_rle': as_rle}]
+    two = copy.deepcopy(video)
+    two['references'] = [Reference('0', text='both', object_ids=('1', '2'))]
+    loaded = run(steps, two)
+    assert read == [frame['mask_path'] for frame in two['frames']]
+    if as_rle:
+        assert list(loaded['gt_tubes']) == ['1', '2']
+        assert loaded['gt_tubes']['2'] == [None] * 6
+    else:
+        areas = [int(f['gt_masks'].masks.sum()) for f in loaded['frames']]
+        assert areas == [64, 64, 64, 64, 64, 0]
+    two['references'] = [Reference('0', text='nothing')]
+    loaded = run(steps, two)
+    assert loaded is None if not as_rle else loaded['gt_tubes'] == {}

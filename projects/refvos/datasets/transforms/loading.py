@@ -1,29 +1,19 @@
 """Reading frames and masks."""
 
-import io
-from typing import Any, Dict, Optional, Tuple
+from typing import Dict, Optional, Tuple
 
 import mmcv
-import mmengine.fileio as fileio
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 from pycocotools import mask as rle_codec
 
 from ...errors import InputError
-
-
-def read_bytes(path: str, what: str, backend_args: Optional[dict]) -> bytes:
-    """Read a file that must be there."""
-    try:
-        return fileio.get(path, backend_args=backend_args)
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputError.of(path, 'file', 'missing', what) from None
-    except OSError as error:
-        raise InputError.of(path, 'file', error.strerror, what) from None
+from .files import read_bytes
+from .masks import read_masks
 
 
 @TRANSFORMS.register_module()
@@ -74,7 +64,7 @@ class LoadFrames(BaseTransform):
 
 @TRANSFORMS.register_module()
 class LoadTubes(BaseTransform):
-    """Read the objects' masks from palette PNGs (value = object id).
+    """Read the objects' masks from where the frames say (``MASK_SOURCES``).
 
     For training (``as_rle=False``) each frame gets the union of the
     reference's objects as mmdet wants it: gt_masks, gt_bboxes,
@@ -83,8 +73,8 @@ class LoadTubes(BaseTransform):
     another item takes its place. For testing (``as_rle=True``) all objects
     of the video become ``gt_tubes``, run-length encoded.
 
-    Required Keys: frames[].mask_path, frames[].img_shape, references,
-    labels.
+    Required Keys: frames[] with a key of ``MASK_SOURCES``,
+    frames[].ori_shape, references, labels.
 
     Args:
         as_rle: Which of the two.
@@ -104,53 +94,42 @@ class LoadTubes(BaseTransform):
 
     def load_referred(self, results: dict) -> Optional[dict]:
         (reference,) = results['references']
-        ids = [int(object_id) for object_id in reference.object_ids]
         label = results['labels'].get(next(iter(reference.object_ids), ''), 0)
         seen = False
         for frame in results['frames']:
-            mask = np.isin(self.read(frame), ids)
-            visible = bool(mask.any())
+            found = read_masks(frame, reference.object_ids, self.backend_args)
+            drawn = [mask for mask in found.values() if mask is not None]
+            visible = bool(drawn)
             seen = seen or visible
+            mask = np.zeros(frame['ori_shape'], bool)
+            if visible:
+                mask = np.logical_or.reduce(drawn)
             frame.update(as_instance(mask, visible, label))
         return results if seen else None
 
     def load_all(self, results: dict) -> dict:
-        wanted = {
-            object_id
-            for reference in results['references']
-            for object_id in reference.object_ids
-        }
+        # In the references' order, each once.
+        wanted = list(
+            dict.fromkeys(
+                object_id
+                for reference in results['references']
+                for object_id in reference.object_ids
+            )
+        )
         tubes: Dict[str, list] = {object_id: [] for object_id in wanted}
         for frame in results['frames']:
-            ids = self.read(frame)
+            masks = read_masks(frame, wanted, self.backend_args)
             for object_id, tube in tubes.items():
-                mask = ids == int(object_id)
-                tube.append(
-                    rle_codec.encode(np.asfortranarray(mask, np.uint8))
-                    if mask.any()
-                    else None
-                )
+                tube.append(as_rle(masks[object_id]))
         results['gt_tubes'] = tubes
         return results
 
-    def read(self, frame: Dict[str, Any]) -> np.ndarray:
-        """Object ids (H, W) of a frame; must be as large as the frame."""
-        path = frame['mask_path']
-        content = read_bytes(path, 'a mask', self.backend_args)
-        try:
-            ids = np.array(Image.open(io.BytesIO(content)))
-        except (OSError, SyntaxError, UnidentifiedImageError) as error:
-            raise InputError.of(
-                path, 'content', str(error), 'a whole palette PNG'
-            ) from None
-        if ids.shape != tuple(frame['ori_shape']):
-            raise InputError.of(
-                path,
-                'size (height, width)',
-                ids.shape,
-                f'{tuple(frame["ori_shape"])}, as {frame["img_path"]}',
-            )
-        return ids
+
+def as_rle(mask: Optional[np.ndarray]) -> Optional[dict]:
+    """Run-length encode a mask (H, W); None stays None."""
+    if mask is None:
+        return None
+    return rle_codec.encode(np.asfortranarray(mask, np.uint8))
 
 
 def as_instance(mask: np.ndarray, visible: bool, label: int) -> dict:

@@ -1,0 +1,92 @@
+"""Where a frame's masks come from: one small reader a source.
+
+A frame names its source by the key that it holds (``MASK_SOURCES``). A
+reader reads the frame's file once, whatever the number of objects wanted.
+"""
+
+import io
+from typing import Any, Callable, Dict, Optional, Sequence
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from ...errors import InputError
+from .files import read_bytes
+
+# Object id -> (H, W) bool, or None where the object is not drawn.
+Masks = Dict[str, Optional[np.ndarray]]
+MaskReader = Callable[[Dict[str, Any], Sequence[str], Optional[dict]], Masks]
+
+
+def read_masks(
+    frame: Dict[str, Any],
+    object_ids: Sequence[str],
+    backend_args: Optional[dict] = None,
+) -> Masks:
+    """Read some objects' masks in one frame, by the source that it names.
+
+    Args:
+        frame: Holds a key of ``MASK_SOURCES`` and ``ori_shape``.
+        object_ids: Which objects; none gives no masks.
+        backend_args: Of mmengine's file backends.
+
+    Returns:
+        Object id -> (H, W) bool, or None where it is not drawn.
+
+    Raises:
+        InputError: The frame names no source, or what it names is missing,
+            broken or of another size than the frame.
+    """
+    for key, read in MASK_SOURCES.items():
+        if key in frame:
+            return read(frame, object_ids, backend_args)
+    raise InputError.of(
+        name_of(frame),
+        'masks',
+        None,
+        f'where they are: one of {sorted(MASK_SOURCES)}',
+    )
+
+
+def read_palette(
+    frame: Dict[str, Any],
+    object_ids: Sequence[str],
+    backend_args: Optional[dict] = None,
+) -> Masks:
+    """Read a palette PNG, value = object id, from ``mask_path``."""
+    path = frame['mask_path']
+    content = read_bytes(path, 'a mask', backend_args)
+    try:
+        ids = np.array(Image.open(io.BytesIO(content)))
+    except (OSError, SyntaxError, UnidentifiedImageError) as error:
+        raise InputError.of(
+            path, 'content', str(error), 'a whole palette PNG'
+        ) from None
+    check_size(path, ids, frame)
+    return {id: drawn_or_none(ids == int(id)) for id in object_ids}
+
+
+def check_size(path: str, mask: np.ndarray, frame: Dict[str, Any]) -> None:
+    """Raise InputError unless a mask (H, W) is as large as its frame."""
+    if mask.shape != tuple(frame['ori_shape']):
+        raise InputError.of(
+            path,
+            'size (height, width)',
+            mask.shape,
+            f'{tuple(frame["ori_shape"])}, as {name_of(frame)}',
+        )
+
+
+def drawn_or_none(mask: np.ndarray) -> Optional[np.ndarray]:
+    """A mask (H, W) bool, or None where no pixel is set."""
+    return mask if mask.any() else None
+
+
+def name_of(frame: Dict[str, Any]) -> str:
+    """What a frame is called in messages."""
+    if 'img_path' in frame:
+        return str(frame['img_path'])
+    return f'frame {frame.get("frame_id")}'
+
+
+MASK_SOURCES: Dict[str, MaskReader] = {'mask_path': read_palette}
