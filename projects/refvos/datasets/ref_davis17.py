@@ -35,6 +35,8 @@ class RefDAVIS17Dataset(RefYouTubeVOSDataset):
             annotators.
     """
 
+    splits = ('train', 'valid')
+
     def leave_out_test(self, described: Dict[str, Any]) -> Dict[str, Any]:
         """There is no test split, hence nothing to leave out."""
         return described
@@ -89,7 +91,7 @@ def check_layout(data_root: Union[str, Path]) -> List[str]:
     """What a converted Ref-DAVIS17 lacks, one line each."""
     root = Path(data_root)
     found: List[str] = []
-    for split in ('train', 'valid'):
+    for split in RefDAVIS17Dataset.splits:
         lists = root / f'meta_expressions/{split}/meta_expressions.json'
         found += missing_paths(
             [

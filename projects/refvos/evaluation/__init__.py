@@ -6,10 +6,11 @@ from .region_boundary import (
     region_similarity,
     tube_statistics,
 )
-from .submission import RefYouTubeVOSSubmission
+from .submission import MeViSSubmission, RefYouTubeVOSSubmission
 
 __all__ = [
     'JFMetric',
+    'MeViSSubmission',
     'RefDAVIS17Metric',
     'RefYouTubeVOSSubmission',
     'TubeStatistics',

@@ -71,10 +71,11 @@ class LoadTubes(BaseTransform):
     gt_bboxes_labels, gt_ignore_flags, with no instance where the object is
     not visible. A clip in which it is nowhere visible gives None, so that
     another item takes its place. For testing (``as_rle=True``) all objects
-    of the video become ``gt_tubes``, run-length encoded.
+    of the video that are referred to or among ``other_objects`` become
+    ``gt_tubes``, run-length encoded.
 
     Required Keys: frames[] with a key of ``MASK_SOURCES``,
-    frames[].ori_shape, references, labels.
+    frames[].ori_shape, references, labels. Optional: other_objects, ids.
 
     Args:
         as_rle: Which of the two.
@@ -109,13 +110,13 @@ class LoadTubes(BaseTransform):
 
     def load_all(self, results: dict) -> dict:
         # In the references' order, each once.
-        wanted = list(
-            dict.fromkeys(
-                object_id
-                for reference in results['references']
-                for object_id in reference.object_ids
-            )
-        )
+        referred = [
+            object_id
+            for reference in results['references']
+            for object_id in reference.object_ids
+        ]
+        others = results.get('other_objects', ())
+        wanted = list(dict.fromkeys([*referred, *others]))
         tubes: Dict[str, list] = {object_id: [] for object_id in wanted}
         for frame in results['frames']:
             masks = read_masks(frame, wanted, self.backend_args)
