@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Optional, Sequence
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from pycocotools import mask as rle_codec
 
 from ...errors import InputError
 from .files import read_bytes
@@ -66,6 +67,50 @@ def read_palette(
     return {id: drawn_or_none(ids == int(id)) for id in object_ids}
 
 
+def read_segmentations(
+    frame: Dict[str, Any],
+    object_ids: Sequence[str],
+    backend_args: Optional[dict] = None,
+) -> Masks:
+    """Draw what COCO's annotations say, from ``segmentations``.
+
+    That is object id -> a list of polygons (x, y in turn, pixels), an RLE
+    with counts as a list, bytes or a string, or None where the object is
+    not drawn; ids that are not there are not drawn.
+    """
+    masks: Masks = {}
+    for id in object_ids:
+        given = frame['segmentations'].get(id)
+        masks[id] = None
+        if given is None:
+            continue
+        try:
+            rle = as_compressed(given, *frame['ori_shape'])
+            mask = rle_codec.decode(rle).astype(bool)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError.of(
+                name_of(frame),
+                f'segmentations.{id}',
+                given,
+                f"COCO's polygons or RLE ({error})",
+            ) from None
+        check_size(f'{name_of(frame)}: segmentations.{id}', mask, frame)
+        masks[id] = drawn_or_none(mask)
+    return masks
+
+
+def as_compressed(given: Any, height: int, width: int) -> dict:
+    """Make one compressed RLE of polygons or of an RLE of any kind."""
+    if isinstance(given, dict):
+        if isinstance(given['counts'], list):
+            return rle_codec.frPyObjects(given, height, width)
+        return given
+    # pycocotools takes four numbers for a box.
+    if not given or any(len(polygon) < 6 for polygon in given):
+        raise ValueError('a polygon has three corners at least')
+    return rle_codec.merge(rle_codec.frPyObjects(given, height, width))
+
+
 def check_size(path: str, mask: np.ndarray, frame: Dict[str, Any]) -> None:
     """Raise InputError unless a mask (H, W) is as large as its frame."""
     if mask.shape != tuple(frame['ori_shape']):
@@ -89,4 +134,7 @@ def name_of(frame: Dict[str, Any]) -> str:
     return f'frame {frame.get("frame_id")}'
 
 
-MASK_SOURCES: Dict[str, MaskReader] = {'mask_path': read_palette}
+MASK_SOURCES: Dict[str, MaskReader] = {
+    'mask_path': read_palette,
+    'segmentations': read_segmentations,
+}
