@@ -346,9 +346,9 @@ def test_check_layout_names_what_is_missing(raw):
     (dst / 'train/JPEGImages/goat/00000.jpg').unlink()
     (dst / 'train/JPEGImages/goat').rmdir()
     assert check_layout(dst) == [
-        f'{dst}/train/meta.json: missing; expected the objects of the split',
-        f'{dst}/train/JPEGImages/goat: missing; expected 1 frames',
-        f'{dst}/valid/Annotations/dogs: 1 of 2 masks missing, 00001.png '
-        'first',
+        f'{dst}/train/meta.json: objects of the split',
+        f'{dst}/train/JPEGImages/goat: folder with 1 frames of the video',
+        f'{dst}/valid/Annotations/dogs/00001.png: one of 1 missing of 2 '
+        'masks of the video',
     ]
     assert len(check_layout(dst / 'nowhere')) == 4

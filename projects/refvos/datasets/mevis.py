@@ -1,14 +1,15 @@
 """MeViS (Ding et al., ICCV 2023), as it lies on disk."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple
 
 from mmdet.registry import DATASETS
 
 from ..errors import InputError
 from ..structures import Reference
-from .layout import missing_files, missing_paths
+from .layout import missing_files
 from .mask_store import MaskStore
+from .ref_davis17 import listed_frames
 from .ref_youtube_vos import RefYouTubeVOSDataset, read_json
 
 
@@ -158,22 +159,26 @@ class MeViSDataset(RefYouTubeVOSDataset):
         return item
 
 
-def check_layout(data_root: Union[str, Path]) -> List[str]:
-    """What a MeViS folder lacks, one line each."""
-    found: List[str] = []
+def check_layout(data_root: str) -> List[str]:
+    """List what a MeViS folder lacks; only names are looked at.
+
+    Args:
+        data_root: Folder of the data set.
+
+    Returns:
+        One line each: the path and what belongs there.
+    """
+    missing: List[str] = []
     for split in MeViSDataset.splits:
         folder = Path(data_root) / split
-        expressions = folder / 'meta_expressions.json'
-        wanted = [(expressions, 'the expressions of the split')]
-        if split != 'valid':
-            wanted.append((folder / 'mask_dict.json', 'masks by anno_id'))
-        found += missing_paths(wanted)
-        if not expressions.exists():
-            continue
-        for name, video in read_json(expressions, 'videos').items():
-            found += missing_files(
+        masks = folder / 'mask_dict.json'
+        if split != 'valid' and not masks.exists():
+            missing.append(f'{masks}: masks of the split by anno_id')
+        listed = listed_frames(folder / 'meta_expressions.json', missing)
+        for name, frames in listed.items():
+            missing += missing_files(
                 folder / 'JPEGImages' / name,
-                [f'{frame}.jpg' for frame in video['frames']],
-                'frames',
+                [f'{frame}.jpg' for frame in frames],
+                'frames of the video',
             )
-    return found
+    return missing

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, List, Optional
 
 from mmdet.registry import DATASETS
 
 from ..errors import InputError
 from ..structures import Reference
-from .layout import missing_files, missing_paths
+from .layout import missing_files
 from .ref_youtube_vos import RefYouTubeVOSDataset, read_json
 
 # An object's four expressions, in the order of their numbers: two people
@@ -87,28 +87,51 @@ class RefDAVIS17Dataset(RefYouTubeVOSDataset):
         return replace(reference, kind=annotator)
 
 
-def check_layout(data_root: Union[str, Path]) -> List[str]:
-    """What a converted Ref-DAVIS17 lacks, one line each."""
+def check_layout(data_root: str) -> List[str]:
+    """List what a converted Ref-DAVIS17 lacks; only names are looked at.
+
+    Args:
+        data_root: Folder of the data set.
+
+    Returns:
+        One line each: the path and what belongs there.
+    """
     root = Path(data_root)
-    found: List[str] = []
+    missing: List[str] = []
     for split in RefDAVIS17Dataset.splits:
-        lists = root / f'meta_expressions/{split}/meta_expressions.json'
-        found += missing_paths(
-            [
-                (lists, 'the expressions of the split'),
-                (root / split / 'meta.json', 'the objects of the split'),
-            ]
-        )
-        if not lists.exists():
-            continue
-        for name, video in read_json(lists, 'videos').items():
+        if not (root / split / 'meta.json').exists():
+            missing.append(f'{root}/{split}/meta.json: objects of the split')
+        file = root / 'meta_expressions' / split / 'meta_expressions.json'
+        for name, frames in listed_frames(file, missing).items():
             for kind, suffix, what in (
-                ('JPEGImages', 'jpg', 'frames'),
-                ('Annotations', 'png', 'masks'),
+                ('JPEGImages', 'jpg', 'frames of the video'),
+                ('Annotations', 'png', 'masks of the video'),
             ):
-                found += missing_files(
+                missing += missing_files(
                     root / split / kind / name,
-                    [f'{frame}.{suffix}' for frame in video['frames']],
+                    [f'{frame}.{suffix}' for frame in frames],
                     what,
                 )
-    return found
+    return missing
+
+
+def listed_frames(file: Path, missing: List[str]) -> Dict[str, List[str]]:
+    """Names of the frames of the videos of ``meta_expressions.json``.
+
+    Args:
+        file: The list.
+        missing: Gets a line if it is missing or broken.
+    """
+    try:
+        videos = read_json(file, 'videos')
+    except InputError as error:
+        missing.append(str(error))
+        return {}
+    frames = {}
+    for name, video in videos.items():
+        found = video.get('frames') if isinstance(video, dict) else None
+        if isinstance(found, list):
+            frames[name] = found
+        else:
+            missing.append(f'{file}: frames of {name}')
+    return frames

@@ -11,6 +11,8 @@ from ..errors import InputError
 from ..structures import Reference
 from .base import BaseReferringDataset
 
+SPLITS = ('train', 'valid', 'test')
+
 
 @DATASETS.register_module()
 class RefYouTubeVOSDataset(BaseReferringDataset):
@@ -49,7 +51,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         )
     }  # fmt: skip
 
-    splits: ClassVar[Tuple[str, ...]] = ('train', 'valid', 'test')
+    splits: ClassVar[Tuple[str, ...]] = SPLITS
 
     def __init__(self, data_root: str, split: str, **kwargs: Any) -> None:
         if split not in self.splits:

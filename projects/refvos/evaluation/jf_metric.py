@@ -59,7 +59,7 @@ class JFMetric(BaseMetric):
         super().__init__(collect_device, prefix, collect_dir)
         self.per_expression_table = per_expression_table
         if per_expression_table is not None:
-            check_table_format(per_expression_table, type(self).__name__)
+            check_table_format(type(self).__name__, per_expression_table)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Score a batch of videos.
@@ -215,8 +215,8 @@ def _check_truth(
             )
 
 
-def check_table_format(path: str, metric: str) -> None:
-    """Refuse a table that is neither CSV nor JSON, before the work starts."""
+def check_table_format(metric: str, path: str) -> None:
+    """Raise InputError where a metric's table has another ending."""
     if Path(path).suffix not in TABLE_FORMATS:
         raise InputError.of(
             metric,

@@ -87,7 +87,7 @@ class RefDAVIS17Metric(BaseMetric):
         self.protocols = tuple(protocols)
         self.per_expression_table = per_expression_table
         if per_expression_table is not None:
-            check_table_format(per_expression_table, type(self).__name__)
+            check_table_format(type(self).__name__, per_expression_table)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Score a batch of videos; one entry a video goes to ``results``."""
