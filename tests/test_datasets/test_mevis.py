@@ -201,8 +201,9 @@ def test_expressions_without_ids(root, logged):
     expressions['1']['anno_id'] = [1, 77]
     file.write_text(json.dumps(content))
     assert len(dataset(root)) == 2
-    assert "expressions.1.anno_id is '77'; expected an id of mask_dict" in (
-        logged[0]
+    assert (
+        "expressions.1.anno_id is '77'; expected an id of mask_dict"
+        in (logged[0])
     )
     del expressions['0']['anno_id']
     file.write_text(json.dumps(content))

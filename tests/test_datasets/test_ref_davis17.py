@@ -165,11 +165,11 @@ def test_what_is_odd_is_told(raw):
     lines = [line.replace(str(folder), '') for line in summary['problems']]
     missing = 'is None; expected one from each annotator'
     assert lines == [
-        "/Davis17_annot1.txt:5: line is 'dogs one \"a dog\"'; expected "
+        '/Davis17_annot1.txt:5: line is \'dogs one "a dog"\'; expected '
         '<video> <object> "<expression>"',
-        "/Davis17_annot1.txt:6: line is 'dogs 1 \"again\"'; expected one "
+        '/Davis17_annot1.txt:6: line is \'dogs 1 "again"\'; expected one '
         'expression for the object; the first stays',
-        "/Davis17_annot2.txt:2: line is 'dogs 1 \" \"'; expected "
+        '/Davis17_annot2.txt:2: line is \'dogs 1 " "\'; expected '
         '<video> <object> "<expression>"',
         *(
             f'/Davis17_{name}.txt: expression for cat 1 {missing}'
@@ -255,7 +255,7 @@ def test_tool(raw, capsys):
     )
     assert "Davis17_annot1.txt:4: line is 'gibberish'" in err
     assert TOOL.run_tool(TOOL.main, [str(raw), str(dst)]) == 2
-    assert "expected a folder that is new or empty" in capsys.readouterr().err
+    assert 'expected a folder that is new or empty' in capsys.readouterr().err
 
 
 # --------------------------------------------------------------- the data set
@@ -268,9 +268,7 @@ def test_test_items_hold_all_objects_and_void(raw):
         {'type': 'LoadTubes', 'as_rle': True},
         {'type': 'PackRefInputs'},
     ]
-    data = RefDAVIS17Dataset(
-        str(dst), 'valid', test_mode=True, pipeline=steps
-    )
+    data = RefDAVIS17Dataset(str(dst), 'valid', test_mode=True, pipeline=steps)
     assert len(data) == 1
     sample = data[0]['data_samples']
     kinds = [(r.id, r.kind, r.object_ids) for r in sample.references]

@@ -84,9 +84,7 @@ def read_tubes(file: Path) -> Dict[str, List[Any]]:
             file, 'file', str(error), 'well-formed JSON'
         ) from None
     if not isinstance(content, dict):
-        raise InputError.of(
-            file, 'content', content, 'masks by annotation id'
-        )
+        raise InputError.of(file, 'content', content, 'masks by annotation id')
     for name, tube in content.items():
         if not isinstance(tube, list):
             raise InputError.of(file, name, tube, 'a list over frames')

@@ -34,7 +34,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         kwargs: See :class:`BaseReferringDataset`.
     """
 
-    METAINFO = {
+    METAINFO: Dict[str, Any] = {
         # The 65 categories of YouTube-VOS 2019, for class-aware models.
         'classes': (
             'airplane', 'ape', 'bear', 'bike', 'bird', 'boat', 'bucket',
@@ -175,11 +175,12 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         )
         if text is None:
             return None
-        object_ids: Optional[Tuple[str, ...]] = ()
+        object_ids: Tuple[str, ...] = ()
         if self.with_masks:
-            object_ids = self.find_objects(field, expression, objects)
-            if object_ids is None:
+            found = self.find_objects(field, expression, objects)
+            if found is None:
                 return None
+            object_ids = found
         return Reference(
             id=str(id),
             text=text,

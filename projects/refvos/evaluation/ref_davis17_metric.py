@@ -100,8 +100,7 @@ class RefDAVIS17Metric(BaseMetric):
         if self.per_expression_table is not None:
             write_table(self.per_expression_table, rows)
             print_log(
-                f'Numbers of {len(rows)} objects: '
-                f'{self.per_expression_table}',
+                f'Numbers of {len(rows)} objects: {self.per_expression_table}',
                 logger='current',
             )
         metrics = {}

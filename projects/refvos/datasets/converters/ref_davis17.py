@@ -305,9 +305,7 @@ class SplitWriter:
         self.place(source.masks, 'Annotations', frames, 'png')
 
     def problem(self, field: str, expected: str) -> None:
-        self.problems.append(
-            describe(self.src / TEXTS, field, None, expected)
-        )
+        self.problems.append(describe(self.src / TEXTS, field, None, expected))
 
     def place(
         self, source: Path, kind: str, frames: List[str], suffix: str

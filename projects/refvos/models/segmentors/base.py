@@ -176,7 +176,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         original_shape: Tuple[int, int],
     ) -> SoftMasks:
         """Keep (T, h, w) logits at full size, a few frames at a time."""
-        soft = SoftMasks(tuple(original_shape))
+        soft = SoftMasks((original_shape[0], original_shape[1]))
         for chunk in logits.split(self.test_cfg['frame_chunk']):
             soft.extend(to_original_size(chunk, video, original_shape))
         return soft

@@ -78,7 +78,8 @@ class MeViSWriter(Writer):
         """Number the objects of all videos and write the lists."""
         folder = self.root / 'mevis' / SPLIT_NAMES[split]
         public = SPLIT_NAMES[split] != 'valid'
-        videos, tubes = {}, {}
+        videos: Record = {}
+        tubes: Record = {}
         for number, record in enumerate(records):
             anno_ids: Dict[str, int] = {}
             for object_id, tube in record['tubes'].items():
