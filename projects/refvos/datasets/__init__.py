@@ -1,7 +1,9 @@
 from .a2d_sentences import A2DSentencesDataset
 from .base import BaseReferringDataset
 from .jhmdb_sentences import JHMDBSentencesDataset
+from .mevis import MeViSDataset
 from .object_crops import ObjectCropsDataset
+from .ref_davis17 import RefDAVIS17Dataset
 from .ref_youtube_vos import RefYouTubeVOSDataset
 from .refcoco import RefCOCODataset
 from .samplers import InfiniteVideoSampler
@@ -12,7 +14,9 @@ __all__ = [
     'BaseReferringDataset',
     'InfiniteVideoSampler',
     'JHMDBSentencesDataset',
+    'MeViSDataset',
     'ObjectCropsDataset',
     'RefCOCODataset',
+    'RefDAVIS17Dataset',
     'RefYouTubeVOSDataset',
 ]

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, ClassVar, Dict, List, Optional, Tuple
 
 from mmdet.registry import DATASETS
 from mmengine.logging import MMLogger
@@ -34,7 +34,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         kwargs: See :class:`BaseReferringDataset`.
     """
 
-    METAINFO = {
+    METAINFO: Dict[str, Any] = {
         # The 65 categories of YouTube-VOS 2019, for class-aware models.
         'classes': (
             'airplane', 'ape', 'bear', 'bike', 'bird', 'boat', 'bucket',
@@ -51,10 +51,12 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         )
     }  # fmt: skip
 
+    splits: ClassVar[Tuple[str, ...]] = SPLITS
+
     def __init__(self, data_root: str, split: str, **kwargs: Any) -> None:
-        if split not in SPLITS:
+        if split not in self.splits:
             raise InputError.of(
-                type(self).__name__, 'split', split, f'one of {SPLITS}'
+                type(self).__name__, 'split', split, f'one of {self.splits}'
             )
         self.split = split
         super().__init__(data_root=data_root, **kwargs)
@@ -175,29 +177,41 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
             return None
         object_ids: Tuple[str, ...] = ()
         if self.with_masks:
-            object_id = expression.get('obj_id')
-            if not str(object_id).isdigit():
-                raise InputError.of(
-                    self.expressions_file,
-                    f'{field}.obj_id',
-                    object_id,
-                    'an object id (this split is used with its masks)',
-                )
-            object_ids = (str(object_id),)
-            if not self.is_drawn(objects, str(object_id)):
-                self.skip(
-                    self.expressions_file,
-                    f'{field}.obj_id',
-                    object_id,
-                    'an object that appears in the video (meta.json)',
-                )
+            found = self.find_objects(field, expression, objects)
+            if found is None:
                 return None
+            object_ids = found
         return Reference(
             id=str(id),
             text=text,
             object_ids=object_ids,
             kind=expression.get('kind'),
         )
+
+    def find_objects(
+        self,
+        field: str,
+        expression: Dict[str, Any],
+        objects: Optional[Dict[str, Any]],
+    ) -> Optional[Tuple[str, ...]]:
+        """The ids of the objects meant; None where they can't be used."""
+        object_id = expression.get('obj_id')
+        if not str(object_id).isdigit():
+            raise InputError.of(
+                self.expressions_file,
+                f'{field}.obj_id',
+                object_id,
+                'an object id (this split is used with its masks)',
+            )
+        if not self.is_drawn(objects, str(object_id)):
+            self.skip(
+                self.expressions_file,
+                f'{field}.obj_id',
+                object_id,
+                'an object that appears in the video (meta.json)',
+            )
+            return None
+        return (str(object_id),)
 
     @staticmethod
     def is_drawn(objects: Optional[Dict[str, Any]], object_id: str) -> bool:

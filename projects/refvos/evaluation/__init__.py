@@ -1,5 +1,6 @@
 from .a2d_metric import A2DMetric
 from .jf_metric import JFMetric
+from .ref_davis17_metric import RefDAVIS17Metric
 from .refcoco_metric import RefCOCOMetric
 from .region_boundary import (
     TubeStatistics,
@@ -7,12 +8,14 @@ from .region_boundary import (
     region_similarity,
     tube_statistics,
 )
-from .submission import RefYouTubeVOSSubmission
+from .submission import MeViSSubmission, RefYouTubeVOSSubmission
 
 __all__ = [
     'A2DMetric',
     'JFMetric',
+    'MeViSSubmission',
     'RefCOCOMetric',
+    'RefDAVIS17Metric',
     'RefYouTubeVOSSubmission',
     'TubeStatistics',
     'boundary_f',

@@ -4,7 +4,7 @@ import os
 import shutil
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, ClassVar, Dict, List, Optional, Sequence, Tuple
 
 from mmdet.registry import METRICS
 from mmengine.dist import get_rank, get_world_size, is_main_process
@@ -48,6 +48,8 @@ class RefYouTubeVOSSubmission(BaseMetric):
     """
 
     default_prefix = 'submission'
+    # Folder in the zip that holds those of the videos.
+    zip_root: ClassVar[str] = 'Annotations'
 
     def __init__(
         self,
@@ -86,7 +88,7 @@ class RefYouTubeVOSSubmission(BaseMetric):
             _merge(self._partial / f'rank{rank}', whole)
         num_masks = sum(check_video_masks(whole, entry) for entry in results)
         archive = self.archive.with_name(f'.{self.archive.name}.partial')
-        zip_folder(whole, archive)
+        zip_folder(whole, archive, self.zip_root)
         replace_folder(whole, self.annotations)
         os.replace(archive, self.archive)
         shutil.rmtree(self._partial)
@@ -109,6 +111,25 @@ class RefYouTubeVOSSubmission(BaseMetric):
         if is_main_process():
             restore_folder(self.annotations)
             _remove(self._partial / 'Annotations')
+
+
+@METRICS.register_module()
+class MeViSSubmission(RefYouTubeVOSSubmission):
+    """The same masks as MeViS's server takes them.
+
+    ``<outfile_prefix>/Annotations`` as for Ref-YouTube-VOS; the zip holds
+    the videos' folders themselves.
+
+    Args:
+        outfile_prefix: See :class:`RefYouTubeVOSSubmission`, like the rest.
+
+    Example:
+        >>> test_evaluator = dict(
+        ...     type='MeViSSubmission',
+        ...     outfile_prefix='work_dirs/referformer/mevis')
+    """
+
+    zip_root = ''
 
 
 def write_video_masks(folder: Path, sample: dict) -> dict:
@@ -147,12 +168,12 @@ def check_video_masks(folder: Path, written: dict) -> int:
     return len(written['references']) * len(written['frames'])
 
 
-def zip_folder(folder: Path, archive: Path) -> None:
-    """Zip ``folder`` so that unpacking gives ``Annotations/...``."""
+def zip_folder(folder: Path, archive: Path, root: str) -> None:
+    """Zip ``folder`` so that unpacking gives ``<root>/...``."""
     # PNGs are compressed already.
     with zipfile.ZipFile(archive, 'w', zipfile.ZIP_STORED) as file:
         for path in sorted(folder.rglob('*.png')):
-            file.write(path, Path('Annotations') / path.relative_to(folder))
+            file.write(path, Path(root) / path.relative_to(folder))
 
 
 def replace_folder(new: Path, final: Path) -> None:

@@ -7,6 +7,7 @@ from .features import (
 )
 from .ref_data_sample import RefDataSample
 from .reference import Candidate, Reference, ReferencePrediction, Rle
+from .soft_masks import SoftMasks
 
 __all__ = [
     'Answer',
@@ -17,6 +18,7 @@ __all__ = [
     'ReferencePrediction',
     'ReferenceTokens',
     'Rle',
+    'SoftMasks',
     'VideoFeatures',
     'padding_mask_of',
 ]

@@ -64,6 +64,8 @@ class ReferencePrediction:
         candidates: What all queries answer, the chosen one among them, in
             the queries' order; only where ``test_cfg.keep_candidates`` asks
             for it.
+        soft_masks: How likely each pixel is the object's; only where
+            ``test_cfg.keep_soft_masks`` asks for it.
     """
 
     reference: Reference
@@ -72,3 +74,4 @@ class ReferencePrediction:
     frame_scores: List[float] = field(default_factory=list)
     bboxes: List[List[float]] = field(default_factory=list)
     candidates: List[Candidate] = field(default_factory=list)
+    soft_masks: Optional[SoftMasks] = None

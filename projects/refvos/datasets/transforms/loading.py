@@ -93,12 +93,13 @@ class LoadTubes(BaseTransform):
     not visible. The label is that of the first object, -1 where its category
     is unknown (only a model that names categories minds). A clip in which it
     is nowhere visible gives None, so that another item takes its place. For
-    testing (``as_rle=True``) all objects of the video become ``gt_tubes``,
-    run-length encoded. Where a clip has ``answer_frames``, only the frames
-    that it names have masks.
+    testing (``as_rle=True``) all objects of the video that are referred to or
+    among ``other_objects`` become ``gt_tubes``, run-length encoded. Where a
+    clip has ``answer_frames``, only the frames that it names have masks.
 
     Required Keys: frames[] with a key of ``MASK_SOURCES``,
-    frames[].ori_shape, references, labels. Optional: answer_frames.
+    frames[].ori_shape, references, labels. Optional: answer_frames,
+    other_objects, ids.
 
     Args:
         as_rle: Which of the two.
@@ -134,13 +135,13 @@ class LoadTubes(BaseTransform):
 
     def load_all(self, results: dict) -> dict:
         # In the references' order, each once.
-        wanted = list(
-            dict.fromkeys(
-                object_id
-                for reference in results['references']
-                for object_id in reference.object_ids
-            )
-        )
+        referred = [
+            object_id
+            for reference in results['references']
+            for object_id in reference.object_ids
+        ]
+        others = results.get('other_objects', ())
+        wanted = list(dict.fromkeys([*referred, *others]))
         tubes: Dict[str, list] = {object_id: [] for object_id in wanted}
         for frame in answered_frames(results):
             masks = read_masks(frame, wanted, self.backend_args)

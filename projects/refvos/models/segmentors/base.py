@@ -19,6 +19,7 @@ from ...structures import (
     Reference,
     ReferencePrediction,
     ReferenceTokens,
+    SoftMasks,
     VideoFeatures,
 )
 
@@ -38,8 +39,10 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         test_cfg: ``threshold`` (probability above which a pixel belongs to
             the object), ``frame_chunk`` (frames whose masks are brought to
             full size at once), ``keep_candidates`` (fill
-            ``ReferencePrediction.candidates``, for mAP) and ``post_process``
-            (what changes a video's masks, such as :class:`SAM2Propagation`).
+            ``ReferencePrediction.candidates``, for mAP), ``keep_soft_masks``
+            (fill ``ReferencePrediction.soft_masks``, for Ref-DAVIS17) and
+            ``post_process`` (what changes a video's masks, such as
+            :class:`SAM2Propagation`).
         init_cfg: mmengine's initialisation.
     """
 
@@ -54,6 +57,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             'threshold': 0.5,
             'frame_chunk': 8,
             'keep_candidates': False,
+            'keep_soft_masks': False,
         }
         self.test_cfg.update(test_cfg or {})
         post_process = self.test_cfg.pop('post_process', None)
@@ -179,6 +183,11 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
                 )
                 for each in answer.candidates
             ],
+            soft_masks=self.encode_soft_masks(
+                answer.masks, video, sample.ori_shape
+            )
+            if self.test_cfg['keep_soft_masks']
+            else None,
         )
 
     def encode_masks(
@@ -196,6 +205,18 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             stack = masks.permute(1, 2, 0).to(torch.uint8).cpu().numpy()
             encoded += rle_codec.encode(np.asfortranarray(stack))
         return encoded
+
+    def encode_soft_masks(
+        self,
+        logits: Tensor,
+        video: VideoFeatures,
+        original_shape: Tuple[int, int],
+    ) -> SoftMasks:
+        """Keep (T, h, w) logits at full size, a few frames at a time."""
+        soft = SoftMasks((original_shape[0], original_shape[1]))
+        for chunk in logits.split(self.test_cfg['frame_chunk']):
+            soft.extend(to_original_size(chunk, video, original_shape))
+        return soft
 
 
 def image_shapes_of(samples: List[RefDataSample]) -> List[Tuple[int, int]]:

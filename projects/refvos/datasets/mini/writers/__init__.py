@@ -5,6 +5,8 @@ from typing import Dict, Type
 from .a2d import A2DWriter
 from .base import Writer
 from .jhmdb import JHMDBWriter
+from .mevis import MeViSWriter
+from .ref_davis17 import RefDAVIS17Writer
 from .ref_youtube_vos import RefYouTubeVOSWriter
 from .refcoco import RefCOCOWriter
 
@@ -13,13 +15,17 @@ WRITERS: Dict[str, Type[Writer]] = {
     'a2d': A2DWriter,
     'jhmdb': JHMDBWriter,
     'refcoco': RefCOCOWriter,
+    'ref-davis17': RefDAVIS17Writer,
+    'mevis': MeViSWriter,
 }
 
 __all__ = [
     'WRITERS',
     'A2DWriter',
     'JHMDBWriter',
+    'MeViSWriter',
     'RefCOCOWriter',
+    'RefDAVIS17Writer',
     'RefYouTubeVOSWriter',
     'Writer',
 ]

@@ -1,0 +1,24 @@
+# Ref-DAVIS17 as tools/dataset_converters/ref_davis17.py makes it; clips and
+# augmentation as for Ref-YouTube-VOS. The model must keep its soft masks:
+# model = dict(test_cfg=dict(keep_soft_masks=True)).
+_base_ = ['./ref_youtube_vos.py']
+
+dataset_type = 'RefDAVIS17Dataset'
+data_root = 'data/ref-davis17'
+
+test_pipeline = [
+    dict(type='LoadFrames'),
+    dict(type='LoadTubes', as_rle=True),
+    *_base_.test_pipeline[1:],
+]
+
+train_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
+test_dataloader = dict(
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        with_masks=True,
+        pipeline=test_pipeline,
+    )
+)
+test_evaluator = dict(_delete_=True, type='RefDAVIS17Metric')

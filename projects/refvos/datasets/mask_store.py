@@ -1,0 +1,104 @@
+"""The run-length encoded masks of a whole data set in little memory."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import numpy as np
+from pycocotools import mask as rle_codec
+
+from ..errors import InputError
+from ..structures import Rle
+
+
+class MaskStore:
+    """Tubes by name, as encoded as they lie on disk; nothing is decoded.
+
+    All encodings lie end to end in one array. As Python objects they would
+    take several times their size, and again in every worker of a data
+    loader: counting a reference to an object copies the memory it lies in.
+
+    Args:
+        file: JSON, name -> a list over frames of COCO RLEs, or null where
+            the object is not drawn (MeViS's ``mask_dict.json``).
+
+    Raises:
+        InputError: The file is missing or something else.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        # Name -> the number of its first mask.
+        self.first: Dict[str, int] = {}
+        self.lengths: Dict[str, int] = {}
+        sizes: List[Any] = []
+        ends = [0]
+        buffer = bytearray()
+        content = read_tubes(file)
+        for name in list(content):
+            tube = content.pop(name)
+            self.first[name] = len(sizes)
+            self.lengths[name] = len(tube)
+            for frame, mask in enumerate(tube):
+                if mask is not None:
+                    mask = as_rle(mask, file, f'{name}[{frame}]')
+                    buffer += mask['counts']
+                sizes.append(mask['size'] if mask else (0, 0))
+                ends.append(len(buffer))
+        self.ends = np.array(ends, np.int64)
+        self.sizes = np.array(sizes, np.int32).reshape(-1, 2)
+        self.buffer = np.frombuffer(bytes(buffer), np.uint8)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.first
+
+    def num_frames(self, name: str) -> int:
+        return self.lengths[name]
+
+    def is_drawn(self, name: str) -> bool:
+        """Whether the object appears in some frame."""
+        first = self.first[name]
+        return bool(self.ends[first + self.lengths[name]] > self.ends[first])
+
+    def get(self, name: str, frame: int) -> Optional[Rle]:
+        """The mask in a frame; None where it is not drawn."""
+        index = self.first[name] + frame
+        start, end = self.ends[index], self.ends[index + 1]
+        if start == end:
+            return None
+        height, width = self.sizes[index].tolist()
+        counts = self.buffer[start:end].tobytes()
+        return {'size': [height, width], 'counts': counts}
+
+
+def read_tubes(file: Path) -> Dict[str, List[Any]]:
+    """Read the JSON file; values must be lists."""
+    try:
+        content = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise InputError.of(
+            file, 'file', 'missing', 'masks by annotation id'
+        ) from None
+    except ValueError as error:
+        raise InputError.of(
+            file, 'file', str(error), 'well-formed JSON'
+        ) from None
+    if not isinstance(content, dict):
+        raise InputError.of(file, 'content', content, 'masks by annotation id')
+    for name, tube in content.items():
+        if not isinstance(tube, list):
+            raise InputError.of(file, name, tube, 'a list over frames')
+    return content
+
+
+def as_rle(mask: Any, file: Path, field: str) -> Dict[str, Any]:
+    """Check an RLE of the file; compressed, with bytes as counts."""
+    counts = mask.get('counts') if isinstance(mask, dict) else None
+    size = mask.get('size') if isinstance(mask, dict) else None
+    if not counts or not isinstance(size, list) or len(size) != 2:
+        raise InputError.of(
+            file, field, mask, 'size and counts (COCO RLE) or null'
+        )
+    if isinstance(counts, list):
+        return rle_codec.frPyObjects(mask, *size)
+    return {'size': size, 'counts': counts.encode('ascii')}

@@ -1,0 +1,137 @@
+"""Ref-DAVIS17 (Khoreva et al., ACCV 2018), converted."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from mmdet.registry import DATASETS
+
+from ..errors import InputError
+from ..structures import Reference
+from .layout import missing_files
+from .ref_youtube_vos import RefYouTubeVOSDataset, read_json
+
+# An object's four expressions, in the order of their numbers: two people
+# after the first frame and after the whole video.
+ANNOTATORS = ('annot1', 'annot1_full_video', 'annot2', 'annot2_full_video')
+# In the masks: pixels that nobody could assign, left out of the scores.
+VOID = '255'
+
+
+@DATASETS.register_module()
+class RefDAVIS17Dataset(RefYouTubeVOSDataset):
+    """Ref-DAVIS17 as ``tools/dataset_converters/ref_davis17.py`` makes it.
+
+    Ref-YouTube-VOS's layout with masks for both splits. The number of an
+    expression is four times its object's place plus its annotator's:
+    ``Reference.kind`` says which of ``ANNOTATORS`` it is. Videos of a test
+    set also name all their objects, referred to or not, and void (255):
+    DAVIS's own evaluation needs them.
+
+    Args:
+        data_root: Folder of the converted data set.
+        split: 'train' or 'valid'.
+        kwargs: See :class:`BaseReferringDataset`; ``kinds`` chooses
+            annotators.
+    """
+
+    splits = ('train', 'valid')
+
+    def leave_out_test(self, described: Dict[str, Any]) -> Dict[str, Any]:
+        """There is no test split, hence nothing to leave out."""
+        return described
+
+    def load_objects(self) -> Optional[Dict[str, Any]]:
+        """Read ``meta.json``, which lists the objects of every split."""
+        file = self.split_folder / 'meta.json'
+        return read_json(file, 'videos') if self.with_masks else None
+
+    @property
+    def split_folder(self) -> Path:
+        return Path(self.data_root) / self.split
+
+    def make_video(
+        self,
+        name: str,
+        video: Dict[str, Any],
+        objects: Optional[Dict[str, Any]],
+    ) -> Dict[str, Any]:
+        made = super().make_video(name, video, objects)
+        if objects is not None and self.test_mode:
+            known = objects.get(name, {}).get('objects', {})
+            made['other_objects'] = (*known, VOID)
+        return made
+
+    def make_reference(
+        self,
+        video: str,
+        id: str,
+        expression: Dict[str, Any],
+        objects: Optional[Dict[str, Any]],
+    ) -> Optional[Reference]:
+        # At test time the answer to an expression competes with those to
+        # the others, whether or not its object is drawn.
+        known = None if self.test_mode else objects
+        reference = super().make_reference(video, id, expression, known)
+        if reference is None:
+            return None
+        if not id.isdecimal():
+            raise InputError.of(
+                self.expressions_file,
+                f'videos.{video}.expressions',
+                id,
+                'a number: four times the place of the object plus that of '
+                'the annotator',
+            )
+        annotator = ANNOTATORS[int(id) % len(ANNOTATORS)]
+        return replace(reference, kind=annotator)
+
+
+def check_layout(data_root: str) -> List[str]:
+    """List what a converted Ref-DAVIS17 lacks; only names are looked at.
+
+    Args:
+        data_root: Folder of the data set.
+
+    Returns:
+        One line each: the path and what belongs there.
+    """
+    root = Path(data_root)
+    missing: List[str] = []
+    for split in RefDAVIS17Dataset.splits:
+        if not (root / split / 'meta.json').exists():
+            missing.append(f'{root}/{split}/meta.json: objects of the split')
+        file = root / 'meta_expressions' / split / 'meta_expressions.json'
+        for name, frames in listed_frames(file, missing).items():
+            for kind, suffix, what in (
+                ('JPEGImages', 'jpg', 'frames of the video'),
+                ('Annotations', 'png', 'masks of the video'),
+            ):
+                missing += missing_files(
+                    root / split / kind / name,
+                    [f'{frame}.{suffix}' for frame in frames],
+                    what,
+                )
+    return missing
+
+
+def listed_frames(file: Path, missing: List[str]) -> Dict[str, List[str]]:
+    """Names of the frames of the videos of ``meta_expressions.json``.
+
+    Args:
+        file: The list.
+        missing: Gets a line if it is missing or broken.
+    """
+    try:
+        videos = read_json(file, 'videos')
+    except InputError as error:
+        missing.append(str(error))
+        return {}
+    frames = {}
+    for name, video in videos.items():
+        found = video.get('frames') if isinstance(video, dict) else None
+        if isinstance(found, list):
+            frames[name] = found
+        else:
+            missing.append(f'{file}: frames of {name}')
+    return frames

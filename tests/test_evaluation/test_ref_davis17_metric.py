@@ -1,0 +1,322 @@
+"""Ref-DAVIS17's two protocols, by hand."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from mmengine.evaluator import Evaluator
+
+from refvos.datasets.ref_davis17 import ANNOTATORS
+from refvos.errors import InputError
+from refvos.evaluation import (
+    RefDAVIS17Metric,
+    boundary_f,
+    region_similarity,
+)
+from refvos.structures import SoftMasks
+
+from .videos import SIZE, make_sample, predict, rle, square
+
+EMPTY = np.zeros(SIZE, dtype=bool)
+A, B = square(2, 2), square(12, 20)
+NUM_VIDEOS = 3
+
+
+def answer(masks, object_id='1', annotator='annot1'):
+    """A prediction by one probability map a frame, (H, W)."""
+    place = 4 * (int(object_id) - 1) + ANNOTATORS.index(annotator)
+    prediction = predict(
+        [np.asarray(mask) > 0.5 for mask in masks],
+        str(place),
+        kind=annotator,
+        object_ids=(object_id,),
+    )
+    prediction.soft_masks = SoftMasks(SIZE)
+    stack = torch.tensor(np.stack(masks).astype(np.float32))
+    prediction.soft_masks.extend(stack.logit())
+    return prediction
+
+
+def tubes(**objects):
+    """Object id (``_1``) -> one mask a frame."""
+    return {
+        name[1:]: [rle(m) if m.any() else None for m in masks]
+        for name, masks in objects.items()
+    }
+
+
+def evaluate(*samples, **kwargs):
+    evaluator = Evaluator([RefDAVIS17Metric(**kwargs)])
+    for sample in samples:
+        evaluator.process([sample])
+    return evaluator.evaluate(len(samples))
+
+
+def jf(metrics, protocol):
+    return [metrics[f'{protocol}/{name}'] for name in ('J&F', 'J', 'F')]
+
+
+BOTH = tubes(_1=[A] * 2, _2=[B] * 2)
+
+
+def test_exchanged_objects_cost_nothing_as_published_and_all_as_asked():
+    swapped = [answer([B] * 2, '1'), answer([A] * 2, '2')]
+    metrics = evaluate(make_sample(swapped, BOTH))
+    assert jf(metrics, 'published') == [100, 100, 100]
+    assert jf(metrics, 'referring') == [0, 0, 0]
+    assert len(metrics) == 14
+
+
+def test_the_mean_over_annotators():
+    found = []
+    for annotator in ANNOTATORS:
+        wrong = annotator == 'annot2'
+        found.append(answer([B if wrong else A] * 2, '1', annotator))
+        found.append(answer([A if wrong else B] * 2, '2', annotator))
+    metrics = evaluate(make_sample(found, BOTH))
+    assert jf(metrics, 'referring') == [75, 75, 75]
+    assert jf(metrics, 'published') == [100, 100, 100]
+
+
+def test_annotators_weigh_the_same_however_much_they_said():
+    """annot1: one object of two right; annot2 said one thing, rightly."""
+    found = [
+        *(answer([A] * 2, '1'), answer([EMPTY] * 2, '2')),
+        answer([A] * 2, '1', 'annot2'),
+    ]
+    metrics = evaluate(make_sample(found, BOTH), protocols=['referring'])
+    assert jf(metrics, 'referring') == [75, 75, 75]
+    assert len(metrics) == 7
+
+
+def test_the_surer_answer_takes_the_pixel():
+    # Both claim B; the second is surer there: 0.9991 and 0.9995 are far
+    # above 0.5 and a level of 8 bits apart at most.
+    greedy = 0.9991 * (A | B)
+    metrics = evaluate(
+        make_sample(
+            [answer([greedy] * 2, '1'), answer([0.9995 * B] * 2, '2')], BOTH
+        )
+    )
+    assert jf(metrics, 'referring') == [100, 100, 100]
+    # Now the first is: it gets both squares, the second nothing.
+    metrics = evaluate(
+        make_sample(
+            [answer([greedy] * 2, '1'), answer([0.99 * B] * 2, '2')], BOTH
+        )
+    )
+    # J 36/72 and 0. F: half of the boundary is right, all of the true one
+    # is found, 2 * 0.5 / 1.5; and 0.
+    expected = pytest.approx([(25 + 100 / 3) / 2, 25, 100 / 3])
+    assert jf(metrics, 'referring') == expected
+    assert jf(metrics, 'published') == expected
+
+
+@pytest.mark.parametrize(('probability', 'score'), [(0.11, 100), (0.09, 0)])
+def test_the_background_is_a_tenth(probability, score):
+    metrics = evaluate(
+        make_sample([answer([probability * A] * 2)], tubes(_1=[A] * 2))
+    )
+    assert jf(metrics, 'referring') == [score] * 3
+    assert jf(metrics, 'published') == [score] * 3
+
+
+def test_void_is_neither_object_nor_background():
+    truth = tubes(_1=[A] * 2, _255=[B] * 2)
+    metrics = evaluate(make_sample([answer([A | B] * 2)], truth))
+    for protocol in ('published', 'referring'):
+        assert jf(metrics, protocol) == [100, 100, 100]
+    # Without void the same answer is half wrong.
+    metrics = evaluate(make_sample([answer([A | B] * 2)], tubes(_1=[A] * 2)))
+    assert metrics['referring/J'] == metrics['published/J'] == 50
+
+
+def test_objects_nobody_asked_for_count_as_published():
+    """Those of the first frame, as DAVIS counts; 4 comes later."""
+    c = square(2, 20)
+    truth = tubes(_1=[A, A], _3=[c, c], _4=[EMPTY, B])
+    metrics = evaluate(make_sample([answer([A] * 2)], truth))
+    # 1 is right; 2 is nowhere and so is the answer; 3 is missed.
+    assert jf(metrics, 'published') == pytest.approx([200 / 3] * 3)
+    assert jf(metrics, 'referring') == [100, 100, 100]
+
+
+def test_an_object_never_drawn_is_rightly_left_out():
+    found = [answer([A] * 2, '1'), answer([B, EMPTY], '2')]
+    metrics = evaluate(make_sample(found, tubes(_1=[A] * 2)))
+    assert jf(metrics, 'referring') == [75, 75, 75]
+    # Not an object there; the first answer is paired with the only one.
+    assert jf(metrics, 'published') == [100, 100, 100]
+
+
+@pytest.mark.parametrize(('order', 'score'), [('1 2', 0), ('2 1', 50)])
+def test_empty_answers_are_proposals_before_the_last_with_a_pixel(
+    order, score
+):
+    """DAVIS numbers proposals: 0 1 has one, 0 2 has two, one of them empty.
+
+    The object is seen in the first frame only; an empty proposal is right
+    in the second.
+    """
+    wrong, empty = order.split()
+    found = [answer([B] * 2, wrong), answer([EMPTY] * 2, empty)]
+    metrics = evaluate(make_sample(found, tubes(_1=[A, EMPTY])))
+    assert jf(metrics, 'published') == [score] * 3
+
+
+def test_missing_proposals_are_empty():
+    truth = tubes(_1=[A, A], _2=[B, EMPTY])
+    metrics = evaluate(make_sample([answer([A] * 2)], truth))
+    assert jf(metrics, 'published') == [75, 75, 75]
+
+
+def test_recall_and_decay():
+    # J of the frames is 1, 1, 0, 0; quarters share their border frames:
+    # frames 0 to 1 and 2 to 3.
+    sample = make_sample(
+        [answer([A, A, EMPTY, EMPTY])], tubes(_1=[A] * 4), num_frames=4
+    )
+    metrics = evaluate(sample)
+    for protocol in ('published', 'referring'):
+        for name in 'JF':
+            numbers = [
+                metrics[f'{protocol}/{name}{part}']
+                for part in ('', '_recall', '_decay')
+            ]
+            assert numbers == [50, 50, 100]
+
+
+def test_table(tmp_path):
+    swapped = [answer([B] * 2, '1'), answer([A] * 2, '2')]
+    file = tmp_path / 'table.json'
+    evaluate(
+        make_sample(swapped, BOTH), per_expression_table=str(file), prefix='x'
+    )
+    rows = json.loads(file.read_text())
+    kept = ('protocol', 'reference', 'objects', 'J&F', 'annotator', 'video')
+    assert [tuple(row[key] for key in kept) for row in rows] == [
+        ('published', '4', ['1'], 100, 'annot1', 'cat'),
+        ('published', '0', ['2'], 100, 'annot1', 'cat'),
+        ('referring', '0', ['1'], 0, 'annot1', 'cat'),
+        ('referring', '4', ['2'], 0, 'annot1', 'cat'),
+    ]
+
+
+def random_video(index, num_frames=3, count=3):
+    """Overlapping soft squares, void, an object that comes and goes."""
+    rng = np.random.default_rng(index)
+
+    def place():
+        return square(*rng.integers(0, (12, 22)))
+
+    ids = []
+    for _ in range(num_frames):
+        frame = np.zeros(SIZE, np.uint8)
+        for value in (1, 2, 3, 255):
+            frame[place()] = value
+        ids.append(frame)
+    found = [
+        answer(
+            [rng.uniform(0.0, 1.0) * place() for _ in range(num_frames)],
+            str(object_id + 1),
+            annotator,
+        )
+        for object_id in range(count)
+        for annotator in ANNOTATORS
+    ]
+    truth = {
+        str(value): [
+            rle(frame == value) if (frame == value).any() else None
+            for frame in ids
+        ]
+        for value in (1, 2, 3, 255)
+    }
+    return make_sample(found, truth, f'video{index}', num_frames), ids
+
+
+def plain_scores(sample, ids, annotator):
+    """J&F of all pairs (P, G): composed in float, nothing shared."""
+    found = [p for p in sample.predictions if p.reference.kind == annotator]
+    soft = np.stack(
+        [[p.soft_masks.levels(t) for t in range(len(ids))] for p in found]
+    )
+    labels = np.where(soft.max(0) > 0, soft.argmax(0) + 1, 0)
+    valid = np.stack(ids) != 255
+    scores = np.zeros((3, 3))
+    for p, g in itertools.product(range(3), range(3)):
+        one = (labels == p + 1) & valid
+        two = (np.stack(ids) == g + 1) & valid
+        j, f = region_similarity(one, two), boundary_f(one, two)
+        scores[p, g] = (j.mean() + f.mean()) / 2
+    return scores
+
+
+def test_against_all_permutations():
+    videos = [random_video(i) for i in range(NUM_VIDEOS)]
+    metrics = evaluate(*(sample for sample, _ in videos))
+    published, referring = [], []
+    for annotator in ANNOTATORS:
+        best, asked = [], []
+        for sample, ids in videos:
+            scores = plain_scores(sample, ids, annotator)
+            best.append(
+                max(
+                    np.mean([scores[p, g] for g, p in enumerate(order)])
+                    for order in itertools.permutations(range(3))
+                )
+            )
+            asked.append(scores.trace() / 3)
+        published.append(np.mean(best))
+        referring.append(np.mean(asked))
+    assert metrics['published/J&F'] == pytest.approx(100 * np.mean(published))
+    assert metrics['referring/J&F'] == pytest.approx(100 * np.mean(referring))
+    assert metrics['published/J&F'] > metrics['referring/J&F'] > 0
+
+
+def bad_samples():
+    hard = predict([A] * 2, kind='annot1')
+    yield make_sample([hard], BOTH), r'soft_masks is None; .*keep_soft_masks'
+    yield make_sample([answer([A] * 2)], None), r'gt_tubes is None; expected'
+    odd = predict([A] * 2, kind='place')
+    yield make_sample([odd], BOTH), r"references.0.kind is 'place'; expected"
+    short = answer([A] * 2)
+    short.soft_masks.frames.pop()
+    yield make_sample([short], BOTH), r'frames and size is \(1, \(20, 30\)\)'
+
+
+@pytest.mark.parametrize('sample, message', bad_samples())
+def test_bad_samples_are_named(sample, message):
+    with pytest.raises(InputError, match=message):
+        evaluate(sample)
+
+
+def test_bad_arguments_are_named():
+    with pytest.raises(InputError, match=r"protocols is 'both'; expected"):
+        RefDAVIS17Metric(protocols=['both'])
+    with pytest.raises(InputError, match=r'RefDAVIS17Metric: per_expression'):
+        RefDAVIS17Metric(per_expression_table='t.xlsx')
+
+
+def run_one_rank(rank, folder):
+    dist.init_process_group(
+        'gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2
+    )
+    metric = RefDAVIS17Metric(collect_dir=f'{folder}/collect')
+    evaluator = Evaluator([metric])
+    for i in range(rank, NUM_VIDEOS + 1, 2):
+        evaluator.process([random_video(i % NUM_VIDEOS)[0]])
+    metrics = evaluator.evaluate(NUM_VIDEOS)
+    with open(f'{folder}/rank{rank}.json', 'w') as file:
+        json.dump(metrics, file)
+    dist.destroy_process_group()
+
+
+def test_two_processes_give_the_numbers_of_one(tmp_path):
+    one = evaluate(*(random_video(i)[0] for i in range(NUM_VIDEOS)))
+    mp.spawn(run_one_rank, (str(tmp_path),), nprocs=2)
+    for rank in range(2):
+        assert json.loads((tmp_path / f'rank{rank}.json').read_text()) == one
