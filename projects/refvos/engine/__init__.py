@@ -10,17 +10,21 @@ from .safe_checkpoint import (
     register_safe_loaders,
     set_trust,
 )
+from .weights import checkpoint_weights, half_precision, serialize_weights
 
 __all__ = [
     'AtomicCheckpointHook',
     'AtomicLocalBackend',
     'check_config',
     'check_overrides',
+    'checkpoint_weights',
     'find_latest_checkpoint',
+    'half_precision',
     'is_whole',
     'load_checkpoint_file',
     'register_safe_loaders',
     'remove_leftovers',
+    'serialize_weights',
     'set_trust',
     'write_atomically',
 ]
