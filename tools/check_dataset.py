@@ -16,7 +16,7 @@ from typing import Any, Dict, List, Optional
 from mmdet.registry import DATASETS
 from mmengine.registry import init_default_scope
 
-from refvos.datasets.layout import datasets_of, find_benchmarks
+from refvos.datasets.benchmarks import datasets_of, find_benchmarks
 from refvos.engine.cli import load_config, run_tool
 from refvos.errors import InputError
 
@@ -41,6 +41,14 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def find_config(benchmark: str) -> Optional[Path]:
+    """The base config of a benchmark: ``refcoco`` is ``ref_coco_*.py``."""
+    name = benchmark.replace('-', '')
+    stems = {path: path.stem.replace('_', '') for path in CONFIGS.glob('*.py')}
+    found = [path for path, stem in stems.items() if stem.startswith(name)]
+    return min(found, key=lambda path: (len(path.stem), path), default=None)
+
+
 def count_items(benchmark: str, data_root: str) -> List[Dict[str, Any]]:
     """Load the lists of the benchmark's config and count.
 
@@ -51,8 +59,8 @@ def count_items(benchmark: str, data_root: str) -> List[Dict[str, Any]]:
     Raises:
         InputError: An annotation file can't be used.
     """
-    file = CONFIGS / f'{benchmark.replace("-", "_")}.py'
-    if not file.exists():
+    file = find_config(benchmark)
+    if file is None:
         return []
     init_default_scope('mmdet')
     counts = []
@@ -78,13 +86,14 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     """Check a folder; ends the process with 1 where something is missing."""
     args = parse_args(argv)
     root = Path(args.data_root).expanduser()
-    missing = find_benchmarks()[args.benchmark].check_layout(str(root))
     counts: List[Dict[str, Any]] = []
-    if not missing:
-        try:
+    try:
+        missing = find_benchmarks()[args.benchmark].check_layout(str(root))
+        if not missing:
             counts = count_items(args.benchmark, str(root))
-        except InputError as error:
-            missing = [str(error)]
+    # Of an annotation file: there, but of no use.
+    except InputError as error:
+        missing = [str(error)]
     for line in missing[: args.lines]:
         print(line)
     if len(missing) > args.lines:

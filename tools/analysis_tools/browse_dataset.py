@@ -2,7 +2,7 @@
 
     python tools/analysis_tools/browse_dataset.py CONFIG --out sheet.jpg
 
-A row is a clip: the referred object in colour with its box, and below it the
+A row is a clip: the referred object outlined, with its box, and below it the
 words as the model gets them (left and right exchanged where the frames were
 flipped), the video, the frames and their size. With --padded the clips also
 go through the preprocessor, batch by batch, so that the padding shows.
@@ -264,23 +264,34 @@ def draw_clip(clip: Clip, height: int, max_frames: int) -> np.ndarray:
     """Draw a row: frames of one height, and the caption."""
     pictures = []
     for index in evenly_spaced(len(clip.frames), max_frames):
+        frame = resize(clip.frames[index], height)
         mask = clip.masks.get(index)
-        picture = draw_overlay(
-            np.ascontiguousarray(clip.frames[index]),
-            [] if mask is None else [mask],
-            alpha=0.3,
-        )
+        masks = [] if mask is None else [resize(mask, height)]
+        # Coloured and white: seen on every colour, and hides none.
+        picture = draw_overlay(frame, masks, truths=masks, alpha=0)
         if index in clip.boxes:
-            x1, y1, x2, y2 = clip.boxes[index].round().astype(int).tolist()
+            scale = height / clip.frames.shape[1]
+            box = (clip.boxes[index] * scale).round().astype(int)
+            x1, y1, x2, y2 = box.tolist()
             cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), WHITE, 1)
-        scale = height / picture.shape[0]
-        size = (max(1, round(picture.shape[1] * scale)), height)
-        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        pictures.append(cv2.resize(picture, size, interpolation=way))
+        pictures.append(picture)
     row = widen(make_strip(pictures), SMALLEST_WIDTH)
     return np.concatenate(
         [row, label_band(row.shape[1], [clip.caption], [COLOR])]
     )
+
+
+def resize(image: np.ndarray, height: int) -> np.ndarray:
+    """Bring a frame, or a mask, to a height."""
+    scale = height / image.shape[0]
+    size = (max(1, round(image.shape[1] * scale)), height)
+    if image.dtype == bool:
+        small = cv2.resize(
+            image.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST
+        )
+        return small.astype(bool)
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return cv2.resize(image, size, interpolation=way)
 
 
 def widen(picture: np.ndarray, width: int) -> np.ndarray:
