@@ -16,7 +16,7 @@ from typing import Any, Dict, List, Optional
 from mmdet.registry import DATASETS
 from mmengine.registry import init_default_scope
 
-from refvos.datasets.benchmarks import datasets_of, find_benchmarks
+from refvos.datasets.layout import datasets_of, find_benchmarks
 from refvos.engine.cli import load_config, run_tool
 from refvos.errors import InputError
 
@@ -66,7 +66,7 @@ def count_items(benchmark: str, data_root: str) -> List[Dict[str, Any]]:
     counts = []
     for described in datasets_of(load_config(str(file)), data_root):
         dataset = DATASETS.build(described)
-        videos = [dataset.get_data_info(i) for i in range(len(dataset))]
+        items = [dataset.get_data_info(i) for i in range(len(dataset))]
         told = {
             key: value
             for key, value in described.items()
@@ -75,8 +75,9 @@ def count_items(benchmark: str, data_root: str) -> List[Dict[str, Any]]:
         counts.append(
             {
                 'name': ' '.join(told.values()) or described['type'],
-                'videos': len(videos),
-                'expressions': sum(len(v['references']) for v in videos),
+                # Some data sets make an item of each annotated frame.
+                'videos': len({item['video_id'] for item in items}),
+                'expressions': sum(len(i['references']) for i in items),
             }
         )
     return counts

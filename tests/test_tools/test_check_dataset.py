@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from refvos.datasets.benchmarks import find_benchmarks, move_data_root
+from refvos.datasets.layout import find_benchmarks, move_data_root
 from refvos.errors import InputError
 from tests.builders import load_script
 from tests.test_datasets.folders import square, write_frames, write_lists
@@ -65,7 +65,7 @@ def test_everything_missing(tool, tmp_path, capsys):
     status, lines = check(tool, tmp_path / 'no', capsys)
     assert status == 1
     assert lines == [
-        f'{tmp_path}/no: missing; expected the folder of Ref-YouTube-VOS',
+        f'{tmp_path}/no: folder of Ref-YouTube-VOS',
         f'{tmp_path}/no is not complete: 1 missing',
     ]
 
@@ -79,11 +79,11 @@ def test_missing_parts(tool, root, capsys):
     status, lines = check(tool, root, capsys)
     assert status == 1
     assert lines == [
-        f'{root}/train/meta.json: missing; expected a file of the published '
-        'data set',
-        f'{root}/train/JPEGImages/cat: 2 of 3 frames missing, 00005.jpg first',
-        f'{root}/train/Annotations/dog: missing; expected 3 masks',
-        f'{root}/valid/JPEGImages/owl: missing; expected 2 frames',
+        f'{root}/train/meta.json: file of the published data set',
+        f'{root}/train/JPEGImages/cat/00005.jpg: one of 2 missing of 3 '
+        'frames of the video',
+        f'{root}/train/Annotations/dog: folder with 3 masks of the video',
+        f'{root}/valid/JPEGImages/owl: folder with 2 frames of the video',
         f'{root} is not complete: 4 missing',
     ]
     status, lines = check(tool, root, capsys, '--lines', '1')
@@ -95,7 +95,7 @@ def test_test_videos_are_checked_where_their_folder_is(tool, root, capsys):
     status, lines = check(tool, root, capsys)
     assert status == 1
     assert lines[0] == (
-        f'{root}/test/JPEGImages/fox: missing; expected 1 frames'
+        f'{root}/test/JPEGImages/fox: folder with 1 frames of the video'
     )
     write_frames(root, 'test', 'fox', [np.zeros(SIZE, np.uint8)])
     assert check(tool, root, capsys)[0] == 0

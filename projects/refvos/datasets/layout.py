@@ -1,37 +1,114 @@
-"""What a prepared folder lacks, said one line each."""
+"""Is a prepared data set complete?
 
+A benchmark takes part by a function in the module of its data set,
+``check_layout(data_root)``, which lists what is missing: one line each,
+``<path>: <what belongs there>``. The module's name is the benchmark's:
+``ref_youtube_vos.py`` is ``ref-youtube-vos``.
+"""
+
+import importlib
+import os
+import pkgutil
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Iterable, List, Sequence, Tuple
+from types import ModuleType
+from typing import Any, Dict, List
+
+from mmengine.config import Config
+
+CHECK = 'check_layout'
 
 
-def missing_paths(wanted: Iterable[Tuple[Path, str]]) -> List[str]:
-    """A line for each path that is not there.
+def find_benchmarks() -> Dict[str, ModuleType]:
+    """Modules of this package that can check a folder, by benchmark."""
+    package = importlib.import_module(__package__)
+    names = [module.name for module in pkgutil.iter_modules(package.__path__)]
+    modules = {
+        name: importlib.import_module(f'.{name}', __package__)
+        for name in names
+        if f'{__package__}.{name}' != __name__
+    }
+    return {
+        name.replace('_', '-'): module
+        for name, module in modules.items()
+        # Not one imported from another benchmark.
+        if getattr(getattr(module, CHECK, None), '__module__', None)
+        == module.__name__
+    }
+
+
+def missing_files(
+    folder: Path, names: Iterable[str], content: str
+) -> List[str]:
+    """Say which files a folder lacks, in one line.
 
     Args:
-        wanted: Paths and what belongs there.
+        folder: One directory listing is enough: data sets have many files.
+        names: What should lie in it.
+        content: What the files are, such as 'frames of the video'.
+
+    Returns:
+        No line or one, naming the first file that is missing.
     """
-    return [
-        f'{path}: missing; expected {what}'
-        for path, what in wanted
-        if not path.exists()
-    ]
-
-
-def missing_files(folder: Path, names: Sequence[str], what: str) -> List[str]:
-    """At most one line for a video's folder: how many files it lacks.
-
-    Args:
-        folder: Of one video.
-        names: Of the files in it.
-        what: What they are, e.g. 'frames'.
-    """
+    wanted = list(names)
     if not folder.is_dir():
-        return missing_paths([(folder, f'{len(names)} {what}')])
-    there = {path.name for path in folder.iterdir()}
-    lacking = [name for name in names if name not in there]
-    if not lacking:
+        return [f'{folder}: folder with {len(wanted)} {content}']
+    there = set(os.listdir(folder))
+    lost = [name for name in wanted if name not in there]
+    if not lost:
         return []
     return [
-        f'{folder}: {len(lacking)} of {len(names)} {what} missing, '
-        f'{lacking[0]} first'
+        f'{folder / lost[0]}: one of {len(lost)} missing of '
+        f'{len(wanted)} {content}'
     ]
+
+
+def move_data_root(node: Any, old: str, new: str) -> Any:
+    """Put another folder in place of ``data_root`` in a part of a config.
+
+    Folders below the old one move along.
+    """
+    if isinstance(node, dict):
+        return {k: move_data_root(v, old, new) for k, v in node.items()}
+    if isinstance(node, (list, tuple)):
+        return type(node)(move_data_root(item, old, new) for item in node)
+    if isinstance(node, str) and (node + '/').startswith(old + '/'):
+        return new + node[len(old) :]
+    return node
+
+
+def datasets_of(config: Config, data_root: str) -> List[Dict[str, Any]]:
+    """The data sets of a config's loaders, to be listed without pixels.
+
+    Args:
+        config: With ``data_root`` and loaders, as
+            ``configs/_base_/datasets/<benchmark>.py``.
+        data_root: The folder to read instead.
+    """
+    found: List[Dict[str, Any]] = []
+    for part in ('train', 'val', 'test'):
+        loader = config.get(f'{part}_dataloader')
+        if loader is not None:
+            plain = Config({'dataset': loader['dataset']}).to_dict()
+            plain = move_data_root(plain, config.data_root, data_root)
+            collect_datasets(plain['dataset'], found)
+    unique: List[Dict[str, Any]] = []
+    for dataset in found:
+        dataset.update(pipeline=[], test_mode=True)
+        dataset.pop('indices', None)
+        if dataset not in unique:
+            unique.append(dataset)
+    return unique
+
+
+def collect_datasets(node: Any, found: List[Dict[str, Any]]) -> None:
+    """Find data sets, those inside wrappers as well."""
+    if isinstance(node, dict):
+        if 'data_root' in node and 'type' in node:
+            found.append(node)
+            return
+        for value in node.values():
+            collect_datasets(value, found)
+    elif isinstance(node, (list, tuple)):
+        for item in node:
+            collect_datasets(item, found)

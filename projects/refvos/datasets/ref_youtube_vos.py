@@ -10,7 +10,7 @@ from mmengine.logging import MMLogger
 from ..errors import InputError
 from ..structures import Reference
 from .base import BaseReferringDataset
-from .layout import missing_files, missing_paths
+from .layout import missing_files
 
 SPLITS = ('train', 'valid', 'test')
 
@@ -252,7 +252,7 @@ def check_layout(data_root: str) -> List[str]:
     """
     root = Path(data_root)
     if not root.is_dir():
-        return missing_paths([(root, 'the folder of Ref-YouTube-VOS')])
+        return [f'{root}: folder of Ref-YouTube-VOS']
     lists: Dict[str, Dict[str, Any]] = {}
     missing = []
     for split in ('train', 'valid', 'test'):
@@ -281,7 +281,7 @@ def _read_list(
 ) -> List[str]:
     """Read ``videos`` of a file into ``lists``; says why it can't be read."""
     if not file.exists():
-        return missing_paths([(file, 'a file of the published data set')])
+        return [f'{file}: file of the published data set']
     try:
         lists[name] = read_json(file, 'videos')
     except InputError as error:
@@ -297,12 +297,12 @@ def _missing_of_video(folder: Path, name: str, video: Any) -> List[str]:
     missing = missing_files(
         folder / 'JPEGImages' / name,
         [f'{frame}.jpg' for frame in frames],
-        'frames',
+        'frames of the video',
     )
     if folder.name == 'train':
         missing += missing_files(
             folder / 'Annotations' / name,
             [f'{frame}.png' for frame in frames],
-            'masks',
+            'masks of the video',
         )
     return missing
