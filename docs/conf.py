@@ -20,7 +20,7 @@ author = 'the refvos authors'
 release = version = __version__
 
 extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon']
-exclude_patterns = ['_build', 'README.md']
+exclude_patterns = ['_build']
 html_theme = 'furo'
 html_title = f'refvos {release}'
 

@@ -112,7 +112,15 @@ def test_parts_sum_to_the_model(mini):
     assert sum(r['flops'] for r in top) == pytest.approx(
         result['flops'], rel=0.01
     )
-    assert sum(r['flops'] for r in top) <= result['flops']
+    # The box branches run within the decoder and count twice.
+    twice = flops_of(result, 'box_branches')
+    assert sum(r['flops'] for r in top) - twice <= result['flops']
+    (layer,) = [r for r in rows if r['module'] == 'box_branches.0']
+    # 2 frames of one query: 64 -> 64 -> 64 -> 4, one of four layers.
+    assert layer['flops'] == 2 * 2 * (64 * 64 + 64 * 64 + 64 * 4)
+    assert twice == 4 * layer['flops']
+    text = flops_of(result, 'text_encoder')
+    assert text == result['phases']['encode_reference'] > 0
 
 
 def test_twice_the_frames(mini):

@@ -222,10 +222,11 @@ def referred_masks(
     length = len(sample.frame_ids)
     masks = []
     for time in range(length):
-        drawn = [tube[time] for tube in meant if tube[time] is not None]
         union = np.zeros(tuple(sample.ori_shape[:2]), bool)
-        for rle in drawn:
-            union |= decode(rle)
+        for tube in meant:
+            rle = tube[time]
+            if rle is not None:
+                union |= decode(rle)
         masks.append(
             cv2.resize(
                 union.astype(np.uint8),

@@ -13,7 +13,9 @@ and the sampling of deformable attention:
     sampling     2 * (4 + 1) * B * Lq * C * levels * points
                  4 multiply-adds interpolate a value, 1 weighs it
 
-Not counted: element-wise operations, norms, soft-max, resizing.
+Not counted: element-wise operations, norms, soft-max, resizing. A module that
+another one runs (in ReferFormer the decoder runs the box branches) counts in
+both, so that the shares can add up to a little more than 100 %.
 """
 
 import argparse
@@ -201,15 +203,31 @@ def count_parameters(module: nn.Module) -> Dict[str, int]:
     }
 
 
+def flops_of(module: nn.Module, name: str, counts: Counts) -> int:
+    """Operations of a module, or of its parts where they run without it.
+
+    Lists have no forward, and the text encoder's isn't called.
+    """
+    parts = sum(
+        flops_of(part, f'{name}.{key}'.lstrip('.'), counts)
+        for key, part in module.named_children()
+    )
+    return max(counts.get(name, 0), parts)
+
+
 def summarize(
     model: nn.Module, phases: Dict[str, Counts], depth: int
 ) -> List[Dict[str, Any]]:
-    """One row a module down to ``depth``; the first is the whole model."""
+    """One row a module down to ``depth``; the first is the whole model.
+
+    A module that another one runs (the decoder the box branches) counts in
+    both.
+    """
     rows = []
     for name, module in model.named_modules():
         if name and name.count('.') >= depth:
             continue
-        flops = sum(counts.get(name, 0) for counts in phases.values())
+        flops = sum(flops_of(module, name, c) for c in phases.values())
         numbers = count_parameters(module)
         if flops or numbers['parameters']:
             rows.append({'module': name, 'flops': flops, **numbers})
