@@ -6,12 +6,13 @@ STAMP := $(VENV)/.setup-stamp
 DATA ?= data/refvos-mini
 WORK ?= work_dirs
 
-.PHONY: help setup demo test lint bench mini-data mini-referformer ablations
+.PHONY: help setup demo test lint docs bench mini-data mini-referformer ablations
 
 help:
 	@echo 'make demo              the main job on an embedded default, under 5 minutes (FAST=1: 90 s)'
 	@echo 'make test              lint, type check and tests'
 	@echo 'make lint              ruff and mypy alone'
+	@echo 'make docs              the pages of docs/, as docs/_build/html; warnings are errors'
 	@echo 'make mini-referformer  train the small ReferFormer that the demo uses (an hour)'
 	@echo 'make ablations         small models with one part changed each, and their table (2 hours)'
 	@echo 'make bench             timings, as ratios in one run'
@@ -34,6 +35,9 @@ lint: $(STAMP)
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
+
+docs: $(STAMP)
+	@$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 bench: $(STAMP)
 	@for frames in 5 20; do $(PY) -W ignore tools/analysis_tools/benchmark.py \

@@ -78,9 +78,9 @@ if ! mmcv_works; then
     install_mmcv_wheel || { build_mmcv_wheel; install_mmcv_wheel; } ||
         die "mmcv.ops does not import: $("$python" -c 'import mmcv.ops' 2>&1 | tail -n 1)"
 fi
-say "OpenMMLab packages, test tools, refvos itself"
+say "OpenMMLab packages, test tools, Sphinx, refvos itself"
 pip install --quiet --progress-bar off -r requirements/mminstall.txt \
-    -r requirements/runtime.txt -r requirements/tests.txt
+    -r requirements/runtime.txt -r requirements/tests.txt -r requirements/docs.txt
 pip install --quiet --progress-bar off --no-build-isolation --no-deps -e .
 # yapf, by which mmengine prints configs, writes a cache at its first import;
 # two processes of a first distributed run would trip over each other.

@@ -22,11 +22,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Dict, Optional
 
-from safetensors.torch import save
-
 from refvos.engine import (
+    checkpoint_weights,
     find_latest_checkpoint,
+    half_precision,
     load_checkpoint_file,
+    serialize_weights,
     write_atomically,
 )
 from refvos.engine.cli import run_tool
@@ -102,14 +103,10 @@ def training_seconds(work_dir: Path) -> float:
 
 def keep_weights(checkpoint: str, file: Path) -> None:
     """Write a checkpoint's model in half precision."""
-    state = load_checkpoint_file(checkpoint)['state_dict']
-    halves = {
-        key: (value.half() if value.is_floating_point() else value)
-        .contiguous()
-        .cpu()
-        for key, value in state.items()
-    }
-    content = save(halves)
+    weights = checkpoint_weights(load_checkpoint_file(checkpoint), checkpoint)
+    content = serialize_weights(
+        half_precision(weights, checkpoint), {}, file.suffix
+    )
     if len(content) > LARGEST_FILE:
         raise InputError.of(
             file, 'size in bytes', len(content), f'at most {LARGEST_FILE}'

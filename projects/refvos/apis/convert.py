@@ -1,7 +1,6 @@
 """The command line that all checkpoint converters share."""
 
 import argparse
-import io
 import os.path as osp
 from collections.abc import Sequence
 from typing import Any, Dict, Optional, Union
@@ -16,9 +15,11 @@ from ..engine import (
     check_config,
     check_overrides,
     load_checkpoint_file,
+    serialize_weights,
     write_atomically,
 )
 from ..engine.cli import load_config, run_tool
+from ..engine.weights import SUFFIXES
 from ..errors import InputError
 from ..models.backbones import fit_position_biases
 from ..version import __version__
@@ -32,7 +33,6 @@ from .key_mapping import (
 
 Mapping = Union[KeyMapping, MappingChoice]
 
-TARGETS = ('.pth', '.pt', '.safetensors')
 # Where training scripts keep the weights in their checkpoints.
 ENTRIES = ('model', 'state_dict')
 
@@ -67,7 +67,7 @@ def parse_args(
     )
     parser.add_argument('src', metavar='SRC', help='published checkpoint')
     parser.add_argument(
-        'dst', metavar='DST', help=f'file to write: {", ".join(TARGETS)}'
+        'dst', metavar='DST', help=f'file to write: {", ".join(SUFFIXES)}'
     )
     parser.add_argument(
         '--config',
@@ -126,9 +126,9 @@ def convert(args: argparse.Namespace, choice: Mapping) -> None:
 
 def check_target(src: str, dst: str) -> None:
     """Refuse a target that can't be written, before the work starts."""
-    if not dst.endswith(TARGETS) or osp.isdir(dst):
+    if not dst.endswith(SUFFIXES) or osp.isdir(dst):
         raise InputError.of(
-            'DST', 'name', dst, f'a file ending in one of {TARGETS}'
+            'DST', 'name', dst, f'a file ending in one of {SUFFIXES}'
         )
     if osp.exists(dst) and osp.exists(src) and osp.samefile(src, dst):
         raise InputError.of('DST', 'name', dst, 'another file than SRC')
@@ -236,14 +236,5 @@ def write_checkpoint(
     path: str, state: Dict[str, Tensor], meta: Dict[str, str]
 ) -> None:
     """Write weights in the form that the file's name asks for."""
-    if path.endswith('.safetensors'):
-        from safetensors.torch import save
-
-        content = save(
-            {key: value.contiguous() for key, value in state.items()}, meta
-        )
-    else:
-        buffer = io.BytesIO()
-        torch.save({'state_dict': state, 'meta': meta}, buffer)
-        content = buffer.getvalue()
-    write_atomically(path, content)
+    suffix = osp.splitext(path)[1]
+    write_atomically(path, serialize_weights(state, meta, suffix))

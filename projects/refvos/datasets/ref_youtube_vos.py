@@ -10,6 +10,7 @@ from mmengine.logging import MMLogger
 from ..errors import InputError
 from ..structures import Reference
 from .base import BaseReferringDataset
+from .layout import missing_files
 
 SPLITS = ('train', 'valid', 'test')
 
@@ -248,3 +249,74 @@ def read_json(file: Path, key: str) -> Any:
     if not isinstance(found, dict):
         raise InputError.of(file, key, found, f'an entry {key!r} by name')
     return found
+
+
+def check_layout(data_root: str) -> List[str]:
+    """List what a folder lacks of Ref-YouTube-VOS.
+
+    The lists of all splits, the training videos with their masks, and the
+    frames of the validation videos; those of the test videos where there is
+    a folder ``test``. Only names are looked at.
+
+    Args:
+        data_root: Folder of the data set.
+
+    Returns:
+        One line each: the path and what belongs there.
+    """
+    root = Path(data_root)
+    if not root.is_dir():
+        return [f'{root}: folder of Ref-YouTube-VOS']
+    lists: Dict[str, Dict[str, Any]] = {}
+    missing = []
+    for split in ('train', 'valid', 'test'):
+        file = root / 'meta_expressions' / split / 'meta_expressions.json'
+        missing += _read_list(file, split, lists)
+    missing += _read_list(root / 'train/meta.json', 'objects', {})
+    # The published list of the validation names the test videos as well.
+    tested = lists.get('test', {})
+    used = {
+        'train': lists.get('train', {}),
+        'valid': {
+            name: video
+            for name, video in lists.get('valid', {}).items()
+            if name not in tested
+        },
+        'test': tested if (root / 'test').is_dir() else {},
+    }
+    for split, videos in used.items():
+        for name, video in videos.items():
+            missing += _missing_of_video(root / split, name, video)
+    return missing
+
+
+def _read_list(
+    file: Path, name: str, lists: Dict[str, Dict[str, Any]]
+) -> List[str]:
+    """Read ``videos`` of a file into ``lists``; says why it can't be read."""
+    if not file.exists():
+        return [f'{file}: file of the published data set']
+    try:
+        lists[name] = read_json(file, 'videos')
+    except InputError as error:
+        return [str(error)]
+    return []
+
+
+def _missing_of_video(folder: Path, name: str, video: Any) -> List[str]:
+    """Say what a listed video lacks; masks are public for training only."""
+    frames = video.get('frames') if isinstance(video, dict) else None
+    if not isinstance(frames, list):
+        return [f'{folder}/{name}: a list of its frames']
+    missing = missing_files(
+        folder / 'JPEGImages' / name,
+        [f'{frame}.jpg' for frame in frames],
+        'frames of the video',
+    )
+    if folder.name == 'train':
+        missing += missing_files(
+            folder / 'Annotations' / name,
+            [f'{frame}.png' for frame in frames],
+            'masks of the video',
+        )
+    return missing

@@ -11,6 +11,7 @@ from .safe_checkpoint import (
     register_safe_loaders,
     set_trust,
 )
+from .weights import checkpoint_weights, half_precision, serialize_weights
 
 __all__ = [
     'AtomicCheckpointHook',
@@ -18,11 +19,14 @@ __all__ = [
     'DropKeysHook',
     'check_config',
     'check_overrides',
+    'checkpoint_weights',
     'find_latest_checkpoint',
+    'half_precision',
     'is_whole',
     'load_checkpoint_file',
     'register_safe_loaders',
     'remove_leftovers',
+    'serialize_weights',
     'set_trust',
     'write_atomically',
 ]

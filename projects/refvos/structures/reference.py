@@ -5,6 +5,8 @@ from typing import Dict, List, Optional, Tuple
 
 import torch
 
+from .soft_masks import SoftMasks
+
 # A mask as pycocotools stores it: ``{'size': [h, w], 'counts': bytes}``.
 Rle = Dict[str, object]
 

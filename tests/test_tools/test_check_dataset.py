@@ -1,0 +1,170 @@
+"""A prepared folder is complete, or we say what it lacks."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from refvos.datasets.layout import find_benchmarks, move_data_root
+from refvos.errors import InputError
+from tests.builders import load_script
+from tests.test_datasets.folders import square, write_frames, write_lists
+
+SIZE = (16, 24)
+
+
+@pytest.fixture(scope='module')
+def tool():
+    # mmdet says once that it lacks an optional package.
+    import mmdet.datasets  # noqa: F401
+
+    return load_script('tools/check_dataset.py')
+
+
+@pytest.fixture
+def root(tmp_path):
+    """2 training videos of 3 expressions, one of validation, one of test."""
+    frames = [square(SIZE, 2, 2 + step) for step in range(3)]
+    videos = {}
+    for name, texts in (('cat', ['a cat', 'one cat']), ('dog', ['a dog'])):
+        names = write_frames(tmp_path, 'train', name, frames)
+        expressions = {str(i): (t, '1') for i, t in enumerate(texts)}
+        videos[name] = (names, expressions)
+    write_lists(tmp_path, 'train', videos, {'1': 'cat'})
+    names = write_frames(tmp_path, 'valid', 'owl', frames[:2])
+    shutil.rmtree(tmp_path / 'valid/Annotations')
+    asked = {'0': ('an owl', None), '1': ('the bird', None)}
+    tested = {'fox': (['00000'], {'0': ('a fox', None)})}
+    # As published: the list of the validation has the test videos, too.
+    write_lists(tmp_path, 'valid', {'owl': (names, asked), **tested})
+    write_lists(tmp_path, 'test', tested)
+    return tmp_path
+
+
+def check(tool, root, capsys, *options):
+    status = 0
+    try:
+        tool.main(['ref-youtube-vos', str(root), *options])
+    except SystemExit as end:
+        status = end.code
+    return status, capsys.readouterr().out.splitlines()
+
+
+def test_complete_folder(tool, root, capsys):
+    status, lines = check(tool, root, capsys)
+    assert status == 0
+    assert lines == [
+        f'{root} is complete',
+        'train: 2 videos, 3 expressions',
+        'valid: 1 videos, 2 expressions',
+    ]
+
+
+def test_everything_missing(tool, tmp_path, capsys):
+    status, lines = check(tool, tmp_path / 'no', capsys)
+    assert status == 1
+    assert lines == [
+        f'{tmp_path}/no: folder of Ref-YouTube-VOS',
+        f'{tmp_path}/no is not complete: 1 missing',
+    ]
+
+
+def test_missing_parts(tool, root, capsys):
+    (root / 'train/JPEGImages/cat/00005.jpg').unlink()
+    (root / 'train/JPEGImages/cat/00010.jpg').unlink()
+    shutil.rmtree(root / 'train/Annotations/dog')
+    shutil.rmtree(root / 'valid/JPEGImages')
+    (root / 'train/meta.json').unlink()
+    status, lines = check(tool, root, capsys)
+    assert status == 1
+    assert lines == [
+        f'{root}/train/meta.json: file of the published data set',
+        f'{root}/train/JPEGImages/cat/00005.jpg: one of 2 missing of 3 '
+        'frames of the video',
+        f'{root}/train/Annotations/dog: folder with 3 masks of the video',
+        f'{root}/valid/JPEGImages/owl: folder with 2 frames of the video',
+        f'{root} is not complete: 4 missing',
+    ]
+    status, lines = check(tool, root, capsys, '--lines', '1')
+    assert lines[1:] == ['and 3 more', f'{root} is not complete: 4 missing']
+
+
+def test_test_videos_are_checked_where_their_folder_is(tool, root, capsys):
+    (root / 'test/JPEGImages').mkdir(parents=True)
+    status, lines = check(tool, root, capsys)
+    assert status == 1
+    assert lines[0] == (
+        f'{root}/test/JPEGImages/fox: folder with 1 frames of the video'
+    )
+    write_frames(root, 'test', 'fox', [np.zeros(SIZE, np.uint8)])
+    assert check(tool, root, capsys)[0] == 0
+
+
+def test_broken_lists(tool, root, capsys):
+    file = root / 'meta_expressions/train/meta_expressions.json'
+    whole = file.read_text()
+    file.write_text(whole[:-5])
+    status, (line, _) = check(tool, root, capsys)
+    assert status == 1
+    assert line.startswith(f'{file}: file is ') and 'well-formed' in line
+    # What only the loader sees: an object id that is none.
+    content = json.loads(whole)
+    content['videos']['cat']['expressions']['0']['obj_id'] = 'x'
+    file.write_text(json.dumps(content))
+    status, (line, _) = check(tool, root, capsys)
+    assert status == 1
+    assert line.startswith(
+        f"{file}: videos.cat.expressions.0.obj_id is 'x'; expected"
+    )
+    del content['videos']['cat']['frames']
+    file.write_text(json.dumps(content))
+    status, lines = check(tool, root, capsys)
+    assert lines[0] == f'{root}/train/cat: a list of its frames'
+
+
+def test_unknown_benchmark(tool, root, capsys):
+    with pytest.raises(SystemExit) as end:
+        tool.main(['no-such', str(root)])
+    assert end.value.code == 2
+    assert 'ref-youtube-vos' in capsys.readouterr().err
+
+
+def test_every_benchmark_says_what_an_empty_folder_lacks(tmp_path):
+    """Each names paths below the folder that it was given."""
+    benchmarks = find_benchmarks()
+    assert 'ref-youtube-vos' in benchmarks
+    for name, module in benchmarks.items():
+        missing = module.check_layout(str(tmp_path))
+        assert missing, name
+        for line in missing:
+            path, colon, content = line.partition(': ')
+            assert path.startswith(str(tmp_path)), (name, line)
+            assert colon and content, (name, line)
+
+
+def test_folders_below_the_data_root_move_along():
+    node = {
+        'data_root': 'data/a',
+        'inner': [{'ann_file': 'data/a/x.json'}, 'data/ab', 3],
+    }
+    assert move_data_root(node, 'data/a', '/new') == {
+        'data_root': '/new',
+        'inner': [{'ann_file': '/new/x.json'}, 'data/ab', 3],
+    }
+
+
+def test_config_of_a_benchmark(tool, monkeypatch, tmp_path):
+    monkeypatch.setattr(tool, 'CONFIGS', tmp_path)
+    for name in ('ref_coco_pretrain', 'mevis', 'mevis_mini', 'refvos_mini'):
+        (tmp_path / f'{name}.py').touch()
+    for benchmark, file in (('refcoco', 'ref_coco_pretrain'), ('mevis',) * 2):
+        assert tool.find_config(benchmark) == tmp_path / f'{file}.py'
+    assert tool.find_config('ref-davis17') is None
+
+
+def test_unreadable_config_is_no_missing_data(tool, root, monkeypatch):
+    monkeypatch.setattr(tool, 'CONFIGS', root)
+    (root / 'ref_youtube_vos.py').write_text('1 / 0\n')
+    with pytest.raises(InputError, match='ZeroDivisionError'):
+        tool.count_items('ref-youtube-vos', str(root))
