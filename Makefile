@@ -2,15 +2,18 @@
 VENV ?= .venv
 PYTHON ?= python3
 PY := $(VENV)/bin/python
+MMINSTALL ?= requirements/mminstall.txt
 STAMP := $(VENV)/.setup-stamp
 DATA ?= data/refvos-mini
 WORK ?= work_dirs
 
-.PHONY: help setup demo test lint docs bench mini-data mini-referformer ablations
+.PHONY: help setup demo test test-official pytest lint docs bench \
+    mini-data mini-referformer ablations
 
 help:
 	@echo 'make demo              the main job on an embedded default, under 5 minutes (FAST=1: 90 s)'
 	@echo 'make test              lint, type check and tests'
+	@echo 'make test-official     the tests on mmcv 2.1.0, mmengine 0.10.7, mmdet 3.3.0'
 	@echo 'make lint              ruff and mypy alone'
 	@echo 'make docs              the pages of docs/, as docs/_build/html; warnings are errors'
 	@echo 'make mini-referformer  train the small ReferFormer that the demo uses (an hour)'
@@ -22,13 +25,21 @@ setup: $(STAMP)
 # Made anew whenever what it depends on changes; pip then only adds what is
 # missing, and mmcv's wheel comes from the cache.
 $(STAMP): setup.py tools/setup_env.sh $(wildcard requirements/*.txt)
-	@PYTHON=$(PYTHON) bash tools/setup_env.sh $(VENV)
+	@PYTHON=$(PYTHON) MMINSTALL=$(MMINSTALL) bash tools/setup_env.sh $(VENV)
 	@touch $@
 
 demo: $(STAMP)
 	@$(PY) demo/demo.py $(if $(FAST),--fast)
 
-test: lint
+test: lint pytest
+
+# The same tests on the last official OpenMMLab releases, in an environment
+# of their own.
+test-official:
+	@$(MAKE) --no-print-directory pytest VENV=.venv-official \
+	    MMINSTALL=requirements/mminstall-official.txt
+
+pytest: $(STAMP)
 	@$(PY) -m pytest
 
 lint: $(STAMP)

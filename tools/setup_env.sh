@@ -4,12 +4,15 @@
 #   tools/setup_env.sh [VENV]          (default: .venv)
 #
 # PYTHON       interpreter that makes the environment (default: python3)
+# MMINSTALL    which OpenMMLab packages: a file of requirements
+#              (default: requirements/mminstall.txt, the maintained forks)
 # REFVOS_CACHE folder that keeps the built mmcv wheel
 #              (default: ${XDG_CACHE_HOME:-$HOME/.cache}/refvos)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=${1:-.venv}
 base_python=${PYTHON:-python3}
+mminstall=${MMINSTALL:-requirements/mminstall.txt}
 started=$(date +%s)
 
 say() { printf '[setup %4ds] %s\n' $(($(date +%s) - started)) "$*"; }
@@ -36,7 +39,8 @@ pip install --quiet --progress-bar off -r requirements/runtime.txt
 
 # An mmcv wheel works only with the torch and Python it was built against;
 # pip's own cache does not know that, so ours carries both in its name.
-mmcv=$(grep -E '^onedl-mmcv==' requirements/mminstall.txt)
+mmcv=$(grep -E '^(onedl-)?mmcv==' "$mminstall")
+mmcv_package=${mmcv%%==*}
 tag=$("$python" -c 'import platform, sys, torch; print(
     f"torch{torch.__version__}-cp{sys.version_info[0]}{sys.version_info[1]}"
     f"-{platform.machine()}")')
@@ -45,11 +49,11 @@ mmcv_works() { "$python" -c 'import mmcv.ops' >/dev/null 2>&1; }
 
 install_mmcv_wheel() {
     local wheel
-    wheel=$(ls "$cache"/onedl_mmcv-"${mmcv##*==}"-*.whl 2>/dev/null | head -n 1)
+    wheel=$(ls "$cache/${mmcv_package//-/_}-${mmcv##*==}"-*.whl 2>/dev/null | head -n 1)
     [ -n "$wheel" ] || return 1
     say "mmcv from $wheel"
     pip install --quiet --progress-bar off --force-reinstall --no-deps "$wheel"
-    pip install --quiet --progress-bar off -r requirements/mminstall.txt -r requirements/runtime.txt
+    pip install --quiet --progress-bar off -r "$mminstall" -r requirements/runtime.txt
     mmcv_works || { say "that wheel does not import; building anew"; rm -f "$wheel"; return 1; }
 }
 
@@ -63,7 +67,7 @@ build_mmcv_wheel() {
     (while sleep 60; do say "still compiling mmcv"; done) &
     local ticker=$!
     if ! MMCV_WITH_OPS=1 MAX_JOBS=${MAX_JOBS:-$(nproc)} pip wheel \
-        --no-build-isolation --no-cache-dir --no-deps --no-binary onedl-mmcv \
+        --no-build-isolation --no-cache-dir --no-deps --no-binary "$mmcv_package" \
         --wheel-dir "$out" "$mmcv" >"$log" 2>&1; then
         kill "$ticker"
         tail -n 40 "$log" >&2
@@ -79,7 +83,7 @@ if ! mmcv_works; then
         die "mmcv.ops does not import: $("$python" -c 'import mmcv.ops' 2>&1 | tail -n 1)"
 fi
 say "OpenMMLab packages, test tools, Sphinx, refvos itself"
-pip install --quiet --progress-bar off -r requirements/mminstall.txt \
+pip install --quiet --progress-bar off -r "$mminstall" \
     -r requirements/runtime.txt -r requirements/tests.txt -r requirements/docs.txt
 pip install --quiet --progress-bar off --no-build-isolation --no-deps -e .
 # yapf, by which mmengine prints configs, writes a cache at its first import;
