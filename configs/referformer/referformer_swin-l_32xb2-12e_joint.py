@@ -1,0 +1,8 @@
+# ReferFormer, Swin-L, Ref-YouTube-VOS and RefCOCO/+/g together
+# (Table 1, with an asterisk).
+_base_ = [
+    '../_base_/models/referformer_swin_l.py',
+    '../_base_/datasets/joint.py',
+    '../_base_/schedules/joint_12e.py',
+    '../_base_/default_runtime.py',
+]

@@ -1,0 +1,10 @@
+# ReferFormer, Video-Swin-S, tested on JHMDB-Sentences with weights of
+# A2D-Sentences (Table 3).
+_base_ = [
+    '../_base_/models/referformer_video_swin_s.py',
+    '../_base_/datasets/jhmdb_sentences.py',
+    '../_base_/schedules/finetune_6e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(test_cfg=dict(keep_candidates=True))

@@ -1,0 +1,14 @@
+# ReferFormer, Video-Swin-T, tested on JHMDB-Sentences with weights of
+# A2D-Sentences from scratch, T = 6 (Table 3).
+_base_ = [
+    '../_base_/models/referformer_video_swin_t.py',
+    '../_base_/datasets/jhmdb_sentences.py',
+    '../_base_/schedules/a2d_scratch_12e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(test_cfg=dict(keep_candidates=True))
+
+test_pipeline = _base_.test_pipeline
+test_pipeline[0].num_frames = 6
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
