@@ -1,0 +1,217 @@
+"""No config rots: each builds, takes a training step and answers a video."""
+
+import os
+from pathlib import Path
+from typing import Any, Dict
+
+import pytest
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.runner import Runner
+
+from refvos.datasets.converters import convert_ref_davis17
+from refvos.datasets.mini import make_mini
+from refvos.engine import check_config
+from tests.builders import ROOT
+from tests.test_models.tiny_sam2 import save_tiny_sam2
+
+CONFIGS = sorted(
+    str(path.relative_to(ROOT))
+    for path in (ROOT / 'configs').rglob('*.py')
+    if '_base_' not in path.parts
+)
+DIMS = 32
+CHANNELS = [8, 16, 32, 64]
+LAYOUTS = ('ref-youtube-vos', 'a2d', 'jhmdb', 'ref-davis17', 'mevis')
+# Data set -> its folder below the one of RefVOS-Mini.
+FOLDERS = {
+    'RefYouTubeVOSDataset': '.',
+    'ObjectCropsDataset': '.',
+    'A2DSentencesDataset': '.',
+    'JHMDBSentencesDataset': '.',
+    'MeViSDataset': 'mevis',
+    'RefCOCODataset': 'coco',
+    'RefDAVIS17Dataset': 'davis',
+}
+SHAPES = ('circle', 'square', 'triangle', 'star', 'cross', 'ring', 'diamond')
+CATEGORIES = [
+    f'{f} {s}' for f in ('plain', 'striped', 'dotted') for s in SHAPES
+]
+SMALL_BACKBONE: Dict[str, Dict[str, Any]] = {
+    'ResNet': {'depth': 18, 'base_channels': CHANNELS[0]},
+    'FrameSwinTransformer': {
+        'embed_dims': CHANNELS[0],
+        'depths': [1, 1, 1, 1],
+        'num_heads': [1, 1, 2, 2],
+        'convert_weights': False,
+    },
+    'VideoSwinTransformer': {
+        'embed_dims': CHANNELS[0],
+        'depths': [1, 1, 1, 1],
+        'num_heads': [1, 1, 2, 2],
+    },
+}
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory) -> Path:
+    """RefVOS-Mini in all layouts, and Ref-DAVIS17 converted."""
+    folder = tmp_path_factory.mktemp('sets') / 'mini'
+    make_mini(
+        folder,
+        train=4,
+        val=2,
+        test=2,
+        frames=6,
+        size=(64, 96),
+        layouts=(*LAYOUTS, 'refcoco'),
+        workers=0,
+        progress=False,
+    )
+    convert_ref_davis17(folder, folder / 'davis', progress=False)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def sam2(tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp('sam2')
+    save_tiny_sam2(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def in_folder(tmp_path, monkeypatch) -> Path:
+    """Submissions and logs go into a folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def shrink_model(model: ConfigDict, sam2: str) -> None:
+    """Make a model small, in place; its parts stay what they are."""
+    model.backbone.update(init_cfg=None)
+    model.backbone.update(SMALL_BACKBONE[model.backbone.type])
+    if model.type == 'BackboneClassifier':
+        model.in_channels = CHANNELS[1:]
+        return
+    attention = {'embed_dims': DIMS, 'num_heads': 4}
+    for part in (model.encoder, model.decoder):
+        part.num_layers = 1
+        for name, block in part.layer_cfg.items():
+            if name == 'ffn_cfg':
+                block.update(embed_dims=DIMS, feedforward_channels=DIMS)
+            else:
+                block.update(attention)
+    model.update(embed_dims=DIMS, in_channels=CHANNELS)
+    model.fpn.update(num_heads=4, feedforward_channels=DIMS)
+    model.setdefault('fusion', ConfigDict()).update(num_heads=4)
+    model.text_encoder.update(
+        tokenizer=str(ROOT / 'configs/mini/tokenizer'),
+        pretrained=None,
+        embed_dims=DIMS,
+        config=dict(
+            vocab_size=600,
+            hidden_size=24,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=24,
+            max_position_embeddings=66,
+        ),
+    )
+    if model.get('num_classes', 1) > 1:
+        model.num_classes = len(CATEGORIES)
+    if model.test_cfg.get('post_process'):
+        model.test_cfg.post_process.checkpoint = sam2
+
+
+def shrink_sizes(value: Any) -> None:
+    """Divide the sizes of a pipeline by six, in place."""
+    if isinstance(value, dict):
+        for key in ('scale', 'scales', 'crop_size'):
+            if key in value:
+                value[key] = a_sixth(value[key])
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for part in value:
+            shrink_sizes(part)
+
+
+def a_sixth(size: Any) -> Any:
+    if isinstance(size, (list, tuple)):
+        return type(size)(a_sixth(part) for part in size)
+    return max(1, size // 6)
+
+
+def shrink_data(loader: ConfigDict, data: Path, class_aware: bool) -> None:
+    """Point a loader at RefVOS-Mini, in place."""
+    loader.update(num_workers=0, persistent_workers=False)
+    loader.batch_size = min(loader.batch_size, 2)
+    if loader.dataset.type == 'ConcatDataset':
+        parts = loader.dataset.datasets
+    else:
+        parts = [loader.dataset]
+    for part in parts:
+        part.data_root = str(data / FOLDERS[part.type])
+        if part.type == 'RefCOCODataset':
+            part.update(name='refcoco')
+            if part.split == 'testA':
+                part.split = 'val'
+        if class_aware and part.type == 'RefYouTubeVOSDataset':
+            part.metainfo = dict(classes=CATEGORIES)
+        if 'pipeline' in part:
+            shrink_sizes(part.pipeline)
+
+
+def prepare(path: str, data: Path, sam2: str, work_dir: Path) -> Config:
+    config = Config.fromfile(ROOT / path)
+    check_config(config)
+    shrink_model(config.model, sam2)
+    class_aware = config.model.get('num_classes', 1) > 1
+    for part in ('train', 'val', 'test'):
+        loader = config.get(f'{part}_dataloader')
+        if loader is not None:
+            shrink_data(loader, data, class_aware)
+    config.update(work_dir=str(work_dir), load_from=None)
+    config.experiment_name = Path(path).stem + str(os.getpid())
+    return config
+
+
+@pytest.mark.parametrize('path', CONFIGS)
+def test_config_takes_a_step_and_answers(path, data, sam2, in_folder):
+    config = prepare(path, data, sam2, in_folder / 'work')
+    runner = Runner.from_cfg(config)
+    runner.call_hook('before_run')
+    model = runner.model
+    if config.get('train_dataloader') is not None:
+        loader = runner.build_dataloader(config.train_dataloader)
+        optimizer = runner.build_optim_wrapper(config.optim_wrapper)
+        before = [p.detach().clone() for p in model.parameters()]
+        losses = model.train_step(next(iter(loader)), optimizer)
+        assert all(torch.isfinite(loss).all() for loss in losses.values())
+        changed = [
+            not torch.equal(old, new)
+            for old, new in zip(before, model.parameters(), strict=True)
+            if new.requires_grad
+        ]
+        assert any(changed)
+    if config.get('test_dataloader') is not None:
+        check_answers(runner, config)
+
+
+def check_answers(runner: Runner, config: Config) -> None:
+    """One test video goes through the model and the metric."""
+    loader = runner.build_dataloader(config.test_dataloader)
+    evaluator = runner.build_evaluator(config.test_evaluator)
+    evaluator.dataset_meta = loader.dataset.metainfo
+    runner.model.eval()
+    batch = next(iter(loader))
+    with torch.no_grad():
+        (sample,) = runner.model.test_step(batch)
+    evaluator.process(data_samples=[sample], data_batch=batch)
+    evaluator.evaluate(len(loader.dataset))
+    assert len(sample.predictions) == len(sample.references) > 0
+    frames = len(sample.frame_ids)
+    for prediction in sample.predictions:
+        sizes = {tuple(mask['size']) for mask in prediction.masks}
+        assert len(prediction.masks) == frames
+        assert sizes == {tuple(sample.ori_shape)}
+        assert 0 <= prediction.score <= 1
