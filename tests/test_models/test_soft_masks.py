@@ -1,0 +1,48 @@
+"""Soft masks that a segmentor keeps."""
+
+import numpy as np
+import torch
+from pycocotools import mask as rle_codec
+
+from refvos.structures import Reference
+from refvos.structures.soft_masks import quantize
+from tests.builders import build_model, make_sample
+
+CONFIG = 'configs/_base_/models/referformer_mini.py'
+# Level 30 ends at a probability of 0.486, level 31 at 0.504.
+HALF = int(quantize(torch.tensor(0.0)))
+
+
+def predict(**test_cfg):
+    torch.manual_seed(0)
+    options = {f'model.test_cfg.{k}': v for k, v in test_cfg.items()}
+    model = build_model(CONFIG, options)
+    model.init_weights()
+    frames = torch.randint(0, 256, (3, 3, 40, 72)).to(torch.uint8)
+    sample = make_sample(
+        np.zeros((3, 40, 72), bool),
+        references=[Reference('0', text='the red circle')],
+    )
+    sample.set_metainfo({'ori_shape': (60, 108)})
+    data = model.data_preprocessor(
+        {'inputs': [frames], 'data_samples': [sample]}
+    )
+    (sample,) = model(data['inputs'], data['data_samples'], mode='predict')
+    return sample.predictions[0]
+
+
+def test_they_agree_with_the_masks():
+    """Three frames in chunks of two, at the frames' own size."""
+    prediction = predict(keep_soft_masks=True, frame_chunk=2)
+    soft = prediction.soft_masks
+    assert (len(soft), soft.size) == (3, (60, 108))
+    for frame, rle in enumerate(prediction.masks):
+        levels, mask = soft.levels(frame), rle_codec.decode(rle) > 0
+        assert (levels[mask] >= HALF).all()
+        assert (levels[~mask] <= HALF).all()
+        # More than two levels: not the masks over again.
+        assert len(np.unique(levels)) > 5
+
+
+def test_they_are_kept_only_where_asked_for():
+    assert predict().soft_masks is None
