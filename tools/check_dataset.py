@@ -65,16 +65,20 @@ def count_items(benchmark: str, data_root: str) -> List[Dict[str, Any]]:
     init_default_scope('mmdet')
     counts = []
     for described in datasets_of(load_config(str(file)), data_root):
-        dataset = DATASETS.build(described)
-        items = [dataset.get_data_info(i) for i in range(len(dataset))]
         told = {
             key: value
             for key, value in described.items()
             if isinstance(value, str) and key not in ('type', 'data_root')
         }
+        name = ' '.join(told.values()) or described['type']
+        try:
+            dataset = DATASETS.build(described)
+        except InputError as error:
+            raise InputError(f'{error} ({name})') from error
+        items = [dataset.get_data_info(i) for i in range(len(dataset))]
         counts.append(
             {
-                'name': ' '.join(told.values()) or described['type'],
+                'name': name,
                 # Some data sets make an item of each annotated frame.
                 'videos': len({item['video_id'] for item in items}),
                 'expressions': sum(len(i['references']) for i in items),

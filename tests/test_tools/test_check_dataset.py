@@ -117,6 +117,7 @@ def test_broken_lists(tool, root, capsys):
     assert line.startswith(
         f"{file}: videos.cat.expressions.0.obj_id is 'x'; expected"
     )
+    assert line.endswith(' (train)')
     del content['videos']['cat']['frames']
     file.write_text(json.dumps(content))
     status, lines = check(tool, root, capsys)
