@@ -145,7 +145,10 @@ def decode_by_jumps(
             if key > shown:
                 container.seek(key, stream=stream)
                 frames = container.decode(stream)
-            frame = next((f for f in frames if f.pts >= time), None)
+            frame = next(
+                (f for f in frames if f.pts is not None and f.pts >= time),
+                None,
+            )
             if frame is None or frame.pts != time:
                 return None
             shown = frame.pts

@@ -47,7 +47,7 @@ class A2DWriter(Writer):
             rows += [
                 [each.text, video.name, time + 1, int(each.object_id)]
                 for each in video.expressions
-                if int(each.object_id) in drawn
+                if each.object_id is not None and int(each.object_id) in drawn
             ]
         return {'rows': rows}
 
