@@ -90,8 +90,10 @@ def test_answers_are_those_of_testing(config, weights, tmp_path):
         {'type': 'TransformFrames', 'transforms': [resize]},
         {'type': 'PackRefInputs'},
     ]
+    # What knows the truth has no place here: all frames are asked for.
+    window = {'type': 'SampleWindow', 'num_frames': 5}
     load_truth = {'type': 'LoadTubes', 'as_rle': True}
-    steps = [pipeline[0], load_truth, *pipeline[1:]]
+    steps = [window, pipeline[0], load_truth, *pipeline[1:]]
     inferencer = RefVOSInferencer(
         config,
         weights,
@@ -99,7 +101,7 @@ def test_answers_are_those_of_testing(config, weights, tmp_path):
         cfg_options={'test_dataloader.dataset.pipeline': steps},
     )
     given = config.test_dataloader.dataset.pipeline
-    assert [step['type'] for step in given][1] == 'LoadTubes'  # a copy
+    assert [step['type'] for step in given][2] == 'LoadTubes'  # a copy
 
     dataset = RefYouTubeVOSDataset(
         data_root=str(tmp_path),

@@ -15,6 +15,7 @@ from pycocotools import mask as rle_codec
 from refvos.datasets.transforms import (
     PackRefInputs,
     SampleClip,
+    SampleWindow,
     masks,
     swap_sides,
 )
@@ -428,3 +429,55 @@ def test_masks_are_read_once_a_frame(video, monkeypatch, as_rle):
     two['references'] = [Reference('0', text='nothing')]
     loaded = run(steps, two)
     assert loaded is None if not as_rle else loaded['gt_tubes'] == {}
+
+
+@pytest.mark.parametrize(
+    ('num_frames', 'length', 'annotated', 'chosen'),
+    [
+        (1, 9, 4, [4]),
+        (3, 9, 4, [3, 4, 5]),
+        (4, 9, 4, [2, 3, 4, 5]),
+        (5, 9, 1, [0, 0, 1, 2, 3]),
+        (6, 9, 8, [5, 6, 7, 8, 8, 8]),
+        (5, 1, 0, [0, 0, 0, 0, 0]),
+    ],
+)
+def test_windows(num_frames, length, annotated, chosen):
+    """T // 2 frames come before the annotated one; the ends repeat."""
+    sampler = SampleWindow(num_frames)
+    assert sampler.choose(length, annotated) == chosen
+    frames = [{'frame_id': i} for i in range(length)]
+    clip = sampler({'frames': frames, 'annotated_frame': annotated})
+    assert [frame['frame_id'] for frame in clip['frames']] == chosen
+    assert clip['answer_frames'] == [num_frames // 2]
+    assert chosen[num_frames // 2] == annotated
+    # Repeated frames are loaded apart.
+    assert len({id(f) for f in [*frames, *clip['frames']]}) == (
+        length + num_frames
+    )
+
+
+@pytest.mark.parametrize('as_rle', [False, True])
+def test_only_answered_frames_have_truth(video, as_rle):
+    """Of four frames, the second and the last; the last is empty."""
+    asked = copy.deepcopy(video)
+    asked['frames'] = [asked['frames'][i] for i in (0, 1, 2, 5)]
+    asked['answer_frames'] = [1, 3]
+    for index in (0, 2):
+        del asked['frames'][index]['mask_path']
+    steps = [LOAD[0], {'type': 'LoadTubes', 'as_rle': as_rle}]
+    packed = run([*steps, {'type': 'PackRefInputs'}], asked)
+    sample = packed['data_samples']
+    assert packed['inputs'].shape == (4, 3, 30, 50)
+    assert (sample.num_frames, len(sample)) == (4, 2)
+    assert sample.answer_frames == [1, 3]
+    assert sample.frame_ids == ['00005', '00025']
+    assert sample.img_paths == [video['frames'][i]['img_path'] for i in (1, 5)]
+    if as_rle:
+        first, last = sample.gt_tubes['1']
+        assert (rle_codec.area(first), last) == (64, None)
+    else:
+        assert [len(frame.gt_instances) for frame in sample] == [1, 0]
+        assert sample[0].gt_instances.bboxes.tolist() == [[12, 5, 20, 13]]
+    asked['answer_frames'] = [3]
+    assert as_rle or run([*steps, {'type': 'PackRefInputs'}], asked) is None

@@ -324,3 +324,160 @@ def test_classes_by_name():
     assert sample.predictions[0].frame_scores == pytest.approx(
         likeliest.tolist(), abs=1e-5
     )
+
+
+# ------------------------------------------------- frames that are answered
+
+
+class SeesClips(torch.nn.Module):
+    """A backbone whose maps hold something of all frames of the clip."""
+
+    takes_clips = True
+
+    def __init__(self, backbone):
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, clips):
+        num_frames = clips.shape[1]
+        return [
+            (x + x.mean(1, keepdim=True)).flatten(0, 1)
+            for x in (
+                level.unflatten(0, (-1, num_frames))
+                for level in self.backbone(clips.flatten(0, 1))
+            )
+        ]
+
+
+@pytest.fixture(params=['frames', 'clips'])
+def any_model(request):
+    model = build()
+    if request.param == 'clips':
+        model.backbone = SeesClips(model.backbone)
+    return model
+
+
+def ask_for(samples, *indices):
+    """Let each clip ask for some of its frames, with their truth alone."""
+    asked = []
+    for sample, chosen in zip(samples, indices, strict=True):
+        sample = sample.clone()
+        sample.set_metainfo(
+            {
+                'answer_frames': chosen,
+                'frame_ids': [sample.frame_ids[i] for i in chosen],
+            }
+        )
+        sample.video_data_samples = [sample[i] for i in chosen]
+        asked.append(sample)
+    return asked
+
+
+def test_the_backbone_sees_the_window_and_the_rest_the_answered(any_model):
+    inputs, samples = make_batch(any_model, [LARGE, LARGE])
+    with torch.no_grad():
+        whole = any_model.encode_video(inputs, [LARGE, LARGE])
+        some = any_model.encode_video(inputs, [LARGE, LARGE], [[1], [0]])
+    assert (whole.num_frames, some.num_frames) == (NUM_FRAMES, 1)
+    levels = [whole.high_resolution, *whole.levels]
+    kept = [some.high_resolution, *some.levels]
+    for ours, theirs in zip(kept, levels, strict=True):
+        # Frame 1 of the first clip, frame 0 of the second.
+        expected = theirs.features[[1, NUM_FRAMES]]
+        torch.testing.assert_close(
+            ours.features, expected, rtol=1e-4, atol=1e-5
+        )
+    # What is not answered matters just to a backbone that sees clips.
+    inputs[0, 0] = 0
+    with torch.no_grad():
+        other = any_model.encode_video(inputs, [LARGE, LARGE], [[1], [0]])
+    change = (other.levels[0].features[0] - some.levels[0].features[0]).abs()
+    assert (change.max() > 1e-2) == any_model.sees_clips
+
+
+def test_clips_of_a_batch_ask_for_their_own_frames(any_model):
+    inputs, samples = make_batch(any_model, [LARGE, LARGE])
+    samples = ask_for(samples, [1], [0])
+    batch = last_layer(any_model, inputs, samples)
+    assert batch.scores.shape == (2, 1, 5, 1)
+    for i in (0, 1):
+        alone = last_layer(any_model, inputs[i : i + 1], samples[i : i + 1])
+        assert_same_clip(batch, alone, i)
+
+
+def test_answered_frames_of_still_clips_are_clips_of_their_own(model):
+    """Without a view of the clip, the others might as well not be there."""
+    inputs, samples = make_batch(model, [LARGE])
+    alone = ask_for(samples, [0])
+    asked = last_layer(model, inputs, alone)
+    alone[0].set_metainfo({'answer_frames': None})
+    single = last_layer(model, inputs[:, :1], alone)
+    assert_same_clip(asked, single)
+
+
+def test_losses_are_those_of_the_answered_frames(any_model):
+    inputs, samples = make_batch(any_model, [LARGE, LARGE], training=True)
+    samples = ask_for(samples, [0], [0])
+    losses = any_model(inputs, samples, mode='loss')
+    layers = any_model(inputs, samples, mode='tensor')
+    assert layers[-1].masks.shape[:2] == (2, 1)
+    # The same loss, given the outputs for the answered frames alone.
+    expected = any_model.set_loss(layers, samples, LARGE)
+    assert set(losses) == set(expected)
+    for name, value in losses.items():
+        assert value.item() == pytest.approx(expected[name].item(), rel=1e-4)
+    assert losses['loss_dice'].item() > 0
+
+
+def test_predictions_have_the_answered_frames_masks(any_model):
+    inputs, samples = make_batch(any_model, [LARGE, LARGE])
+    answered = any_model(inputs, ask_for(samples, [1], [0]), mode='predict')
+    layer = last_layer(any_model, inputs, ask_for(samples, [1], [0]))
+    for clip, sample in enumerate(answered):
+        (prediction,) = sample.predictions
+        assert len(prediction.masks) == len(prediction.frame_scores) == 1
+        best = layer.scores[clip, 0, :, 0].sigmoid().max().item()
+        assert prediction.score == pytest.approx(best, abs=1e-5)
+
+
+def test_a_batch_asks_for_as_many_frames_of_every_clip(model):
+    inputs, samples = make_batch(model, [LARGE, LARGE])
+    samples = ask_for(samples, [1], [0, 1])
+    message = r'answer_frames of the batch are \[\[1\], \[0, 1\]\]; expected'
+    with pytest.raises(ValueError, match=message):
+        model(inputs, samples)
+    # All frames, said or not.
+    said = ask_for(samples[1:], [0, 1])
+    assert last_layer(model, inputs[:1], said).masks.shape[1] == 2
+
+
+@pytest.mark.parametrize('num_queries', [1, 5])
+def test_candidates_are_all_queries(num_queries):
+    model = build(num_queries)
+    inputs, samples = make_batch(model, [LARGE])
+    (plain,) = model(inputs, samples, mode='predict')[0].predictions
+    assert plain.candidates == []
+    model.test_cfg['keep_candidates'] = True
+    (kept,) = model(inputs, samples, mode='predict')[0].predictions
+    layer = last_layer(model, inputs, samples)
+    scores = layer.scores[0, :, :, 0].sigmoid().mean(0)  # (N,)
+    assert [c.score for c in kept.candidates] == pytest.approx(
+        scores.tolist(), abs=1e-5
+    )
+    logits = F.interpolate(
+        layer.masks[0], LARGE, mode='bilinear', align_corners=False
+    )
+    for query, candidate in enumerate(kept.candidates):
+        drawn = np.stack([rle_codec.decode(rle) for rle in candidate.masks])
+        clear = logits[:, query].abs().numpy() > 1e-3
+        expected = logits[:, query].numpy() > 0
+        assert ((drawn > 0) == expected)[clear].all()
+        boxes = layer.bboxes[0, :, query] * torch.tensor(LARGE[::-1] * 2)
+        wide = boxes[:, 2].tolist()
+        assert [x2 - x1 for x1, _, x2, _ in candidate.bboxes] == (
+            pytest.approx(wide, abs=1e-3)
+        )
+    best = kept.candidates[int(scores.argmax())]
+    assert kept.score == best.score == pytest.approx(plain.score, abs=1e-6)
+    assert kept.masks == best.masks
+    assert kept.bboxes == best.bboxes

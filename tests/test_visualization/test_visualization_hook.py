@@ -13,6 +13,7 @@ from refvos.errors import InputError
 from refvos.evaluation import JFMetric
 from refvos.structures import RefDataSample, Reference, ReferencePrediction
 from refvos.visualization import RefVOSVisualizationHook
+from refvos.visualization.video_writer import write_video
 from refvos.visualization.visualization_hook import read_frames
 
 from .test_video_writer import read_video
@@ -173,3 +174,15 @@ def test_frames_that_cannot_be_drawn_are_named(tmp_path):
     bare.pop('img_paths')
     with pytest.raises(InputError, match='video v/1: img_paths is None'):
         read_frames(bare)
+
+
+def test_frames_of_video_files_are_read_again(tmp_path):
+    frames = [np.full((HEIGHT, WIDTH, 3), 40 * i, np.uint8) for i in range(5)]
+    path = str(tmp_path / 'a.mp4')
+    write_video(path, frames)
+    sample = make_video(tmp_path / 'v')
+    sample.set_metainfo({'video_frames': [(path, 3), (path, 1)]})
+    shown = read_frames(sample)
+    assert [round(frame.mean()) for frame in shown] == pytest.approx(
+        [120, 40], abs=3
+    )

@@ -1,0 +1,231 @@
+import csv
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from mmdet.registry import METRICS
+from mmengine.evaluator import Evaluator
+
+from refvos.errors import InputError
+from refvos.evaluation import A2DMetric
+from refvos.structures import Candidate, Reference, ReferencePrediction
+
+from .videos import SIZE, make_sample, rle, square
+
+TRUTH = square(5, 5)
+FAR = square(14, 20)
+EMPTY = np.zeros(SIZE, bool)
+NUM_FRAMES = 5
+
+
+def predict(id, chosen, *others, object_ids=('1',), kind=None):
+    """A prediction from (mask, score) pairs, the chosen one first."""
+    candidates = [Candidate([rle(mask)], s) for mask, s in (chosen, *others)]
+    reference = Reference(id, 'the cat', object_ids=object_ids, kind=kind)
+    mask, score = chosen
+    return ReferencePrediction(
+        reference, [rle(mask)], score, [score], candidates=candidates
+    )
+
+
+def frame_of(predictions, truth=TRUTH, video_id='cat'):
+    tubes = None if truth is None else {'1': [rle(truth)]}
+    return make_sample(predictions, tubes, video_id, num_frames=1)
+
+
+def evaluate(samples, **kwargs):
+    evaluator = Evaluator([A2DMetric(**kwargs)])
+    for sample in samples:
+        evaluator.process([sample])
+    return evaluator.evaluate(len(samples))
+
+
+@pytest.fixture
+def four():
+    """Two frames with two expressions each; IoUs 1, 1/2, 5/7 and 0."""
+    return [
+        frame_of(
+            [
+                predict('a', (TRUTH, 0.9), (FAR, 0.8)),
+                # Two columns beside: 24 of 48 pixels.
+                predict('b', (square(5, 7), 0.7), (FAR, 0.2)),
+            ]
+        ),
+        frame_of(
+            [
+                # One column beside: 30 of 42 pixels.
+                predict('c', (square(5, 6), 0.6)),
+                # The right one has the lower score.
+                predict('d', (FAR, 0.5), (TRUTH, 0.1)),
+            ],
+            video_id='dog',
+        ),
+    ]
+
+
+def test_numbers_by_hand(four):
+    metrics = evaluate(four)
+    e = 1e-6
+    # All candidates by their scores: a hits, miss, b (IoU .5), c (5/7),
+    # miss, miss, d's second (1). Precision at 101 recalls, the best to the
+    # right of each; 4 objects, so that a hit is a quarter of the recall.
+    at_50 = (26 * 1 + 50 * 3 / 4 + 25 * 4 / 7) / 101
+    at_55_to_70 = (26 * 1 + 25 * 2 / 4 + 25 * 3 / 7) / 101
+    at_75_to_95 = (26 * 1 + 25 * 2 / 7) / 101
+    assert metrics == pytest.approx(
+        {
+            # An IoU of just 0.5 is not above it.
+            'P@0.5': 50,
+            'P@0.6': 50,
+            'P@0.7': 50,
+            'P@0.8': 25,
+            'P@0.9': 25,
+            'oIoU': 100 * (36 + 24 + 30 + 0) / (36 + 48 + 42 + 72),
+            'mIoU': 25
+            * (
+                1
+                + (24 + e) / (48 + e)
+                + (30 + e) / (42 + e)
+                + (0 + e) / (72 + e)
+            ),
+            'mAP': 10 * (at_50 + 4 * at_55_to_70 + 5 * at_75_to_95),
+        },
+        abs=1e-9,
+    )
+
+
+@pytest.mark.parametrize('tenths', [5, 6, 7, 8, 9])
+def test_an_iou_of_just_k_is_not_above_k(tenths):
+    """Ten pixels are true; so many of them are predicted."""
+    truth, guess = EMPTY.copy(), EMPTY.copy()
+    truth[0, :10] = True
+    guess[0, :tenths] = True
+    metrics = evaluate([frame_of([predict('a', (guess, 0.5))], truth)])
+    assert metrics['oIoU'] == 10 * tenths
+    for k in range(5, 10):
+        assert metrics[f'P@0.{k}'] == (100 if k < tenths else 0)
+
+
+def test_nothing_meant_and_nothing_predicted():
+    right = predict('a', (EMPTY, 0.5), object_ids=())
+    wrong = predict('b', (TRUTH, 0.5), object_ids=('9',))
+    metrics = evaluate([frame_of([right, wrong])])
+    assert metrics['P@0.9'] == 50
+    assert metrics['oIoU'] == 0
+    assert metrics['mIoU'] == pytest.approx(50, abs=1e-4)
+
+
+def test_masks_of_several_objects_are_one():
+    sample = frame_of(
+        [predict('a', (TRUTH | FAR, 0.5), object_ids=('1', '2'))]
+    )
+    sample.gt_tubes['2'] = [rle(FAR)]
+    metrics = evaluate([sample])
+    assert metrics == pytest.approx(dict.fromkeys(metrics, 100))
+
+
+def test_the_prefix_goes_before_every_name(four):
+    metrics = evaluate(four, prefix='jhmdb')
+    assert set(metrics) == {
+        *(f'jhmdb/P@0.{k}' for k in range(5, 10)),
+        'jhmdb/oIoU',
+        'jhmdb/mIoU',
+        'jhmdb/mAP',
+    }
+
+
+@pytest.mark.parametrize('name', ['table.csv', 'table.json'])
+def test_per_expression_table(tmp_path, four, name):
+    path = tmp_path / 'new' / name
+    evaluate(four, per_expression_table=str(path))
+    if name.endswith('.json'):
+        rows = json.loads(path.read_text(encoding='utf-8'))
+        assert rows[1]['objects'] == ['1']
+    else:
+        with open(path, encoding='utf-8', newline='') as file:
+            rows = list(csv.DictReader(file))
+    assert [row['reference'] for row in rows] == list('abcd')
+    assert [row['video'] for row in rows] == ['cat', 'cat', 'dog', 'dog']
+    assert {row['frame'] for row in rows} == {'00000'}
+    assert [int(row['intersection']) for row in rows] == [36, 24, 30, 0]
+    assert [int(row['union']) for row in rows] == [36, 48, 42, 72]
+    assert [float(row['IoU']) for row in rows] == pytest.approx(
+        [100, 50, 500 / 7, 0]
+    )
+    assert [float(row['score']) for row in rows] == [0.9, 0.7, 0.6, 0.5]
+
+
+def bad_samples():
+    good = predict('0', (TRUTH, 0.5))
+    yield frame_of([good], None), r'video cat: gt_tubes is None'
+    bare = predict('0', (TRUTH, 0.5))
+    bare.candidates = []
+    yield (
+        frame_of([bare]),
+        r'predictions.0.candidates is \[\]; expected .*keep_candidates=True',
+    )
+    small = predict('0', (TRUTH, 0.5), (TRUTH, 0.4))
+    small.candidates[1].masks = [rle(np.zeros((10, 30)))]
+    yield (
+        frame_of([small]),
+        r'candidates.1: sizes of the masks is \[\[10, 30\]\]; expected '
+        r'\[\[20, 30\]\]',
+    )
+    two = frame_of([good])
+    two.set_metainfo({'frame_ids': ['1', '2']})
+    yield two, r"frames is \['1', '2'\]; expected the annotated one alone"
+
+
+@pytest.mark.parametrize('sample, message', bad_samples())
+def test_bad_samples_are_named(sample, message):
+    with pytest.raises(InputError, match=message):
+        evaluate([sample])
+
+
+def test_table_must_be_csv_or_json():
+    with pytest.raises(InputError, match=r"A2DMetric: .*'t\.xlsx'; expected"):
+        METRICS.build({'type': 'A2DMetric', 'per_expression_table': 't.xlsx'})
+
+
+def random_frame(index):
+    """Frame number ``index``, with 1 + index % 3 expressions."""
+    rng = np.random.default_rng(index)
+
+    def guess():
+        return square(*rng.integers((3, 3), (8, 8))), float(rng.random())
+
+    predictions = [
+        predict(str(i), *sorted([guess(), guess()], key=lambda x: -x[1]))
+        for i in range(1 + index % 3)
+    ]
+    return frame_of(predictions, video_id=f'video{index}')
+
+
+def run_one_rank(rank, folder):
+    """What a runner does: every process takes each second frame, and the
+    sampler begins anew where they don't come out even."""
+    dist.init_process_group(
+        'gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2
+    )
+    metric = A2DMetric(f'{folder}/two.csv', collect_dir=f'{folder}/collect')
+    evaluator = Evaluator([metric])
+    for i in range(rank, NUM_FRAMES + 1, 2):
+        evaluator.process([random_frame(i % NUM_FRAMES)])
+    metrics = evaluator.evaluate(NUM_FRAMES)
+    with open(f'{folder}/rank{rank}.json', 'w') as file:
+        json.dump(metrics, file)
+    dist.destroy_process_group()
+
+
+def test_two_processes_give_the_numbers_of_one(tmp_path):
+    one = evaluate([random_frame(i) for i in range(NUM_FRAMES)])
+    assert 0 < one['mAP'] < 100 and 0 < one['mIoU'] < 100
+    mp.spawn(run_one_rank, (str(tmp_path),), nprocs=2)
+    for rank in range(2):
+        assert json.loads((tmp_path / f'rank{rank}.json').read_text()) == one
+    with open(tmp_path / 'two.csv', encoding='utf-8', newline='') as file:
+        counts = Counter(row['video'] for row in csv.DictReader(file))
+    assert counts == {f'video{i}': 1 + i % 3 for i in range(NUM_FRAMES)}
