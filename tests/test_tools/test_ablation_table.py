@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from refvos.datasets.mini import make_mini
 from refvos.errors import InputError
@@ -53,48 +54,79 @@ def options_of(folder):
     return options
 
 
+def save_backbone(folder):
+    """The stem's weights are 2, which no random start gives."""
+    path = folder / 'backbone.pth'
+    stem = torch.full((16, 3, 7, 7), 2.0)
+    torch.save({'state_dict': {'backbone.conv1.weight': stem}}, path)
+    return str(path)
+
+
+def made_before(tool, arguments, row, score):
+    """A finished row in the work folder."""
+    args = tool.parse_args(arguments)
+    result = {
+        'row': row,
+        'what': tool.ROWS[row].what,
+        'config': tool.config_of(row),
+        'settings': tool.settings_of(args),
+        'parameters': 2032271,
+        'iterations': 2,
+        'minutes': 0.5,
+        'test': {'J&F': score, 'J&F/motion': 12.5},
+        'test_with_wrong_references': {'J&F': 8.0},
+        'commit': 'abc',
+        'command': f'tools/train.py {row}',
+    }
+    file = Path(args.work_dir) / row / 'result.json'
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(result))
+    return result
+
+
 def test_rows_are_trained_scored_and_tabled(
     tool, tmp_path, monkeypatch, capsys
 ):
-    """Two steps a row; the base line of Table 4 trains from its config."""
+    """Two steps of the base line of Table 4, beside a row made before."""
     data, out = tmp_path / 'mini', tmp_path / 'docs' / 'table'
     make_mini(data, train=2, val=1, test=1, workers=1, progress=False)
     arguments = [
-        *('--iters', '2', '--rows', 'bottom-up', 'base'),
-        *('--processes', '1', '--work-dir', str(tmp_path / 'work')),
-        *('--out', str(out), '--cfg-options', *options_of(data)),
+        *('--iters', '2', '--rows', 'bottom-up', '--processes', '1'),
+        *('--work-dir', str(tmp_path / 'work'), '--out', str(out)),
+        *('--backbone', save_backbone(tmp_path)),
+        *('--cfg-options', *options_of(data)),
     ]
+    base = made_before(tool, arguments, 'base', 40.0)
     results = tool.main(arguments)
     # In the table's order, not as asked.
-    assert [result['row'] for result in results] == ['base', 'bottom-up']
-    for result in results:
-        assert result['iterations'] == 2
-        folder = tmp_path / 'work' / result['row']
-        assert (folder / 'train' / 'iter_2.pth').exists()
-        assert json.loads((folder / 'result.json').read_text()) == result
-        for scores in (result['test'], result['test_with_wrong_references']):
-            assert 0 <= scores['J&F'] <= 100
-        assert 'tools/train.py' in result['command']
-    assert results[0]['parameters'] == 2032271
-    assert results[1]['parameters'] < results[0]['parameters']
+    assert results[0] == base
+    result = results[1]
+    assert (result['row'], result['iterations']) == ('bottom-up', 2)
+    folder = tmp_path / 'work' / 'bottom-up'
+    assert json.loads((folder / 'result.json').read_text()) == result
+    for scores in (result['test'], result['test_with_wrong_references']):
+        assert 0 <= scores['J&F'] <= 100
+    assert result['parameters'] < base['parameters']
+    trained = torch.load(folder / 'train' / 'iter_2.pth', weights_only=False)
+    stem = trained['state_dict']['backbone.conv1.weight']
+    assert (stem - 2).abs().max() < 0.01
+    weights = trained['state_dict']['mask_conv.weight']
+    assert weights.shape == (1, 64, 1, 1)
 
     with open(f'{out}.csv', newline='') as file:
         table = list(csv.DictReader(file))
     assert [line['row'] for line in table] == ['base', 'bottom-up']
-    base, other = (result['test']['J&F'] for result in results)
-    assert float(table[1]['J&F']) == other
-    assert float(table[1]['to base']) == pytest.approx(other - base, abs=0.01)
+    assert table[0]['wrong'] == '8.0' and table[0]['motion'] == '12.5'
+    score = result['test']['J&F']
+    assert float(table[1]['J&F']) == score
+    assert float(table[1]['to base']) == pytest.approx(score - 40, abs=0.01)
     markdown = Path(f'{out}.md').read_text()
-    assert f'| bottom-up | {tool.ROWS["bottom-up"].what} | {other} |' in (
-        markdown
-    )
+    what = tool.ROWS['bottom-up'].what
+    assert f'| bottom-up | {what} | {score} |' in markdown
     assert '2 steps a row on 1 processes' in markdown
 
     # Again: nothing is trained, the table is the same.
-    def refuse(command):
-        raise AssertionError(command)
-
-    monkeypatch.setattr(tool, 'run_training', refuse)
+    monkeypatch.setattr(tool, 'run_training', None)
     assert tool.main(arguments) == results
     assert Path(f'{out}.md').read_text() == markdown
     with pytest.raises(InputError) as error:
@@ -102,6 +134,34 @@ def test_rows_are_trained_scored_and_tabled(
     message = str(error.value)
     assert message.startswith(f'{tmp_path}/work/base/result.json: settings')
     assert message.endswith('or another --work-dir')
+
+
+def test_rows_start_from_one_backbone_and_go_on(tool, tmp_path, monkeypatch):
+    trained = []
+
+    def train(command):
+        trained.append(command)
+        (tmp_path / 'backbone').mkdir()
+        (tmp_path / 'backbone' / 'iter_9.pth').touch()
+
+    latest = {
+        str(tmp_path / 'backbone'): 'iter_9.pth',
+        str(tmp_path / 'begun'): 'iter_3.pth',
+    }
+    monkeypatch.setattr(tool, 'run_training', train)
+    monkeypatch.setattr(tool, 'find_latest_checkpoint', latest.get)
+    args = tool.parse_args(['--work-dir', str(tmp_path)])
+    for row in ('base', 'n5'):
+        command = tool.train_command(row, tmp_path / row, 100, args)
+        place = command.index('--load-from')
+        assert command[place + 1] == 'iter_9.pth'
+        assert '--resume' not in command
+    assert len(trained) == 1 and tool.BACKBONE in trained[0]
+    command = tool.train_command('base', tmp_path / 'begun', 100, args)
+    assert '--resume' in command and '--load-from' not in command
+    args = tool.parse_args(['--backbone', 'none.pth'])
+    with pytest.raises(InputError, match=r'none\.pth: --backbone'):
+        tool.train_command('base', tmp_path / 'new', 100, args)
 
 
 def test_an_interrupted_row_is_scored_where_it_stopped(
@@ -125,6 +185,7 @@ def test_an_interrupted_row_is_scored_where_it_stopped(
     (result,) = tool.main(
         [
             *('--iters', '7', '--rows', 'n5'),
+            *('--backbone', save_backbone(tmp_path)),
             *('--work-dir', str(tmp_path / 'work')),
             *('--out', str(tmp_path / 'table')),
         ]
@@ -150,6 +211,7 @@ def test_minutes_become_steps_by_a_trial(tool, tmp_path, monkeypatch):
 
     monkeypatch.setattr(tool, 'run_training', trial)
     arguments = ['--minutes', '3', '--work-dir', str(tmp_path)]
+    arguments += ['--backbone', save_backbone(tmp_path)]
     args = tool.parse_args(arguments)
     # 180 seconds of half a second.
     assert tool.iterations_of('t3', args) == 360
@@ -164,7 +226,8 @@ def test_minutes_become_steps_by_a_trial(tool, tmp_path, monkeypatch):
 def test_the_schedule_has_the_length_of_the_training(
     tool, tmp_path, iterations, warmup
 ):
-    args = tool.parse_args(['--processes', '2'])
+    backbone = save_backbone(tmp_path)
+    args = tool.parse_args(['--processes', '2', '--backbone', backbone])
     command = tool.train_command('base', tmp_path, iterations, args)
     assert command[:2] == ['bash', str(tool.TOOLS / 'dist_train.sh')]
     assert command[2:4] == [tool.config_of('base'), '2']

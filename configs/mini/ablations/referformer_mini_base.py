@@ -1,5 +1,6 @@
-# The mini ablations' full model: N = 1, T = 2, one stage from scratch. For
-# two processes; tools/analysis_tools/ablation_table.py sets the length.
+# The mini ablations' full model: N = 1, T = 2, one stage, all expressions.
+# For two processes; tools/analysis_tools/ablation_table.py sets the length,
+# and has it start from the backbone of backbone_mini.py.
 _base_ = [
     '../../_base_/models/referformer_mini.py',
     '../../_base_/datasets/refvos_mini.py',
