@@ -383,6 +383,7 @@ def as_markdown(
         if 'minutes' in settings
         else f'{settings["iterations"]} steps'
     )
+    backbone = settings['backbone'] or BACKBONE
     rows = [columns, ['---'] * 2 + ['---:'] * (len(columns) - 2)]
     rows += [[str(line[column]) for column in columns] for line in lines]
     commits = ', '.join(sorted({result['commit'] for result in results}))
@@ -392,7 +393,7 @@ def as_markdown(
             '',
             'The ablations of the ReferFormer paper in small: one stage of',
             f'{budget} a row on {settings["processes"]} processes, from a',
-            f'backbone that knows shapes ({settings["backbone"] or BACKBONE}),',
+            f'backbone that knows shapes ({backbone}),',
             'then J&F on the held-out test set. *Wrong*: every object is',
             'asked for by the words of another object of its video. One run',
             'a row: small differences mean little.',
