@@ -374,7 +374,7 @@ def ask_for(samples, *indices):
 
 
 def test_the_backbone_sees_the_window_and_the_rest_the_answered(any_model):
-    inputs, samples = make_batch(any_model, [LARGE, LARGE])
+    inputs, _ = make_batch(any_model, [LARGE, LARGE])
     with torch.no_grad():
         whole = any_model.encode_video(inputs, [LARGE, LARGE])
         some = any_model.encode_video(inputs, [LARGE, LARGE], [[1], [0]])
