@@ -11,7 +11,7 @@ from PIL import Image
 
 from refvos.apis import RefVOSInferencer
 from refvos.errors import InputError
-from refvos.evaluation.jf_metric import write_table
+from refvos.evaluation.table_metric import write_table
 from refvos.visualization.overlay import PALETTE
 from tests.builders import ROOT, load_script
 from tests.test_datasets.folders import square, write_frames, write_lists

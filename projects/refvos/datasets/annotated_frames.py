@@ -1,6 +1,5 @@
 """Data sets that annotate single frames of their videos."""
 
-import json
 from collections import defaultdict
 from pathlib import Path
 from typing import (
@@ -16,6 +15,7 @@ from typing import (
 
 from ..errors import InputError
 from .base import BaseReferringDataset
+from .json_files import load_json
 
 Key = TypeVar('Key', bound=Hashable)
 Row = TypeVar('Row')
@@ -54,16 +54,7 @@ def group_rows(
 
 def read_rows(file: Path) -> List[Any]:
     """Read a JSON list that must be there."""
-    try:
-        content = json.loads(file.read_text(encoding='utf-8'))
-    except FileNotFoundError:
-        raise InputError.of(
-            file, 'file', 'missing', 'a file of the data set'
-        ) from None
-    except ValueError as error:
-        raise InputError.of(
-            file, 'file', str(error), 'well-formed JSON'
-        ) from None
+    content = load_json(file)
     if not isinstance(content, list):
         raise InputError.of(file, 'content', content, 'a list of rows')
     return content

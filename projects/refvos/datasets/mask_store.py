@@ -1,6 +1,5 @@
 """The run-length encoded masks of a whole data set in little memory."""
 
-import json
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
@@ -9,6 +8,7 @@ from pycocotools import mask as rle_codec
 
 from ..errors import InputError
 from ..structures import Rle
+from .json_files import load_json
 
 
 class MaskStore:
@@ -73,16 +73,7 @@ class MaskStore:
 
 def read_tubes(file: Path) -> Dict[str, List[Any]]:
     """Read the JSON file; values must be lists."""
-    try:
-        content = json.loads(file.read_bytes())
-    except FileNotFoundError:
-        raise InputError.of(
-            file, 'file', 'missing', 'masks by annotation id'
-        ) from None
-    except ValueError as error:
-        raise InputError.of(
-            file, 'file', str(error), 'well-formed JSON'
-        ) from None
+    content = load_json(file, 'masks by annotation id')
     if not isinstance(content, dict):
         raise InputError.of(file, 'content', content, 'masks by annotation id')
     for name, tube in content.items():

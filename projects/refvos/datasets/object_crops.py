@@ -1,6 +1,5 @@
 """Single objects, cut out of videos, with their categories."""
 
-import json
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
@@ -12,6 +11,7 @@ from mmengine.dataset import BaseDataset
 from PIL import Image
 
 from ..errors import InputError
+from .json_files import load_json
 
 
 @DATASETS.register_module()
@@ -54,12 +54,10 @@ class ObjectCropsDataset(BaseDataset):
     def load_data_list(self) -> List[Dict[str, Any]]:
         folder = Path(self.data_root) / self.split
         file = folder / 'meta.json'
-        if not file.exists():
-            raise InputError.of(file, 'file', 'missing', 'meta.json')
         classes = list(self.metainfo['classes'])
         items = []
         frames, masks = folder / 'JPEGImages', folder / 'Annotations'
-        for video, described in json.loads(file.read_text())['videos'].items():
+        for video, described in load_json(file)['videos'].items():
             for object_id, item in described['objects'].items():
                 if item['category'] not in classes:
                     raise InputError.of(

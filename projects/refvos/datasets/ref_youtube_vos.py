@@ -1,6 +1,5 @@
 """Ref-YouTube-VOS (Seo et al., ECCV 2020), as it lies on disk."""
 
-import json
 from pathlib import Path
 from typing import Any, ClassVar, Dict, List, Optional, Tuple
 
@@ -10,6 +9,7 @@ from mmengine.logging import MMLogger
 from ..errors import InputError
 from ..structures import Reference
 from .base import BaseReferringDataset
+from .json_files import load_json
 from .layout import missing_files
 
 SPLITS = ('train', 'valid', 'test')
@@ -235,16 +235,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
 
 def read_json(file: Path, key: str) -> Any:
     """Read one top-level entry of a JSON file that must be there."""
-    try:
-        content = json.loads(file.read_text(encoding='utf-8'))
-    except FileNotFoundError:
-        raise InputError.of(
-            file, 'file', 'missing', 'a file of the data set'
-        ) from None
-    except ValueError as error:
-        raise InputError.of(
-            file, 'file', str(error), 'well-formed JSON'
-        ) from None
+    content = load_json(file)
     found = content.get(key) if isinstance(content, dict) else None
     if not isinstance(found, dict):
         raise InputError.of(file, key, found, f'an entry {key!r} by name')

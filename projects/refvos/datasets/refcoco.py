@@ -1,6 +1,5 @@
 """RefCOCO, RefCOCO+ (Yu et al., 2016) and RefCOCOg (Mao et al., 2016)."""
 
-import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
@@ -11,6 +10,7 @@ from mmdet.registry import DATASETS
 from ..errors import InputError
 from ..structures import Reference
 from .base import BaseReferringDataset
+from .json_files import load_json
 from .plain_pickle import load_plain_pickle
 
 # Set -> who split it, the splits.
@@ -343,16 +343,7 @@ def clean_outline(segmentation: Any) -> Any:
 
 def read_instances(file: Path) -> Dict[str, Any]:
     """Read a file in COCO's form."""
-    try:
-        content = json.loads(file.read_text(encoding='utf-8'))
-    except FileNotFoundError:
-        raise InputError.of(
-            file, 'file', 'missing', 'a file of the data set'
-        ) from None
-    except ValueError as error:
-        raise InputError.of(
-            file, 'file', str(error), 'well-formed JSON'
-        ) from None
+    content = load_json(file)
     for key in ('images', 'annotations'):
         found = content.get(key) if isinstance(content, dict) else None
         if not isinstance(found, list):

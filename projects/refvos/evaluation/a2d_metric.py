@@ -2,12 +2,10 @@
 
 import contextlib
 import io
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Tuple
 
 import numpy as np
 from mmdet.registry import METRICS
-from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 from pycocotools import mask as mask_utils
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -15,7 +13,8 @@ from pycocotools.cocoeval import COCOeval
 from ..errors import InputError
 from ..structures import ReferencePrediction, Rle
 from .checked_predictions import checked_predictions
-from .jf_metric import check_table_format, true_tube, write_table
+from .jf_metric import true_tube
+from .table_metric import TableMetric
 
 PRECISIONS = (0.5, 0.6, 0.7, 0.8, 0.9)
 # As published, in the mean IoU alone: no division by zero.
@@ -23,7 +22,7 @@ EPSILON = 1e-6
 
 
 @METRICS.register_module()
-class A2DMetric(BaseMetric):
+class A2DMetric(TableMetric):
     """Masks of single frames, in percent.
 
     Of the best-scored query's mask:
@@ -40,12 +39,7 @@ class A2DMetric(BaseMetric):
     The model must keep its candidates: ``test_cfg.keep_candidates=True``.
 
     Args:
-        per_expression_table: Write the numbers of every expression to this
-            ``.csv`` or ``.json`` file.
-        collect_device: Where results of several processes are collected,
-            ``'cpu'`` or ``'gpu'``.
-        prefix: Put before the numbers' names, none by default.
-        collect_dir: Folder that all processes see, for ``'cpu'``.
+        kwargs: See :class:`TableMetric`.
 
     Raises:
         InputError: If the table has another ending, the truth or the
@@ -56,39 +50,14 @@ class A2DMetric(BaseMetric):
         >>> test_evaluator = dict(type='A2DMetric')
     """
 
-    default_prefix = ''
+    def score_video(self, sample: dict) -> List[dict]:
+        return score_frame(sample)
 
-    def __init__(
-        self,
-        per_expression_table: Optional[str] = None,
-        collect_device: str = 'cpu',
-        prefix: Optional[str] = None,
-        collect_dir: Optional[str] = None,
-    ) -> None:
-        super().__init__(collect_device, prefix, collect_dir)
-        self.per_expression_table = per_expression_table
-        if per_expression_table is not None:
-            check_table_format(type(self).__name__, per_expression_table)
+    def row_of(self, entry: dict) -> dict:
+        return entry['row']
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Score a batch of frames, one entry a frame.
-
-        MMEngine then drops what the sampler padded.
-        """
-        for sample in data_samples:
-            self.results.append(score_frame(sample))
-
-    def compute_metrics(self, results: List[List[dict]]) -> Dict[str, float]:
-        """Sum up the expressions of all frames."""
-        scored = [expression for frame in results for expression in frame]
-        rows = [expression['row'] for expression in scored]
-        if self.per_expression_table is not None:
-            write_table(self.per_expression_table, rows)
-            print_log(
-                f'Numbers of {len(rows)} expressions: '
-                f'{self.per_expression_table}',
-                logger='current',
-            )
+    def summarize(self, scored: List[dict]) -> Dict[str, float]:
+        rows = [self.row_of(entry) for entry in scored]
         return {**summarize(rows), 'mAP': average_precision(scored)}
 
 

@@ -1,27 +1,20 @@
 """J, F and J&F of referring video object segmentation."""
 
-import csv
-import json
-import os
-from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from mmdet.registry import METRICS
-from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 from pycocotools import mask as mask_utils
 
 from ..errors import InputError
 from ..structures import ReferencePrediction, Rle
 from .checked_predictions import checked_predictions, frame_size
 from .region_boundary import boundary_f, region_similarity
-
-TABLE_FORMATS = ('.csv', '.json')
+from .table_metric import TableMetric
 
 
 @METRICS.register_module()
-class JFMetric(BaseMetric):
+class JFMetric(TableMetric):
     """Region similarity J, boundary accuracy F and their mean, in percent.
 
     The truth of a reference is the union of the objects it means; all
@@ -31,12 +24,7 @@ class JFMetric(BaseMetric):
     same over the expressions of that kind.
 
     Args:
-        per_expression_table: Write the numbers of every expression to this
-            ``.csv`` or ``.json`` file.
-        collect_device: Where results of several processes are collected,
-            ``'cpu'`` or ``'gpu'``.
-        prefix: Put before the numbers' names, none by default.
-        collect_dir: Folder that all processes see, for ``'cpu'``.
+        kwargs: See :class:`TableMetric`.
 
     Raises:
         InputError: If the table has another ending, the truth is not known,
@@ -47,40 +35,11 @@ class JFMetric(BaseMetric):
         ...     type='JFMetric', per_expression_table='expressions.csv')
     """
 
-    default_prefix = ''
+    def score_video(self, sample: dict) -> List[dict]:
+        return score_video(sample)
 
-    def __init__(
-        self,
-        per_expression_table: Optional[str] = None,
-        collect_device: str = 'cpu',
-        prefix: Optional[str] = None,
-        collect_dir: Optional[str] = None,
-    ) -> None:
-        super().__init__(collect_device, prefix, collect_dir)
-        self.per_expression_table = per_expression_table
-        if per_expression_table is not None:
-            check_table_format(type(self).__name__, per_expression_table)
-
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Score a batch of videos.
-
-        One entry a video goes to ``results``: MMEngine then drops what the
-        sampler padded, and every expression counts once.
-        """
-        for sample in data_samples:
-            self.results.append(score_video(sample))
-
-    def compute_metrics(self, results: List[List[dict]]) -> Dict[str, float]:
-        """Average over the expressions of all videos."""
-        rows = [row for video in results for row in video]
-        if self.per_expression_table is not None:
-            write_table(self.per_expression_table, rows)
-            print_log(
-                f'Numbers of {len(rows)} expressions: '
-                f'{self.per_expression_table}',
-                logger='current',
-            )
-        return summarize(rows)
+    def summarize(self, scored: List[dict]) -> Dict[str, float]:
+        return summarize(scored)
 
 
 def score_video(sample: dict) -> List[dict]:
@@ -139,27 +98,6 @@ def summarize(rows: List[dict]) -> Dict[str, float]:
     return metrics
 
 
-def write_table(path: str, rows: List[dict]) -> None:
-    """Write one row an expression as CSV or JSON; whole or not at all."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f'.{target.name}.{os.getpid()}.partial')
-    try:
-        with open(partial, 'w', encoding='utf-8', newline='') as file:
-            if target.suffix == '.json':
-                json.dump(rows, file, ensure_ascii=False, indent=1)
-            else:
-                writer = csv.DictWriter(file, list(rows[0]) if rows else [])
-                writer.writeheader()
-                writer.writerows(
-                    {**row, 'objects': ' '.join(row['objects'])}
-                    for row in rows
-                )
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def _mean_jf(masks: List[Rle], truth: List[Rle]) -> Tuple[float, float]:
     """Mean J and F over the frames, 0..1; one frame in memory at a time."""
     scores = []
@@ -213,14 +151,3 @@ def _check_truth(
                 rle['size'],
                 f'{list(frame_size(sample))}, the size of the frame',
             )
-
-
-def check_table_format(metric: str, path: str) -> None:
-    """Raise InputError where a metric's table has another ending."""
-    if Path(path).suffix not in TABLE_FORMATS:
-        raise InputError.of(
-            metric,
-            'per_expression_table',
-            path,
-            f'a file name ending in {" or ".join(TABLE_FORMATS)}',
-        )

@@ -1,12 +1,10 @@
 """Ref-DAVIS17's J, F and J&F, as published and as asked."""
 
 from collections import defaultdict
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 from mmdet.registry import METRICS
-from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 from pycocotools import mask as mask_utils
 from scipy.optimize import linear_sum_assignment
 
@@ -14,8 +12,9 @@ from ..datasets.ref_davis17 import ANNOTATORS, VOID
 from ..errors import InputError
 from ..structures import ReferencePrediction, Rle
 from .checked_predictions import checked_predictions, frame_size
-from .jf_metric import check_table_format, true_tube, write_table
+from .jf_metric import true_tube
 from .region_boundary import boundary_f, region_similarity, tube_statistics
+from .table_metric import TableMetric
 
 PROTOCOLS = ('published', 'referring')
 NUMBERS = (
@@ -25,7 +24,7 @@ NUMBERS = (
 
 
 @METRICS.register_module()
-class RefDAVIS17Metric(BaseMetric):
+class RefDAVIS17Metric(TableMetric):
     """Ref-DAVIS17 in both of its protocols, in percent.
 
     The expressions of each annotator are a run of their own: the answers to
@@ -49,12 +48,7 @@ class RefDAVIS17Metric(BaseMetric):
 
     Args:
         protocols: Which of the two; both by default.
-        per_expression_table: Write the numbers of every object, annotator
-            and protocol to this ``.csv`` or ``.json`` file.
-        collect_device: Where results of several processes are collected,
-            ``'cpu'`` or ``'gpu'``.
-        prefix: Put before the numbers' names, none by default.
-        collect_dir: Folder that all processes see, for ``'cpu'``.
+        kwargs: See :class:`TableMetric`.
 
     Raises:
         InputError: If there are no soft masks, the truth is not known, or
@@ -65,17 +59,10 @@ class RefDAVIS17Metric(BaseMetric):
         >>> test_evaluator = dict(type='RefDAVIS17Metric')
     """
 
-    default_prefix = ''
-
     def __init__(
-        self,
-        protocols: Sequence[str] = PROTOCOLS,
-        per_expression_table: Optional[str] = None,
-        collect_device: str = 'cpu',
-        prefix: Optional[str] = None,
-        collect_dir: Optional[str] = None,
+        self, protocols: Sequence[str] = PROTOCOLS, **kwargs: Any
     ) -> None:
-        super().__init__(collect_device, prefix, collect_dir)
+        super().__init__(**kwargs)
         for protocol in protocols:
             if protocol not in PROTOCOLS:
                 raise InputError.of(
@@ -85,28 +72,16 @@ class RefDAVIS17Metric(BaseMetric):
                     f'some of {PROTOCOLS}',
                 )
         self.protocols = tuple(protocols)
-        self.per_expression_table = per_expression_table
-        if per_expression_table is not None:
-            check_table_format(type(self).__name__, per_expression_table)
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Score a batch of videos; one entry a video goes to ``results``."""
-        for sample in data_samples:
-            self.results.append(score_video(sample, self.protocols))
+    def score_video(self, sample: dict) -> List[dict]:
+        return score_video(sample, self.protocols)
 
-    def compute_metrics(self, results: List[List[dict]]) -> Dict[str, float]:
+    def summarize(self, scored: List[dict]) -> Dict[str, float]:
         """Average over objects, then over annotators."""
-        rows = [row for video in results for row in video]
-        if self.per_expression_table is not None:
-            write_table(self.per_expression_table, rows)
-            print_log(
-                f'Numbers of {len(rows)} objects: {self.per_expression_table}',
-                logger='current',
-            )
         metrics = {}
         for protocol in self.protocols:
             means = _mean_of_annotators(
-                [row for row in rows if row['protocol'] == protocol]
+                [row for row in scored if row['protocol'] == protocol]
             )
             metrics.update({f'{protocol}/{k}': v for k, v in means.items()})
         return metrics

@@ -1,25 +1,24 @@
 """REC and RIS: referring expression comprehension and segmentation."""
 
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
 from mmdet.registry import METRICS
 from mmdet.structures.bbox import bbox_overlaps
-from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 from pycocotools import mask as mask_utils
 
 from ..errors import InputError
 from ..structures import ReferencePrediction, Rle
 from .checked_predictions import checked_predictions
-from .jf_metric import check_table_format, true_tube, write_table
+from .jf_metric import true_tube
+from .table_metric import TableMetric
 
 REC_IOU = 0.5
 
 
 @METRICS.register_module()
-class RefCOCOMetric(BaseMetric):
+class RefCOCOMetric(TableMetric):
     """Boxes and masks of RefCOCO, RefCOCO+ and RefCOCOg, in percent.
 
     - ``REC``: share of the expressions whose box has an IoU of at least 0.5
@@ -32,12 +31,7 @@ class RefCOCOMetric(BaseMetric):
       nothing is meant and nothing predicted.
 
     Args:
-        per_expression_table: Write the numbers of every expression to this
-            ``.csv`` or ``.json`` file.
-        collect_device: Where results of several processes are collected,
-            ``'cpu'`` or ``'gpu'``.
-        prefix: Put before the numbers' names, none by default.
-        collect_dir: Folder that all processes see, for ``'cpu'``.
+        kwargs: See :class:`TableMetric`.
 
     Raises:
         InputError: If the table has another ending, the truth is not known,
@@ -47,39 +41,11 @@ class RefCOCOMetric(BaseMetric):
         >>> test_evaluator = dict(type='RefCOCOMetric')
     """
 
-    default_prefix = ''
+    def score_video(self, sample: dict) -> List[dict]:
+        return score_image(sample)
 
-    def __init__(
-        self,
-        per_expression_table: Optional[str] = None,
-        collect_device: str = 'cpu',
-        prefix: Optional[str] = None,
-        collect_dir: Optional[str] = None,
-    ) -> None:
-        super().__init__(collect_device, prefix, collect_dir)
-        self.per_expression_table = per_expression_table
-        if per_expression_table is not None:
-            check_table_format(type(self).__name__, per_expression_table)
-
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Score a batch of images, one entry an image.
-
-        MMEngine then drops what the sampler padded.
-        """
-        for sample in data_samples:
-            self.results.append(score_image(sample))
-
-    def compute_metrics(self, results: List[List[dict]]) -> Dict[str, float]:
-        """Sum up the expressions of all images."""
-        rows = [row for image in results for row in image]
-        if self.per_expression_table is not None:
-            write_table(self.per_expression_table, rows)
-            print_log(
-                f'Numbers of {len(rows)} expressions: '
-                f'{self.per_expression_table}',
-                logger='current',
-            )
-        return summarize(rows)
+    def summarize(self, scored: List[dict]) -> Dict[str, float]:
+        return summarize(scored)
 
 
 def score_image(sample: dict) -> List[dict]:

@@ -226,12 +226,7 @@ def read_categories(davis: Path) -> Dict[str, Dict[str, str]]:
     file = davis / 'davis_semantics.json'
     if not file.exists():
         return {}
-    try:
-        found = json.loads(file.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise InputError.of(
-            file, 'file', str(error), 'well-formed JSON'
-        ) from None
+    found = load_json(file)
     if not isinstance(found, dict):
         raise InputError.of(file, 'content', found, 'categories by video')
     return found

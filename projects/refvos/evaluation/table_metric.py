@@ -1,0 +1,115 @@
+"""What the metrics share: one row an expression, and a table of them."""
+
+import csv
+import json
+import os
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence
+
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+
+from ..errors import InputError
+
+TABLE_FORMATS = ('.csv', '.json')
+
+
+class TableMetric(BaseMetric):
+    """A metric that scores video by video and can write a table.
+
+    One entry a video goes to ``results``: MMEngine then drops what the
+    sampler padded, and every expression counts once.
+
+    Args:
+        per_expression_table: Write the numbers of every expression to this
+            ``.csv`` or ``.json`` file.
+        collect_device: Where results of several processes are collected,
+            ``'cpu'`` or ``'gpu'``.
+        prefix: Put before the numbers' names, none by default.
+        collect_dir: Folder that all processes see, for ``'cpu'``.
+
+    Raises:
+        InputError: If the table has another ending.
+    """
+
+    default_prefix = ''
+
+    def __init__(
+        self,
+        per_expression_table: Optional[str] = None,
+        collect_device: str = 'cpu',
+        prefix: Optional[str] = None,
+        collect_dir: Optional[str] = None,
+    ) -> None:
+        super().__init__(collect_device, prefix, collect_dir)
+        self.per_expression_table = per_expression_table
+        if per_expression_table is not None:
+            check_table_format(type(self).__name__, per_expression_table)
+
+    def score_video(self, sample: dict) -> List[dict]:
+        """Score every expression of a video.
+
+        Args:
+            sample: What ``RefDataSample.to_dict()`` gives.
+
+        Returns:
+            One entry an expression.
+        """
+        raise NotImplementedError
+
+    def summarize(self, scored: List[dict]) -> Dict[str, float]:
+        """Sum up the entries of all videos."""
+        raise NotImplementedError
+
+    def row_of(self, entry: dict) -> dict:
+        """What the table shows of an entry."""
+        return entry
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Score a batch of videos."""
+        for sample in data_samples:
+            self.results.append(self.score_video(sample))
+
+    def compute_metrics(self, results: List[List[dict]]) -> Dict[str, float]:
+        """Sum up the videos of all processes; writes the table."""
+        scored = [entry for video in results for entry in video]
+        if self.per_expression_table is not None:
+            rows = [self.row_of(entry) for entry in scored]
+            write_table(self.per_expression_table, rows)
+            print_log(
+                f'Table of {len(rows)} rows: {self.per_expression_table}',
+                logger='current',
+            )
+        return self.summarize(scored)
+
+
+def write_table(path: str, rows: List[dict]) -> None:
+    """Write one row an expression as CSV or JSON; whole or not at all."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f'.{target.name}.{os.getpid()}.partial')
+    try:
+        with open(partial, 'w', encoding='utf-8', newline='') as file:
+            if target.suffix == '.json':
+                json.dump(rows, file, ensure_ascii=False, indent=1)
+            else:
+                writer = csv.DictWriter(file, list(rows[0]) if rows else [])
+                writer.writeheader()
+                writer.writerows(
+                    {**row, 'objects': ' '.join(row['objects'])}
+                    for row in rows
+                )
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def check_table_format(metric: str, path: str) -> None:
+    """Raise InputError where a metric's table has another ending."""
+    if Path(path).suffix not in TABLE_FORMATS:
+        raise InputError.of(
+            metric,
+            'per_expression_table',
+            path,
+            f'a file name ending in {" or ".join(TABLE_FORMATS)}',
+        )
