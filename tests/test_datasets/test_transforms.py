@@ -400,7 +400,7 @@ def test_a_frame_without_a_source_of_masks_is_named(video):
         run(LOAD, bare)
     assert str(error.value) == (
         f'{bare["frames"][0]["img_path"]}: masks is None; expected where '
-        "they are: one of ['mask_path']"
+        f'they are: one of {sorted(masks.MASK_SOURCES)}'
     )
 
 
