@@ -127,6 +127,8 @@ def current_commit() -> str:
 def main(argv: Optional[Sequence[str]] = None) -> Dict[str, object]:
     args = parse_args(argv)
     work_dir, weights = Path(args.work_dir), Path(f'{args.out}.safetensors')
+    # Before the weights, tracked themselves, change.
+    commit = current_commit()
     keep_weights(train_stages(args.configs, work_dir), weights)
     test = import_module('test')
     common = [args.configs[-1], str(weights)]
@@ -136,7 +138,7 @@ def main(argv: Optional[Sequence[str]] = None) -> Dict[str, object]:
     report = {
         'command': 'python tools/train_mini.py '
         + ' '.join(sys.argv[1:] if argv is None else argv),
-        'commit': current_commit(),
+        'commit': commit,
         'training_minutes': round(training_seconds(work_dir) / 60, 1),
         'processes': 2,
         'bytes': weights.stat().st_size,
