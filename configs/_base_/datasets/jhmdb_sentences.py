@@ -1,5 +1,5 @@
 # JHMDB-Sentences as it lies on disk, to test what A2D-Sentences has taught
-# (Section 4.3); nothing is trained on it.
+# (Appendix B); nothing is trained on it.
 _base_ = ['./a2d_sentences.py']
 
 dataset_type = 'JHMDBSentencesDataset'

@@ -26,7 +26,7 @@ Place = Tuple[str, str, str, int]
 class JHMDBSentencesDataset(AnnotatedFrameDataset):
     """JHMDB-Sentences: one frame of each video is asked for.
 
-    For evaluation only (Section 4.1 of the ReferFormer paper).
+    For evaluation only (ReferFormer, Appendix B).
 
     ::
 

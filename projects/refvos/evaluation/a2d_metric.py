@@ -174,7 +174,10 @@ def average_precision(scored: List[dict]) -> float:
         return float('nan')
     truth = COCO()
     truth.dataset = {
-        'images': [{'id': id} for id, _ in enumerate(scored, 1)],
+        'images': [
+            dict(zip(('id', 'height', 'width'), (id, *each['truth']['size'])))
+            for id, each in enumerate(scored, 1)
+        ],
         'categories': [{'id': 1}],
         'annotations': [
             {

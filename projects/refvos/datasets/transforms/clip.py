@@ -65,7 +65,8 @@ class SampleWindow(BaseTransform):
     Keys: frames. Added Keys: answer_frames.
 
     Args:
-        num_frames: T, the window size (Section 4.3: 5, from scratch 6).
+        num_frames: T, the window size (Appendix B: 5; Table 2: 6 from
+            scratch).
     """
 
     def __init__(self, num_frames: int = 5) -> None:

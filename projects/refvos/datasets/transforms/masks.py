@@ -100,8 +100,6 @@ def read_a2d(
             masks.shape,
             f'({len(numbers)}, width, height), a mask for each instance',
         )
-    masks = masks.transpose(0, 2, 1) > 0
-    check_size(path, masks[0], frame)
     found: Masks = {}
     for id in object_ids:
         if int(id) not in numbers:
@@ -111,7 +109,9 @@ def read_a2d(
                 numbers,
                 f'{id} among them{rows_of(frame, [id])}',
             )
-        found[id] = drawn_or_none(masks[numbers.index(int(id))])
+        mask = masks[numbers.index(int(id))].T > 0
+        check_size(path, mask, frame)
+        found[id] = drawn_or_none(mask)
     return found
 
 

@@ -42,8 +42,8 @@ def count_video_frames(path: str) -> int:
 def read_video_frames(path: str, numbers: Sequence[int]) -> List[np.ndarray]:
     """Decode some frames of a video file.
 
-    From the last key frame before a frame on, and what lies between the
-    wanted ones where that is shorter than jumping. Frames are those that
+    Decoding begins at the last key frame before a frame, or goes on from
+    the one before where no key frame lies between. Frames are those that
     decoding the whole file gives; where its times do not allow to jump, it
     is decoded from the start.
 
@@ -67,6 +67,8 @@ def read_video_frames(path: str, numbers: Sequence[int]) -> List[np.ndarray]:
                 f'one of its {len(index.times)} frames, counted from 0',
             )
     wanted = sorted(set(numbers))
+    if not wanted:
+        return []
     try:
         found = decode_by_jumps(path, index, wanted)
         if found is None:
@@ -146,8 +148,7 @@ def decode_by_jumps(
                 container.seek(key, stream=stream)
                 frames = container.decode(stream)
             frame = next(
-                (f for f in frames if f.pts is not None and f.pts >= time),
-                None,
+                (f for f in frames if f.pts is None or f.pts >= time), None
             )
             if frame is None or frame.pts != time:
                 return None
