@@ -101,7 +101,7 @@ def test_answers_are_those_of_testing(config, weights, tmp_path):
         cfg_options={'test_dataloader.dataset.pipeline': steps},
     )
     given = config.test_dataloader.dataset.pipeline
-    assert [step['type'] for step in given][2] == 'LoadTubes'  # a copy
+    assert [step['type'] for step in given][1] == 'LoadTubes'  # a copy
 
     dataset = RefYouTubeVOSDataset(
         data_root=str(tmp_path),

@@ -36,7 +36,7 @@ def data(tmp_path_factory):
         val=1,
         test=2,
         frames=4,
-        size=(64, 64),
+        size=(96, 128),
         workers=0,
         layouts=['a2d', 'jhmdb'],
         progress=False,

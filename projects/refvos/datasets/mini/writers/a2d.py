@@ -45,9 +45,10 @@ class A2DWriter(Writer):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_instances(path, ids[time], drawn)
             rows += [
-                [each.text, video.name, time + 1, int(each.object_id)]
+                [each.text, video.name, time + 1, id]
                 for each in video.expressions
-                if each.object_id is not None and int(each.object_id) in drawn
+                for id in drawn
+                if each.object_id == str(id)
             ]
         return {'rows': rows}
 
