@@ -7,6 +7,7 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Sequence, Tuple, Union
 
@@ -195,7 +196,12 @@ def run_all(run: Any, jobs: Sequence[Any], workers: int) -> Iterator[Any]:
     with ExitStack() as stack:
         pool = stack.enter_context(
             ProcessPoolExecutor(
-                workers, initializer=cv2.setNumThreads, initargs=(1,)
+                workers,
+                # A fork of this process would inherit locks that threads of
+                # PyAV or torch may hold, and wait for them forever.
+                mp_context=get_context('forkserver'),
+                initializer=cv2.setNumThreads,
+                initargs=(1,),
             )
         )
         # On an error, don't go on with what is still waiting.
