@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/models/referformer_video_swin_t.py',
     '../_base_/datasets/jhmdb_sentences.py',
-    '../_base_/schedules/a2d_scratch_12e.py',
+    '../_base_/schedules/test_only.py',
     '../_base_/default_runtime.py',
 ]
 

@@ -1,0 +1,2 @@
+# For configs that only test.
+test_cfg = dict(type='TestLoop')
