@@ -20,7 +20,8 @@ CONFIGS = sorted(
     for path in (ROOT / 'configs').rglob('*.py')
     if '_base_' not in path.parts
 )
-DIMS = 32
+# Two channels a group at least: a small map can have a single pixel.
+DIMS = 64
 CHANNELS = [8, 16, 32, 64]
 LAYOUTS = ('ref-youtube-vos', 'a2d', 'jhmdb', 'ref-davis17', 'mevis')
 # Data set -> its folder below the one of RefVOS-Mini.

@@ -10,7 +10,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from mmengine.evaluator import Evaluator
 
-from refvos.datasets.ref_davis17 import ANNOTATORS
+from refvos.datasets.ref_davis17_names import ANNOTATORS
 from refvos.errors import InputError
 from refvos.evaluation import (
     RefDAVIS17Metric,

@@ -9,13 +9,8 @@ from mmdet.registry import DATASETS
 from ..errors import InputError
 from ..structures import Reference
 from .layout import missing_files
+from .ref_davis17_names import ANNOTATORS, VOID
 from .ref_youtube_vos import RefYouTubeVOSDataset, read_json
-
-# An object's four expressions, in the order of their numbers: two people
-# after the first frame and after the whole video.
-ANNOTATORS = ('annot1', 'annot1_full_video', 'annot2', 'annot2_full_video')
-# In the masks: pixels that nobody could assign, left out of the scores.
-VOID = '255'
 
 
 @DATASETS.register_module()

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ...errors import InputError, describe
 from ..json_files import load_json
-from ..ref_davis17 import ANNOTATORS, VOID
+from ..ref_davis17_names import ANNOTATORS, VOID
 
 # DAVIS's names of the splits -> those of Ref-YouTube-VOS.
 SPLITS = {'train': 'train', 'val': 'valid'}
