@@ -56,7 +56,7 @@ bench: $(STAMP)
 	    --frames $$frames --repeats 1; done
 
 mini-data: $(STAMP)
-	@$(PY) tools/dataset_converters/make_mini.py $(DATA) --train 3000
+	@$(PY) tools/dataset_converters/make_mini.py $(DATA) --train 5000
 
 # Resumable: started again, it goes on from the last whole checkpoint.
 mini-referformer: mini-data

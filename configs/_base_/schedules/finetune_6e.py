@@ -1,6 +1,7 @@
 # Fine-tuning on Ref-YouTube-VOS: 6 epochs, drops after 3 and 5 (Appendix B).
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='GroupedOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=5e-4),
     paramwise_cfg=dict(
         custom_keys={

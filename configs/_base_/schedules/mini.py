@@ -5,6 +5,7 @@ max_iters = 6500
 
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='GroupedOptimWrapperConstructor',
     # Of small tensors: one operation for all saves a tenth of the time.
     optimizer=dict(type='AdamW', lr=lr, weight_decay=1e-4, fused=True),
     # The backbone has learned before (configs/mini/backbone_mini.py).

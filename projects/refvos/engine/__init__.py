@@ -6,6 +6,8 @@ from .checkpoint_hook import (
 )
 from .config_check import check_config, check_overrides
 from .drop_keys_hook import DropKeysHook
+from .logger_hook import MasterLoggerHook
+from .optim_constructor import GroupedOptimWrapperConstructor
 from .safe_checkpoint import (
     load_checkpoint_file,
     register_safe_loaders,
@@ -17,6 +19,8 @@ __all__ = [
     'AtomicCheckpointHook',
     'AtomicLocalBackend',
     'DropKeysHook',
+    'GroupedOptimWrapperConstructor',
+    'MasterLoggerHook',
     'check_config',
     'check_overrides',
     'checkpoint_weights',

@@ -23,7 +23,7 @@ from .writers import WRITERS
 from .writers.files import write_jpeg, write_json
 
 # Raise it whenever the same arguments give other bytes.
-VERSION = 7
+VERSION = 8
 NAME = 'RefVOS-Mini'
 SUMMARY = 'mini.json'
 CONTACT_SHEET = 'contact_sheet.jpg'

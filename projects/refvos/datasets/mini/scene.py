@@ -30,7 +30,12 @@ NUM_OBJECTS = {
 # Two of a kind make colours and places matter, two of a colour kinds. Training
 # needs both: a model that rarely needs the kind's word never learns it.
 SAME_KIND = {'train': 0.45, 'valid': 0.9, 'test': 0.9}
-SAME_COLOUR = {'train': 0.55, 'valid': 0.35, 'test': 0.35}
+# With several of a kind, and without.
+SAME_COLOUR = {
+    'train': (0.40, 0.90),
+    'valid': (0.35, 0.35),
+    'test': (0.35, 0.35),
+}
 OCCLUDING = 0.40
 LEAVING = 0.10
 LARGE = 0.45
@@ -117,13 +122,14 @@ def draw_looks(
 ) -> List[Combination]:
     """Draw colours, kinds and motions: several of a kind, shared colours."""
     same_kind = rng.uniform() < SAME_KIND[split]
+    same_colour = SAME_COLOUR[split][0 if same_kind else 1]
     looks: List[Combination] = []
     for index in range(count):
         kind: Optional[str] = str(rng.choice(KINDS))
         colour: Optional[str] = str(rng.choice(list(COLOURS)))
         if looks and same_kind and (index == 1 or rng.uniform() < 0.4):
             kind = looks[0].kind
-        if looks and rng.uniform() < SAME_COLOUR[split]:
+        if looks and rng.uniform() < same_colour:
             colour = looks[rng.integers(len(looks))].colour
         allowed = TRAINING
         if split != 'train':

@@ -64,7 +64,7 @@ def make_video(
         scene = draw_scene(rng, split, img_shape, num_frames)
         rendering = render(scene)
         facts = measure(scene, rendering.ids)
-        expressions = express(rng, facts)
+        expressions = express(rng, facts, split)
         referred = {expression.object_id for expression in expressions}
         if len(referred) == len(scene.objects):
             break
