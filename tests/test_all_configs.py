@@ -27,7 +27,7 @@ LAYOUTS = ('ref-youtube-vos', 'a2d', 'jhmdb', 'ref-davis17', 'mevis')
 # Data set -> its folder below the one of RefVOS-Mini.
 FOLDERS = {
     'RefYouTubeVOSDataset': '.',
-    'ObjectCropsDataset': '.',
+    'CategoryMapsDataset': '.',
     'A2DSentencesDataset': '.',
     'JHMDBSentencesDataset': '.',
     'MeViSDataset': 'mevis',

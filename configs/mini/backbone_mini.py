@@ -1,6 +1,6 @@
-# The mini models' backbone learns to tell shapes and fills apart, on windows
-# around single objects: what ImageNet is to the papers' backbones. Without
-# it, words for shapes stay meaningless. For two processes.
+# The mini models' backbone learns which shape and fill each pixel belongs to:
+# what ImageNet is to the papers' backbones. Without it, words for shapes stay
+# meaningless. For two processes.
 _base_ = ['../_base_/schedules/mini.py', '../_base_/mini_runtime.py']
 
 _kinds = ('circle', 'square', 'triangle', 'star', 'cross', 'ring', 'diamond')
@@ -28,18 +28,18 @@ model = dict(
     num_classes=len(classes),
 )
 train_dataloader = dict(
-    batch_size=48,
+    batch_size=16,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     collate_fn=dict(type='default_collate'),
     dataset=dict(
-        type='ObjectCropsDataset',
+        type='CategoryMapsDataset',
         data_root='data/refvos-mini',
         classes=classes,
     ),
 )
-max_iters = 1000
+max_iters = 2000
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters + 1)
 optim_wrapper = dict(optimizer=dict(lr=2e-3), paramwise_cfg=None)
 param_scheduler = _base_.param_scheduler

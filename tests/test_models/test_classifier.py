@@ -21,23 +21,55 @@ def test_losses_of_untrained_levels_are_those_of_guessing(model):
     for head in model.heads:
         torch.nn.init.zeros_(head.weight)
         torch.nn.init.zeros_(head.bias)
-    losses = model(
-        torch.rand(4, 3, 64, 64),
-        labels=torch.tensor([0, 3, 3, 20]),
-        mode='loss',
-    )
+    labels = torch.full((2, 64, 96), 21)
+    labels[0, :32] = 0
+    labels[0, 32:] = 3
+    losses = model(torch.rand(2, 3, 64, 96), labels=labels, mode='loss')
     for level in range(3):
-        assert losses[f'loss_{level}'].item() == pytest.approx(math.log(21))
-        # All logits are equal: the first class is guessed.
-        assert losses[f'accuracy_{level}'].item() == 0.25
+        assert losses[f'loss_{level}'].item() == pytest.approx(math.log(22))
+        # All logits are equal: the first class is guessed, which half of
+        # the objects' pixels are.
+        assert losses[f'accuracy_{level}'].item() == 0.5
 
 
-def test_prediction_is_the_last_levels(model):
-    windows = torch.rand(2, 3, 64, 64)
+def test_background_counts_less(model):
+    """By hand: weighted mean of -log p over the pixels."""
+    for head in model.heads:
+        torch.nn.init.zeros_(head.weight)
+        torch.nn.init.zeros_(head.bias)
+        head.bias.data[21] = 2.0
+    labels = torch.full((1, 64, 64), 21)
+    labels[:, :32] = 5
+    losses = model(torch.rand(1, 3, 64, 64), labels=labels, mode='loss')
+    total = 21 + math.exp(2)
+    expected = (math.log(total) + 0.2 * (math.log(total) - 2)) / 1.2
+    assert losses['loss_0'].item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_labels_are_taken_at_the_middle_of_a_levels_pixels(model):
+    labels = torch.full((1, 64, 64), 21)
+    # The middle of the stride-8 pixel in row 2 and column 1, and of no
+    # other level's.
+    labels[0, 20, 12] = 7
+    for head in model.heads:
+        torch.nn.init.zeros_(head.weight)
+        head.bias.data[:] = 0
+        head.bias.data[7] = 9
+    losses = model(torch.rand(1, 3, 64, 64), labels=labels, mode='loss')
+    assert losses['accuracy_0'].item() == 1
+    assert math.isnan(losses['accuracy_1'].item())
+
+
+def test_prediction_is_the_first_levels(model):
+    frames = torch.rand(2, 3, 64, 96)
     model.eval()
-    logits = model(windows)
-    assert [tuple(level.shape) for level in logits] == [(2, 21)] * 3
-    assert torch.equal(model(windows, mode='predict'), logits[-1].argmax(1))
+    logits = model(frames)
+    assert [tuple(level.shape) for level in logits] == [
+        (2, 22, 8, 12),
+        (2, 22, 4, 6),
+        (2, 22, 2, 3),
+    ]
+    assert torch.equal(model(frames, mode='predict'), logits[0].argmax(1))
 
 
 def test_loss_without_labels_is_refused(model):

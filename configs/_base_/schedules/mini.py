@@ -1,7 +1,7 @@
 # From scratch on two cores: AdamW, warm-up, cosine.
 lr = 1e-3
 warmup = 100
-max_iters = 6500
+max_iters = 4500
 
 optim_wrapper = dict(
     type='OptimWrapper',
@@ -29,7 +29,7 @@ param_scheduler = [
     ),
 ]
 train_cfg = dict(
-    type='IterBasedTrainLoop', max_iters=max_iters, val_interval=2000
+    type='IterBasedTrainLoop', max_iters=max_iters, val_interval=1500
 )
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, Optional, Sequence, Union
 
+import torch
 import torch.nn.functional as F
 from mmdet.registry import MODELS
 from mmengine.model import BaseModel
@@ -10,16 +11,19 @@ from torch import Tensor, nn
 
 @MODELS.register_module()
 class BackboneClassifier(BaseModel):
-    """A backbone and a linear classifier on each of its levels.
+    """A backbone and a linear classifier of every pixel of its levels.
 
     A segmentor started from its checkpoint (``load_from``) takes over the
-    backbone, as the papers' models start from ImageNet.
+    backbone, as the papers' models start from ImageNet. Every pixel is asked
+    for itself: what only the mean over a window tells, words that are
+    compared with single pixels don't find.
 
     Args:
         backbone: As in the segmentor.
         in_channels: Channels of the levels that get a classifier, those of
             the last ones of the backbone.
-        num_classes: Number of categories.
+        num_classes: Number of categories; background comes after them.
+        background_weight: Of background's pixels in the loss.
         data_preprocessor: Of mmengine's ``ImgDataPreprocessor``.
         init_cfg: mmengine's initialisation.
     """
@@ -29,14 +33,19 @@ class BackboneClassifier(BaseModel):
         backbone: dict,
         in_channels: Sequence[int],
         num_classes: int,
+        background_weight: float = 0.2,
         data_preprocessor: Optional[dict] = None,
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
+        self.num_classes = num_classes
         self.backbone = MODELS.build(backbone)
         self.heads = nn.ModuleList(
-            nn.Linear(channels, num_classes) for channels in in_channels
+            nn.Conv2d(channels, num_classes + 1, 1) for channels in in_channels
         )
+        weight = torch.ones(num_classes + 1)
+        weight[-1] = background_weight
+        self.register_buffer('class_weight', weight, persistent=False)
 
     def forward(
         self,
@@ -45,29 +54,31 @@ class BackboneClassifier(BaseModel):
         labels: Optional[Tensor] = None,
         mode: str = 'tensor',
     ) -> Union[Dict[str, Tensor], Any]:
-        """Classify windows.
+        """Classify the pixels of frames.
 
         Args:
             inputs: (B, 3, H, W), normalised.
             data_samples: Not used; mmengine's preprocessor adds it.
-            labels: (B,) indices.
-            mode: 'loss', 'predict' (B, of the last level) or 'tensor'
-                (logits of each level, (B, K)).
+            labels: (B, H, W) indices; ``num_classes`` is background.
+            mode: 'loss', 'predict' ((B, h, w), of the first of the levels)
+                or 'tensor' (logits of each level, (B, K + 1, h, w)).
         """
         maps = self.backbone(inputs)[-len(self.heads) :]
-        logits = [
-            head(features.mean((2, 3)))
-            for head, features in zip(self.heads, maps)
-        ]
+        logits = [head(features) for head, features in zip(self.heads, maps)]
         if mode == 'tensor':
             return logits
         if mode == 'predict':
-            return logits[-1].argmax(1)
+            return logits[0].argmax(1)
         if labels is None:
             raise ValueError('labels is None; the loss needs them')
         results: Dict[str, Tensor] = {}
         for index, level in enumerate(logits):
-            results[f'loss_{index}'] = F.cross_entropy(level, labels)
-            right = (level.argmax(1) == labels).float().mean()
-            results[f'accuracy_{index}'] = right
+            # The pixels in the middle of those of the level.
+            stride = inputs.shape[-1] // level.shape[-1]
+            truth = labels[:, stride // 2 :: stride, stride // 2 :: stride]
+            results[f'loss_{index}'] = F.cross_entropy(
+                level, truth, self.class_weight
+            )
+            right = (level.argmax(1) == truth)[truth < self.num_classes]
+            results[f'accuracy_{index}'] = right.float().mean()
         return results

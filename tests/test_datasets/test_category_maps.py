@@ -1,4 +1,4 @@
-"""Windows around single objects."""
+"""Frames with the category of each pixel."""
 
 import json
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from refvos.datasets import ObjectCropsDataset
+from refvos.datasets import CategoryMapsDataset
 from refvos.errors import InputError
 
 CLASSES = ('cat', 'dog')
@@ -36,38 +36,31 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_window_lies_around_the_object(folder):
-    data = ObjectCropsDataset(str(folder), CLASSES, size=16, jitter=0)
-    assert len(data) == 1
-    window = data[0]['inputs'].numpy()
-    assert window.shape == (3, 16, 16)
-    assert data[0]['labels'] == 1
-    red = window[0] > 150
-    # Its middle, row 6 and column 53, is the window's: row 8, column 8,
-    # unless the window is flipped.
-    assert red.sum() == 6 * 8
-    assert red[6:12, 5:13].all() or red[6:12, 3:11].all()
-    # Rows above the frame are black: it begins 2 rows below the window.
-    assert (window[:, :2] == 0).all() and window[:, 3, 1:15].min() > 20
-
-
-def test_jitter_moves_the_window(folder):
+def test_pixels_have_their_objects_category(folder):
     np.random.seed(0)
-    data = ObjectCropsDataset(str(folder), CLASSES, size=24, jitter=3)
-    tops = {
-        int(np.nonzero((data[0]['inputs'].numpy()[0] > 150).any(1))[0][0])
-        for _ in range(60)
-    }
-    assert len(tops) == 7 and max(tops) - min(tops) == 6
+    data = CategoryMapsDataset(str(folder), CLASSES)
+    # The cat is in no frame.
+    assert len(data) == 1
+    flipped = set()
+    for _ in range(20):
+        item = data[0]
+        frame, labels = item['inputs'].numpy(), item['labels'].numpy()
+        assert frame.shape == (3, 40, 60) and labels.shape == (40, 60)
+        assert set(np.unique(labels)) == {1, 2}
+        rows, columns = np.nonzero(labels == 1)
+        assert (rows.min(), rows.max()) == (4, 9)
+        assert ((frame[0] > 150) == (labels == 1)).all()
+        flipped.add(int(columns.min()))
+    assert flipped == {50, 2}
 
 
 def test_unknown_category_is_named(folder):
     with pytest.raises(InputError) as error:
-        ObjectCropsDataset(str(folder), ('cat',))
+        CategoryMapsDataset(str(folder), ('cat',))
     assert 'videos.v.objects.2.category' in str(error.value)
     assert "'dog'" in str(error.value)
 
 
 def test_missing_list_is_named(tmp_path):
     with pytest.raises(InputError, match=r'meta\.json: file is .missing'):
-        ObjectCropsDataset(str(tmp_path), CLASSES)
+        CategoryMapsDataset(str(tmp_path), CLASSES)

@@ -1,4 +1,4 @@
-"""Single objects, cut out of videos, with their categories."""
+"""Frames with the category of what each pixel shows."""
 
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
@@ -15,20 +15,18 @@ from .json_files import load_json
 
 
 @DATASETS.register_module()
-class ObjectCropsDataset(BaseDataset):
-    """Windows around the objects of a set in Ref-YouTube-VOS's layout.
+class CategoryMapsDataset(BaseDataset):
+    """Frames of a set in Ref-YouTube-VOS's layout as semantic segmentation.
 
     To pre-train a backbone where no published weights can be had: a model
-    that starts from a backbone blind to shapes takes very long to find out
-    what the words for them mean. An item is one object in one frame.
+    that starts from a backbone whose pixels don't know what they belong to
+    takes very long to find out what the words for shapes mean. An item is a
+    frame with an object of a known category.
 
     Args:
         data_root: Folder of the data set.
         classes: Names of the categories, as in ``meta.json``.
         split: Its split.
-        size: Side of the window in pixels; it lies around the middle of
-            the object's box, and what lies outside the frame is black.
-        jitter: The window is off by up to this many pixels.
         kwargs: Of mmengine's ``BaseDataset``.
     """
 
@@ -37,13 +35,9 @@ class ObjectCropsDataset(BaseDataset):
         data_root: str,
         classes: Sequence[str],
         split: str = 'train',
-        size: int = 64,
-        jitter: int = 8,
         **kwargs: Any,
     ) -> None:
         self.split = split
-        self.size = size
-        self.jitter = jitter
         super().__init__(
             data_root=data_root, metainfo=dict(classes=classes), **kwargs
         )
@@ -56,8 +50,8 @@ class ObjectCropsDataset(BaseDataset):
         file = folder / 'meta.json'
         classes = list(self.metainfo['classes'])
         items = []
-        frames, masks = folder / 'JPEGImages', folder / 'Annotations'
         for video, described in load_json(file)['videos'].items():
+            labels: Dict[str, Dict[int, int]] = {}
             for object_id, item in described['objects'].items():
                 if item['category'] not in classes:
                     raise InputError.of(
@@ -66,42 +60,43 @@ class ObjectCropsDataset(BaseDataset):
                         item['category'],
                         f'one of {classes}',
                     )
-                items += [
-                    {
-                        'img_path': str(frames / video / f'{name}.jpg'),
-                        'mask_path': str(masks / video / f'{name}.png'),
-                        'object_id': int(object_id),
-                        'label': classes.index(item['category']),
-                    }
-                    for name in item['frames']
-                ]
+                label = classes.index(item['category'])
+                for frame in item['frames']:
+                    labels.setdefault(frame, {})[int(object_id)] = label
+            items += [
+                {
+                    'img_path': str(
+                        folder / 'JPEGImages' / video / f'{frame}.jpg'
+                    ),
+                    'mask_path': str(
+                        folder / 'Annotations' / video / f'{frame}.png'
+                    ),
+                    'labels': labels[frame],
+                }
+                for frame in sorted(labels)
+            ]
         return items
 
     def prepare_data(self, idx: int) -> Dict[str, Any]:
-        """Cut an object out.
+        """Read a frame, flipped or not.
 
         Returns:
-            ``inputs``, (3, size, size) uint8 RGB, and ``labels``, an index.
+            ``inputs``, (3, H, W) uint8 RGB, and ``labels``, (H, W): the
+            category's index, or the number of categories where there is
+            none.
         """
         item = self.get_data_info(idx)
         image = mmcv.imread(
             item['img_path'], channel_order='rgb', backend='pillow'
         )
         ids = np.array(Image.open(item['mask_path']))
-        rows, columns = np.nonzero(ids == item['object_id'])
-        centre = np.array(
-            [rows.min() + rows.max(), columns.min() + columns.max()]
-        )
-        shift = np.random.randint(-self.jitter, self.jitter + 1, size=2)
-        top, left = centre // 2 + shift - self.size // 2
-        window = mmcv.imcrop(
-            np.pad(
-                image, [(self.size, self.size), (self.size, self.size), (0, 0)]
-            ),
-            np.array([left, top, left + self.size - 1, top + self.size - 1])
-            + self.size,
-        )
+        labels = np.full(ids.shape, len(self.metainfo['classes']), np.int64)
+        for object_id, label in item['labels'].items():
+            labels[ids == object_id] = label
         if np.random.rand() < 0.5:
-            window = window[:, ::-1]
-        window = np.ascontiguousarray(window.transpose(2, 0, 1))
-        return {'inputs': torch.from_numpy(window), 'labels': item['label']}
+            image, labels = image[:, ::-1], labels[:, ::-1]
+        image = np.ascontiguousarray(image.transpose(2, 0, 1))
+        return {
+            'inputs': torch.from_numpy(image),
+            'labels': torch.from_numpy(labels.copy()),
+        }
