@@ -87,6 +87,11 @@ class VideoFeatures:
             levels=[cut(level) for level in self.levels],
         )
 
+    def split(self, num_frames: int) -> List['VideoFeatures']:
+        """Cut into parts of so many frames, the last one of what is left."""
+        starts = range(0, self.num_frames, num_frames)
+        return [self.frames(start, start + num_frames) for start in starts]
+
     @property
     def is_padded(self) -> bool:
         """Whether any clip is smaller than the batch; known on the host."""

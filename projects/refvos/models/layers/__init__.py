@@ -1,12 +1,18 @@
 from .cross_modal_fpn import CrossModalFPN, VisionLanguageBlock
+from .deformable_attention import (
+    DeformableAttention,
+    use_deformable_attention,
+)
 from .dynamic_mask_head import DynamicMaskHead
 from .fusion import PixelReferenceFusion
 from .positional_encoding import sine_positions_1d
 
 __all__ = [
     'CrossModalFPN',
+    'DeformableAttention',
     'DynamicMaskHead',
     'PixelReferenceFusion',
     'VisionLanguageBlock',
     'sine_positions_1d',
+    'use_deformable_attention',
 ]

@@ -2,6 +2,7 @@
 
 from typing import List, Optional, Sequence
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from mmcv.cnn import ConvModule
@@ -9,9 +10,15 @@ from torch import Tensor, nn
 
 from ...structures import FeatureLevel, ReferenceTokens
 
+# Of the feed-forward network, where no gradients are wanted.
+TOKENS_AT_ONCE = 8192
+
 
 class VisionLanguageBlock(nn.Module):
     """Pixels of all frames look at each other, then at the words.
+
+    In two steps: :meth:`look_around` needs all frames of a clip, but only
+    shrunk; :meth:`forward` then finishes any of them.
 
     Args:
         embed_dims: C.
@@ -47,63 +54,35 @@ class VisionLanguageBlock(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(embed_dims) for _ in range(3))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(
-        self,
-        maps: Tensor,
-        positions: Tensor,
-        padding_mask: Optional[Tensor],
-        words: ReferenceTokens,
-    ) -> Tensor:
-        """Fuse one level.
-
-        Args:
-            maps: (B*T, C, h, w).
-            positions: (B, C, h, w).
-            padding_mask: (B, h, w) bool, None where nothing is padded.
-            words: B references.
-
-        Returns:
-            (B*T, C, h, w).
-        """
-        size = maps.shape[-2:]
-        num_frames = len(maps) // len(positions)
-        x = tokens_of(maps, num_frames)  # (B, T*h*w, C)
-        seen = self.look_around(maps, positions, padding_mask, num_frames)
-        x = self.norms[0](x + self.dropout(seen))
-        place = positions.flatten(2).transpose(1, 2)  # (B, h*w, C)
-        query = x.unflatten(1, (num_frames, -1)) + place[:, None]
-        heard, _ = self.cross_attention(
-            query=query.flatten(1, 2),
-            key=words.tokens + words.positions,
-            value=words.tokens,
-            key_padding_mask=words.padding_mask,
-            need_weights=False,
-        )
-        x = self.norms[1](x + self.dropout(heard))
-        x = self.norms[2](x + self.dropout(self.feedforward(x)))
-        return rearrange(x, 'b (t h w) c -> (b t) c h w', h=size[0], w=size[1])
+    def shrink(self, maps: Tensor) -> Tensor:
+        """Take every ``reduction``-th pixel of (..., h, w)."""
+        if self.reduction == 1:
+            return maps
+        size = [max(1, side // self.reduction) for side in maps.shape[-2:]]
+        return F.interpolate(maps, size)
 
     def look_around(
         self,
-        maps: Tensor,
+        small: Tensor,
         positions: Tensor,
         padding_mask: Optional[Tensor],
-        num_frames: int,
     ) -> Tensor:
-        """Self-attention over all frames, on shrunk maps; (B, T*h*w, C)."""
-        size = maps.shape[-2:]
-        if self.reduction > 1:
-            small = [max(1, side // self.reduction) for side in size]
-            maps = F.interpolate(maps, small)
-            positions = F.interpolate(positions, small)
-            if padding_mask is not None:
-                padding_mask = shrink_mask(padding_mask, small)
-        value = tokens_of(maps, num_frames)
-        place = positions.flatten(2).transpose(1, 2)  # (B, h*w, C)
-        query = value.unflatten(1, (num_frames, -1)) + place[:, None]
-        query = query.flatten(1, 2)
+        """Self-attention over all frames.
+
+        Args:
+            small: (B*T, C, h', w'), what :meth:`shrink` gives of all frames.
+            positions: (B, C, h, w).
+            padding_mask: (B, h, w) bool, None where nothing is padded.
+
+        Returns:
+            (B*T, C, h', w').
+        """
+        num_frames = len(small) // len(positions)
+        value = tokens_of(small, num_frames)
+        query = add_positions(value, self.shrink(positions), num_frames)
         if padding_mask is not None:
-            padding_mask = padding_mask.flatten(1).repeat(1, num_frames)
+            shrunk = self.shrink(padding_mask[:, None].float())
+            padding_mask = shrunk.bool().flatten(1).repeat(1, num_frames)
         seen, _ = self.self_attention(
             query,
             query,
@@ -111,16 +90,59 @@ class VisionLanguageBlock(nn.Module):
             key_padding_mask=padding_mask,
             need_weights=False,
         )
-        if self.reduction == 1:
-            return seen
-        seen = rearrange(
-            seen,
-            'b (t h w) c -> (b t) c h w',
-            h=maps.shape[-2],
-            w=maps.shape[-1],
+        return maps_of(seen, num_frames, small.shape[-2:])
+
+    def forward(
+        self,
+        maps: Tensor,
+        seen: Tensor,
+        positions: Tensor,
+        words: ReferenceTokens,
+    ) -> Tensor:
+        """Fuse some frames of each clip.
+
+        Args:
+            maps: (B*T, C, h, w).
+            seen: (B*T, C, h', w'), what these frames saw.
+            positions: (B, C, h, w).
+            words: B references.
+
+        Returns:
+            (B*T, C, h, w).
+        """
+        size = maps.shape[-2:]
+        num_frames = len(maps) // len(positions)
+        if self.reduction > 1:
+            seen = F.interpolate(
+                seen, size, mode='bilinear', align_corners=False
+            )
+        x = maps + self.dropout(seen)
+        x = self.norms[0](tokens_of(x, num_frames))  # (B, T*h*w, C)
+        heard, _ = self.cross_attention(
+            query=add_positions(x, positions, num_frames),
+            key=words.tokens + words.positions,
+            value=words.tokens,
+            key_padding_mask=words.padding_mask,
+            need_weights=False,
         )
-        seen = F.interpolate(seen, size, mode='bilinear', align_corners=False)
-        return tokens_of(seen, num_frames)
+        x = self.norms[1](x + self.dropout(heard))
+        x = self.norms[2](x + self.dropout(self.feed_forward(x)))
+        return maps_of(x, num_frames, size)
+
+    def feed_forward(self, x: Tensor) -> Tensor:
+        """Run the network, whose hidden layer is 8 times as wide as x.
+
+        Without gradients some tokens at a time: that of all tokens at
+        stride 4 would be the largest tensor of the model.
+        """
+        if torch.is_grad_enabled():
+            return self.feedforward(x)
+        flat = x.flatten(0, 1)
+        output = torch.empty_like(flat)
+        for start in range(0, len(flat), TOKENS_AT_ONCE):
+            part = slice(start, start + TOKENS_AT_ONCE)
+            output[part] = self.feedforward(flat[part])
+        return output.view_as(x)
 
 
 class CrossModalFPN(nn.Module):
@@ -179,13 +201,99 @@ class CrossModalFPN(nn.Module):
         )
         self.mask_features = nn.Conv2d(embed_dims, embed_dims, 3, padding=1)
 
+    def project(self, levels: List[FeatureLevel]) -> List[Tensor]:
+        """Bring all levels to C channels: (B*T, C, h, w) each."""
+        return [
+            lateral(level.features)
+            for lateral, level in zip(self.laterals, levels)
+        ]
+
+    def shrink(
+        self, maps: List[Tensor], levels: List[FeatureLevel]
+    ) -> List[Tensor]:
+        """What of some frames the pixels of other frames look at.
+
+        Args:
+            maps: What :meth:`project` gave.
+            levels: Strides 4, 8, 16, 32.
+
+        Returns:
+            (B, T, C, h', w') a level; nothing where words are not fused.
+        """
+        return [
+            block.shrink(each).unflatten(0, (len(level.positions), -1))
+            for block, each, level in zip(self.blocks, maps, levels)
+        ]
+
+    def look_around(
+        self,
+        parts: Sequence[List[Tensor]],
+        levels: List[FeatureLevel],
+        is_padded: bool,
+    ) -> List[Tensor]:
+        """Let the pixels of all frames look at each other.
+
+        Args:
+            parts: What :meth:`shrink` gave of the clip, part by part.
+            levels: Of any part: positions and padding are the same.
+            is_padded: Whether the levels' padding masks mask anything.
+
+        Returns:
+            (B, T, C, h', w') a level.
+        """
+        seen = []
+        for block, small, level in zip(self.blocks, zip(*parts), levels):
+            whole = torch.cat(small, 1)
+            answer = block.look_around(
+                whole.flatten(0, 1),
+                level.positions,
+                level.padding_mask if is_padded else None,
+            )
+            seen.append(answer.view_as(whole))
+        return seen
+
+    def fuse(
+        self,
+        maps: List[Tensor],
+        levels: List[FeatureLevel],
+        words: ReferenceTokens,
+        seen: List[Tensor],
+    ) -> Tensor:
+        """Run the pyramid on some frames, without the last convolution.
+
+        Args:
+            maps: What :meth:`project` gave.
+            levels: Strides 4, 8, 16, 32, with positions of C channels.
+            words: B references.
+            seen: What :meth:`look_around` gave, of these frames.
+
+        Returns:
+            (B*T, C, H/4, W/4), of which ``mask_features`` makes the mask
+            features.
+        """
+        top: Optional[Tensor] = None
+        for index in reversed(range(len(levels))):
+            x = maps[index]
+            if self.blocks:
+                x = self.blocks[index](
+                    x,
+                    seen[index].flatten(0, 1),
+                    levels[index].positions,
+                    words,
+                )
+            if top is not None:
+                x = x + F.interpolate(top, x.shape[-2:])
+            top = self.outputs[index](x)
+        assert top is not None
+        return top
+
     def forward(
         self,
         levels: List[FeatureLevel],
         words: ReferenceTokens,
         is_padded: bool,
     ) -> Tensor:
-        """Build the mask features.
+        """Build the mask features of whole clips.
 
         Args:
             levels: Strides 4, 8, 16, 32, with positions of C channels.
@@ -195,21 +303,10 @@ class CrossModalFPN(nn.Module):
         Returns:
             (B*T, C, H/4, W/4).
         """
-        top: Optional[Tensor] = None
-        for index in reversed(range(len(levels))):
-            level = levels[index]
-            maps = self.laterals[index](level.features)
-            if self.blocks:
-                maps = self.blocks[index](
-                    maps,
-                    level.positions,
-                    level.padding_mask if is_padded else None,
-                    words,
-                )
-            if top is not None:
-                maps = maps + F.interpolate(top, maps.shape[-2:])
-            top = self.outputs[index](maps)
-        return self.mask_features(top)
+        maps = self.project(levels)
+        parts = [self.shrink(maps, levels)]
+        seen = self.look_around(parts, levels, is_padded)
+        return self.mask_features(self.fuse(maps, levels, words, seen))
 
 
 def tokens_of(maps: Tensor, num_frames: int) -> Tensor:
@@ -217,6 +314,20 @@ def tokens_of(maps: Tensor, num_frames: int) -> Tensor:
     return rearrange(maps, '(b t) c h w -> b (t h w) c', t=num_frames)
 
 
-def shrink_mask(mask: Tensor, size: Sequence[int]) -> Tensor:
-    """Resize a bool mask (B, h, w) by nearest neighbour."""
-    return F.interpolate(mask[:, None].float(), tuple(size))[:, 0].bool()
+def maps_of(tokens: Tensor, num_frames: int, size: Sequence[int]) -> Tensor:
+    """Undo :func:`tokens_of`: (B, T*h*w, C) -> (B*T, C, h, w)."""
+    return rearrange(
+        tokens,
+        'b (t h w) c -> (b t) c h w',
+        t=num_frames,
+        h=size[0],
+        w=size[1],
+    )
+
+
+def add_positions(
+    tokens: Tensor, positions: Tensor, num_frames: int
+) -> Tensor:
+    """Add a clip's positions (B, C, h, w) to all frames' (B, T*h*w, C)."""
+    place = positions.flatten(2).transpose(1, 2)[:, None]
+    return (tokens.unflatten(1, (num_frames, -1)) + place).flatten(1, 2)

@@ -1,8 +1,9 @@
 """Masks by dynamic convolution (ReferFormer, Section 3.2, Appendix C)."""
 
-from typing import List, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import torch
+import torch.nn.functional as F
 from mmdet.models.layers import MLP
 from torch import Tensor, nn
 
@@ -54,6 +55,7 @@ class DynamicMaskHead(nn.Module):
         mask_features: Tensor,
         reference_points: Tensor,
         image_shapes: Sequence[Tuple[int, int]],
+        conv: Optional[nn.Conv2d] = None,
     ) -> Tensor:
         """Draw the masks of N queries in every frame.
 
@@ -63,6 +65,9 @@ class DynamicMaskHead(nn.Module):
             reference_points: (B, T, N, 2), x and y in 0..1 of the frame.
             image_shapes: (height, width) of each clip's frames, without
                 padding; reference points are relative to them.
+            conv: What has yet to make mask features of ``mask_features``.
+                It is merged into the first dynamic convolution: the same
+                answer for less work, where there are few queries.
 
         Returns:
             (B, T, N, h, w) mask logits.
@@ -72,10 +77,13 @@ class DynamicMaskHead(nn.Module):
         features, places = weights[0].split(
             [self.embed_dims, self.num_coordinates], dim=-1
         )
-        # (B*T, N*8, C) @ (B*T, C, h*w)
-        x = features.flatten(1, 2) @ mask_features.flatten(2)
-        x = x.unflatten(1, features.shape[1:3])
-        x = x.unflatten(-1, (height, width))  # (B*T, N, 8, h, w)
+        if conv is None:
+            # (B*T, N*8, C) @ (B*T, C, h*w)
+            x = features.flatten(1, 2) @ mask_features.flatten(2)
+            x = x.unflatten(-1, (height, width))
+        else:
+            x = merged_convolution(features.flatten(1, 2), conv, mask_features)
+        x = x.unflatten(1, features.shape[1:3])  # (B*T, N, 8, h, w)
         x = x + biases[0][..., None, None]
         if self.num_coordinates:
             away_x, away_y = self.relative_places(
@@ -120,3 +128,32 @@ class DynamicMaskHead(nn.Module):
         across = torch.arange(width, device=points.device) * self.stride + half
         down = torch.arange(height, device=points.device) * self.stride + half
         return points[..., 0:1] - across, points[..., 1:2] - down
+
+
+def merged_convolution(
+    weights: Tensor, conv: nn.Conv2d, maps: Tensor
+) -> Tensor:
+    """Convolve, then multiply by a matrix of each frame's, in one step.
+
+    Args:
+        weights: (F, O, C).
+        conv: A convolution with C output channels.
+        maps: (F, I, h, w).
+
+    Returns:
+        (F, O, h, w).
+    """
+    kernels = weights @ conv.weight.flatten(1)  # (F, O, I*k*k)
+    biases = weights @ conv.bias
+    return torch.cat(
+        [
+            F.conv2d(
+                frame[None],
+                kernel.view(-1, *conv.weight.shape[1:]),
+                bias,
+                conv.stride,
+                conv.padding,
+            )
+            for frame, kernel, bias in zip(maps, kernels, biases)
+        ]
+    )

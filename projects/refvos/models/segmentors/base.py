@@ -1,7 +1,7 @@
 """What every segmentor is to the runner, the inferencer and the metrics."""
 
 from abc import ABCMeta, abstractmethod
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
 
 import numpy as np
 import torch
@@ -37,8 +37,10 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     Args:
         data_preprocessor: Normalises, pads and stacks the clips.
         test_cfg: ``threshold`` (probability above which a pixel belongs to
-            the object), ``frame_chunk`` (frames whose masks are brought to
-            full size at once), ``keep_candidates`` (fill
+            the object), ``frame_chunk`` (frames that go through the parts
+            of the model that see each frame alone, and whose masks are
+            brought to full size, at once: memory, not the answer, depends on
+            it), ``keep_candidates`` (fill
             ``ReferencePrediction.candidates``, for mAP), ``keep_soft_masks``
             (fill ``ReferencePrediction.soft_masks``, for Ref-DAVIS17) and
             ``post_process`` (what changes a video's masks, such as
@@ -55,7 +57,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         super().__init__(data_preprocessor, init_cfg)
         self.test_cfg = {
             'threshold': 0.5,
-            'frame_chunk': 8,
+            'frame_chunk': 4,
             'keep_candidates': False,
             'keep_soft_masks': False,
         }
@@ -160,6 +162,15 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
                 self.post_process(sample, seen)
         return data_samples
 
+    def frames_at_once(self, num_frames: int) -> int:
+        """How many of a clip's frames go through the model together.
+
+        All of them where gradients are wanted: nothing is freed then.
+        """
+        if self.training or torch.is_grad_enabled():
+            return num_frames
+        return min(num_frames, self.test_cfg['frame_chunk'])
+
     def predict_reference(
         self,
         video: VideoFeatures,
@@ -245,6 +256,32 @@ def answer_frames_of(
             'frames of every clip'
         )
     return indices
+
+
+def gather_parts(parts: Iterable[List[Tensor]], size: int) -> List[Tensor]:
+    """Join what was made of a clip's parts, one part in memory at a time.
+
+    Args:
+        parts: Tensors (B, t, ...), the same ones of every part.
+        size: T, the frames of all parts together.
+
+    Returns:
+        Tensors (B, T, ...); those of the part itself where there is one.
+    """
+    joined: List[Tensor] = []
+    start = 0
+    for part in parts:
+        stop = start + part[0].shape[1]
+        if (start, stop) == (0, size):
+            return part
+        if not joined:
+            joined = [
+                x.new_empty(x.shape[0], size, *x.shape[2:]) for x in part
+            ]
+        for whole, x in zip(joined, part):
+            whole[:, start:stop] = x
+        start = stop
+    return joined
 
 
 def take_frames(x: Tensor, indices: List[List[int]]) -> Tensor:

@@ -28,9 +28,19 @@ from ...structures import (
     VideoFeatures,
     padding_mask_of,
 )
-from ..layers import CrossModalFPN, DynamicMaskHead, PixelReferenceFusion
+from ..layers import (
+    CrossModalFPN,
+    DynamicMaskHead,
+    PixelReferenceFusion,
+    use_deformable_attention,
+)
 from ..losses import ClipOutputs
-from .base import AnswerFrames, BaseReferringSegmentor, take_frames
+from .base import (
+    AnswerFrames,
+    BaseReferringSegmentor,
+    gather_parts,
+    take_frames,
+)
 
 
 @MODELS.register_module()
@@ -144,6 +154,7 @@ class ReferFormer(BaseReferringSegmentor):
         )
         self.fusion = PixelReferenceFusion(self.embed_dims, **(fusion or {}))
         self.encoder = DeformableDetrTransformerEncoder(**encoder)
+        use_deformable_attention(self.encoder)
 
     def build_queries(
         self, decoder: dict, num_queries: int, num_classes: int
@@ -151,6 +162,7 @@ class ReferFormer(BaseReferringSegmentor):
         """Build the decoder, its queries and what each layer says of them."""
         channels = self.embed_dims
         self.decoder = DeformableDetrTransformerDecoder(**decoder)
+        use_deformable_attention(self.decoder)
         self.query_embedding = nn.Embedding(num_queries, channels)
         self.reference_points = nn.Linear(channels, 2)
         num_layers = self.decoder.num_layers
@@ -212,8 +224,48 @@ class ReferFormer(BaseReferringSegmentor):
                 after the backbone, as many in every clip; None for all.
         """
         padded_shape = (frames.shape[-2], frames.shape[-1])
-        maps, num_frames = self.extract_answered(frames, answer_frames)
+        if self.sees_clips:
+            # All frames go in; those to be answered come out.
+            maps = self.project(frames, answer_frames)
+        else:
+            if answer_frames is not None:
+                frames = take_frames(frames, answer_frames)
+            num_frames = frames.shape[1]
+            parts = frames.split(self.frames_at_once(num_frames), dim=1)
+            maps = gather_parts(map(self.project, parts), num_frames)
         mask = padding_mask_of(image_shapes, padded_shape, frames.device)
+        finest, *levels = (self.make_level(level, mask) for level in maps)
+        return VideoFeatures(
+            num_frames=maps[0].shape[1],
+            image_shapes=image_shapes,
+            padded_shape=padded_shape,
+            high_resolution=finest,
+            levels=levels,
+        )
+
+    def project(
+        self, frames: Tensor, answer_frames: AnswerFrames = None
+    ) -> List[Tensor]:
+        """Backbone and input projections of a part of the frames.
+
+        Args:
+            frames: (B, T, 3, H, W), as in :meth:`encode_video`.
+            answer_frames: Those that are projected; None for all.
+
+        Returns:
+            (B, A, c, h, w) each: the finest level as it is, then the
+            projected ones.
+        """
+        if frames.dtype == torch.uint8:
+            frames = self.data_preprocessor.normalize(frames)
+        maps = self.extract_maps(frames)
+        if answer_frames is not None:
+            maps = [
+                take_frames(
+                    level.unflatten(0, frames.shape[:2]), answer_frames
+                ).flatten(0, 1)
+                for level in maps
+            ]
         projected = [
             project(features)
             for project, features in zip(self.input_projections, maps[1:])
@@ -222,37 +274,10 @@ class ReferFormer(BaseReferringSegmentor):
         for project in self.input_projections[len(projected) :]:
             coarser = project(coarser)
             projected.append(coarser)
-        return VideoFeatures(
-            num_frames=num_frames,
-            image_shapes=image_shapes,
-            padded_shape=padded_shape,
-            high_resolution=self.make_level(maps[0], mask),
-            levels=[self.make_level(level, mask) for level in projected],
-        )
-
-    def extract_answered(
-        self, frames: Tensor, answer_frames: AnswerFrames
-    ) -> Tuple[List[Tensor], int]:
-        """Run the backbone on clips and keep the answered frames' maps.
-
-        A backbone that sees each frame alone need not see the others.
-
-        Returns:
-            Four maps (B*A, c, H/s, W/s), and A.
-        """
-        if answer_frames is None:
-            return self.extract_maps(frames), frames.shape[1]
-        num_answered = len(answer_frames[0])
-        if not self.sees_clips:
-            frames = take_frames(frames, answer_frames)
-            return self.extract_maps(frames), num_answered
-        maps = [
-            take_frames(
-                level.unflatten(0, frames.shape[:2]), answer_frames
-            ).flatten(0, 1)
-            for level in self.extract_maps(frames)
+        return [
+            level.unflatten(0, (len(frames), -1))
+            for level in (maps[0], *projected)
         ]
-        return maps, num_answered
 
     @property
     def sees_clips(self) -> bool:
@@ -266,10 +291,12 @@ class ReferFormer(BaseReferringSegmentor):
         return list(self.backbone(frames.flatten(0, 1)))
 
     def make_level(self, features: Tensor, mask: Tensor) -> FeatureLevel:
-        """Attach positions and padding to a level."""
+        """Attach positions and padding to a level (B, T, c, h, w)."""
         size = features.shape[-2:]
         small = F.interpolate(mask[:, None].float(), size)[:, 0].bool()
-        return FeatureLevel(features, self.pixel_positions(small), small)
+        return FeatureLevel(
+            features.flatten(0, 1), self.pixel_positions(small), small
+        )
 
     def encode_references(
         self, references: List[Reference]
@@ -397,6 +424,13 @@ class ReferFormer(BaseReferringSegmentor):
         self, memory: Tensor, video: VideoFeatures, tokens: ReferenceTokens
     ) -> Tensor:
         """Run the cross-modal FPN; (B*T, C, H/4, W/4)."""
+        levels = self.pyramid_levels(memory, video)
+        return self.fpn(levels, tokens, video.is_padded)
+
+    def pyramid_levels(
+        self, memory: Tensor, video: VideoFeatures
+    ) -> List[FeatureLevel]:
+        """Strides 4 to 32: the backbone's finest level, then the memory."""
         levels = [video.high_resolution]
         start = 0
         for level in video.levels[:3]:
@@ -410,7 +444,7 @@ class ReferFormer(BaseReferringSegmentor):
                     level.padding_mask,
                 )
             )
-        return self.fpn(levels, tokens, video.is_padded)
+        return levels
 
     @staticmethod
     def by_clip(x: Tensor, video: VideoFeatures) -> Tensor:
@@ -432,26 +466,54 @@ class ReferFormer(BaseReferringSegmentor):
         """Pick the query with the best mean score (Section 3.5).
 
         Only its mask is drawn unless ``test_cfg.keep_candidates``; its box
-        is the last layer's refined reference.
+        is the last layer's refined reference. Encoder, decoder, pyramid and
+        masks see each frame alone and take some at a time; only where the
+        pyramid's pixels look at each other are all frames needed, shrunk.
         """
-        memory, flat = self.encode(video, tokens)
-        states, references = self.decode(memory, flat, video, tokens)
-        scores = self.class_branches[-1](states[-1]).sigmoid()
+        parts = video.split(self.frames_at_once(video.num_frames))
+        memories, states, boxes, small = [], [], [], []
+        for part in parts:
+            memory, flat = self.encode(part, tokens)
+            state, references = self.decode(memory, flat, part, tokens)
+            states.append(state[-1])
+            boxes.append(references[-1])
+            levels = self.pyramid_levels(memory, part)
+            small.append(self.fpn.shrink(self.fpn.project(levels), levels))
+            memories.append(memory)
+        state, box = torch.cat(states), torch.cat(boxes)  # (T, N, ...)
+        scores = self.class_branches[-1](state).sigmoid()
         scores = scores.amax(-1)  # (T, N); the likeliest class
         best = int(scores.mean(0).argmax())
         keeps_all = self.test_cfg['keep_candidates']
         queries = list(range(self.num_queries)) if keeps_all else [best]
-        masks = self.mask_head(
-            states[-1][None, :, queries],
-            self.make_mask_features(memory, video, tokens),
-            references[-1][None, :, queries, :2],
-            video.image_shapes,
-        )[0]  # (T, len(queries), h, w)
+        seen = self.fpn.look_around(small, levels, video.is_padded)
+        drawn = []
+        start = 0
+        for part in parts:
+            levels = self.pyramid_levels(memories.pop(0), part)
+            frames = slice(start, start + part.num_frames)
+            start = frames.stop
+            fused = self.fpn.fuse(
+                self.fpn.project(levels),
+                levels,
+                tokens,
+                [x[:, frames] for x in seen],
+            )
+            drawn.append(
+                self.mask_head(
+                    state[None, frames, queries],
+                    fused,
+                    box[None, frames, queries, :2],
+                    video.image_shapes,
+                    self.fpn.mask_features,
+                )[0]
+            )
+        masks = torch.cat(drawn)  # (T, len(queries), h, w)
         answers = [
             Answer(
                 masks=masks[:, place],
                 scores=scores[:, query],
-                bboxes=references[-1][:, query],
+                bboxes=box[:, query],
             )
             for place, query in enumerate(queries)
         ]
