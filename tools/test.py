@@ -16,6 +16,7 @@ from mmengine.config import Config
 
 from refvos.engine.cli import (
     add_common_arguments,
+    add_precision_argument,
     build_runner,
     check_checkpoint,
     prepare_config,
@@ -51,6 +52,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         help='ask for another object of the same video than the one that is '
         'scored: what a model reaches without listening',
     )
+    add_precision_argument(parser)
     add_common_arguments(parser)
     return parser.parse_args(argv)
 
@@ -107,6 +109,8 @@ def main(argv: Optional[Sequence[str]] = None) -> Dict[str, float]:
         set_table(cfg, args.out)
     if args.show_dir is not None:
         set_drawing(cfg, args.show_dir)
+    if args.amp is not None:
+        cfg.merge_from_dict({'model.test_cfg.precision': args.amp})
     if args.wrong_references:
         cfg.test_dataloader.dataset.wrong_references = True
     return build_runner(cfg).test()

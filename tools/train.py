@@ -48,8 +48,11 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--amp',
-        action='store_true',
-        help='automatic mixed precision (needs a GPU)',
+        nargs='?',
+        const='fp16',
+        choices=['bf16', 'fp16'],
+        help='automatic mixed precision; fp16 (also without a value) needs '
+        'a GPU',
     )
     parser.add_argument(
         '--seed', type=int, help='seed of the random number generators'
@@ -74,9 +77,11 @@ def apply_args(cfg: Config, args: argparse.Namespace) -> None:
             cfg.load_from = args.resume
     if args.seed is not None:
         cfg.setdefault('randomness', {})['seed'] = args.seed
-    if args.amp:
+    if args.amp == 'bf16':
+        cfg.optim_wrapper.type = 'BF16OptimWrapper'
+    if args.amp == 'fp16':
         if get_device() == 'cpu':
-            raise InputError.of('--amp', 'device', 'cpu', 'a GPU')
+            raise InputError.of('--amp fp16', 'device', 'cpu', 'a GPU')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 

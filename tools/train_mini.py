@@ -73,10 +73,6 @@ def train_stages(configs: Sequence[str], work_dir: Path) -> str:
             env={
                 **os.environ,
                 'OMP_NUM_THREADS': '1',
-                # glibc gives the memory of larger tensors back to the kernel
-                # and asks for it again, page by page: a tenth of the time.
-                'MALLOC_TRIM_THRESHOLD_': '2000000000',
-                'MALLOC_MMAP_THRESHOLD_': '2000000000',
                 'PYTHON': sys.executable,
             },
         )

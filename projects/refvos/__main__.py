@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import List, Optional
 
 from .apis import InferenceResult, RefVOSInferencer
-from .engine.cli import run_tool
+from .engine.cli import add_precision_argument, run_tool
 
 EPILOG = """\
 what is written to --out-dir:
@@ -79,6 +79,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         'many (default: all), images are so many (default: 6); fewer frames '
         'take less time and memory',
     )
+    add_precision_argument(parser)
     parser.add_argument(
         '--trust-checkpoint',
         action='store_true',
@@ -105,6 +106,7 @@ def run(argv: Optional[Sequence[str]] = None) -> None:
         args.checkpoint,
         args.device,
         trust_checkpoint=args.trust_checkpoint,
+        precision=args.amp,
     )
     result = inferencer(
         args.video,

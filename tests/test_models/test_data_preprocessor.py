@@ -40,6 +40,7 @@ def batch(*sizes):
 )
 def test_padding(preprocessor, training, sizes, padded):
     out = preprocessor(batch(*sizes), training)
+    out['inputs'] = preprocessor.normalize(out['inputs'])
     assert out['inputs'].shape == (len(sizes), 2, 3, *padded)
     for clip, sample, (height, width) in zip(
         out['inputs'], out['data_samples'], sizes, strict=True
@@ -61,5 +62,45 @@ def test_padding(preprocessor, training, sizes, padded):
 
 
 def test_values_are_those_of_imagenet(preprocessor):
-    out = preprocessor(batch((1, 1)))['inputs'].flatten().tolist()
+    frames = preprocessor(batch((1, 1)))['inputs']
+    out = preprocessor.normalize(frames).flatten().tolist()
     assert out[:3] == pytest.approx([2.24891, -2.03571, -0.06153], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('training', 'sizes', 'kept'),
+    [
+        (False, [(40, 50)], True),
+        (False, [(40, 50), (40, 50)], False),
+        (True, [(32, 32)], False),
+    ],
+)
+def test_a_single_clip_stays_uint8_until_it_is_seen(
+    preprocessor, training, sizes, kept
+):
+    out = preprocessor(batch(*sizes), training)
+    assert (out['inputs'].dtype == torch.uint8) == kept
+    first = preprocessor.restore(out['inputs'][0], out['data_samples'][0])
+    assert torch.equal(first, batch(*sizes)['inputs'][0])
+    assert out['data_samples'][0][0].batch_input_shape == tuple(
+        out['inputs'].shape[-2:]
+    )
+
+
+def test_a_clip_to_be_padded_is_normalised_before():
+    config = load_config('configs/_base_/models/referformer_r50.py')
+    config.model.data_preprocessor.test_pad_size_divisor = 32
+    other = MODELS.build(config.model.data_preprocessor)
+    inputs = other(batch((40, 50)))['inputs']
+    assert inputs.dtype == torch.float32
+    assert inputs.shape[-2:] == (64, 64)
+    assert not inputs[..., 40:, :].any()
+
+
+def test_blue_first_is_turned():
+    config = load_config('configs/_base_/models/referformer_r50.py')
+    settings = {**config.model.data_preprocessor, 'bgr_to_rgb': True}
+    other = MODELS.build(settings)
+    one, two = batch((1, 1)), batch((1, 1), (1, 1))
+    lazily = other.normalize(other(one)['inputs'])
+    torch.testing.assert_close(lazily[0], other(two)['inputs'][0])

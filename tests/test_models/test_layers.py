@@ -1,6 +1,7 @@
 """The blocks of a model against plain formulas."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 from refvos.errors import InputError
 from refvos.models import TextEncoder
+from refvos.models.layers import cross_modal_fpn
 from refvos.models.layers import (
     CrossModalFPN,
     DynamicMaskHead,
@@ -119,16 +121,22 @@ def block(reduction):
     return VisionLanguageBlock(C, 4, 32, reduction, dropout=0.1).eval()
 
 
+def run_block(module, maps, positions, mask, words):
+    """Both steps on whole clips."""
+    seen = module.look_around(module.shrink(maps), positions, mask)
+    return module(maps, seen, positions, words)
+
+
 def test_frames_of_a_clip_see_each_other_and_no_other_clip():
     maps, positions = draw_maps((4, 6))
     words = draw_words()
-    out = block(2)(maps, positions, None, words)
+    out = run_block(block(2), maps, positions, None, words)
     changed = maps.clone()
     changed[1] += 1  # clip 0, frame 1
     torch.manual_seed(0)
     module = block(2)
-    before = module(maps, positions, None, words)
-    after = module(changed, positions, None, words)
+    before = run_block(module, maps, positions, None, words)
+    after = run_block(module, changed, positions, None, words)
     assert out.shape == maps.shape
     assert (after[0] - before[0]).abs().max() > 1e-3
     assert torch.equal(after[2:], before[2:])
@@ -137,9 +145,10 @@ def test_frames_of_a_clip_see_each_other_and_no_other_clip():
 def test_block_batch_equals_one_by_one():
     maps, positions = draw_maps((5, 7))
     words, module = draw_words(), block(2)
-    out = module(maps, positions, None, words)
+    out = run_block(module, maps, positions, None, words)
     for clip in range(2):
-        alone = module(
+        alone = run_block(
+            module,
             maps[2 * clip : 2 * clip + 2],
             positions[clip : clip + 1],
             None,
@@ -153,8 +162,8 @@ def test_block_without_a_mask_is_one_with_an_empty_mask():
     words, module = draw_words(), block(2)
     mask = torch.zeros(2, 4, 6, dtype=torch.bool)
     torch.testing.assert_close(
-        module(maps, positions, mask, words),
-        module(maps, positions, None, words),
+        run_block(module, maps, positions, mask, words),
+        run_block(module, maps, positions, None, words),
         rtol=1e-4,
         atol=1e-5,
     )
@@ -164,8 +173,8 @@ def test_padded_words_have_no_influence_on_pixels():
     maps, positions = draw_maps((4, 6))
     words, module = draw_words(), block(2)
     torch.testing.assert_close(
-        module(maps, positions, None, change_padding(words)),
-        module(maps, positions, None, words),
+        run_block(module, maps, positions, None, change_padding(words)),
+        run_block(module, maps, positions, None, words),
     )
 
 
@@ -183,16 +192,16 @@ def test_padded_pixels_have_no_influence_on_frames(reduction):
     changed = maps.clone()
     changed[2:, ..., 4:] += 10 * torch.randn_like(changed[2:, ..., 4:])
     words, module = draw_words(), block(reduction)
-    before = module(maps, positions, mask, words)
-    after = module(changed, positions, mask, words)
+    before = run_block(module, maps, positions, mask, words)
+    after = run_block(module, changed, positions, mask, words)
     border = 4 if reduction == 1 else 3
     torch.testing.assert_close(after[:2], before[:2])
     torch.testing.assert_close(
         after[2:, ..., :border], before[2:, ..., :border]
     )
     # Without the mask they would have.
-    before = module(maps, positions, None, words)
-    after = module(changed, positions, None, words)
+    before = run_block(module, maps, positions, None, words)
+    after = run_block(module, changed, positions, None, words)
     assert (after - before)[2:, ..., :border].abs().max() > 1e-2
 
 
@@ -217,7 +226,7 @@ def test_pyramid_by_its_own_parts():
         lateral, output = fpn.laterals[i], fpn.outputs[i]
         x = F.conv2d(levels[i].features, lateral.conv.weight)
         x = F.group_norm(x, 8, lateral.gn.weight, lateral.gn.bias)
-        x = fpn.blocks[i](x, levels[i].positions, None, words)
+        x = run_block(fpn.blocks[i], x, levels[i].positions, None, words)
         if top is not None:
             x = x + F.interpolate(top, x.shape[-2:], mode='nearest')
         x = F.conv2d(x, output.conv.weight, padding=1)
@@ -242,6 +251,49 @@ def test_pyramid_leaves_the_unpadded_clip_alone():
     ]
     alone = fpn(firsts, words[:1], is_padded=False)
     torch.testing.assert_close(out[:2], alone, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('fuse_words', [True, False])
+def test_pyramid_in_parts_is_that_of_the_whole_clip(fuse_words):
+    fpn = CrossModalFPN([8, C, C, C], C, 4, 32, fuse_words=fuse_words).eval()
+    levels, words = draw_levels(padded_from=64), draw_words()
+    parts = [
+        [
+            replace(
+                level,
+                features=level.features.unflatten(0, (2, 2))[:, t],
+            )
+            for level in levels
+        ]
+        for t in (0, 1)
+    ]
+    small = [fpn.shrink(fpn.project(part), part) for part in parts]
+    seen = fpn.look_around(small, levels, is_padded=True)
+    assert len(seen) == (4 if fuse_words else 0)
+    whole = fpn(levels, words, is_padded=True).unflatten(0, (2, 2))
+    for t, part in enumerate(parts):
+        fused = fpn.fuse(
+            fpn.project(part), part, words, [x[:, t : t + 1] for x in seen]
+        )
+        torch.testing.assert_close(
+            fpn.mask_features(fused), whole[:, t], rtol=1e-4, atol=1e-5
+        )
+
+
+def test_feed_forward_takes_some_tokens_at_a_time(monkeypatch):
+    maps, positions = draw_maps((5, 7))
+    words, module = draw_words(), block(2)
+    expected = run_block(module, maps, positions, None, words)
+    monkeypatch.setattr(cross_modal_fpn, 'TOKENS_AT_ONCE', 16)
+    widths = []
+    module.feedforward.register_forward_hook(
+        lambda _, inputs, __: widths.append(len(inputs[0]))
+    )
+    with torch.no_grad():
+        found = run_block(module, maps, positions, None, words)
+    # 2 clips of 2 frames of 35 pixels.
+    assert widths == [16] * 8 + [12]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_pyramid_without_words():
@@ -291,6 +343,20 @@ def test_masks_by_plain_convolutions(relative, num_layers):
                 torch.testing.assert_close(
                     masks[b, t, n], expected[0, 0], rtol=1e-4, atol=1e-3
                 )
+
+
+@pytest.mark.parametrize('queries', [1, 3])
+def test_the_last_convolution_can_be_merged_into_the_masks(queries):
+    head = DynamicMaskHead(C)
+    nn.init.normal_(head.controller.layers[-1].weight, std=0.2)
+    conv = nn.Conv2d(6, C, 3, padding=1)
+    states = torch.randn(2, 2, queries, C)
+    maps = torch.randn(4, 6, 5, 7)
+    points = torch.rand(2, 2, queries, 2)
+    shapes = [(20, 28), (12, 20)]
+    expected = head(states, conv(maps), points, shapes)
+    found = head(states, maps, points, shapes, conv)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
 
 
 def convolve(x, parameters, inputs, outputs):

@@ -15,7 +15,11 @@ from torch import Tensor, nn
 
 from ..datasets.base import clean_text
 from ..datasets.transforms import LoadTubes, SampleWindow
-from ..engine import check_config, load_checkpoint_file
+from ..engine import (
+    check_config,
+    keep_large_buffers,
+    load_checkpoint_file,
+)
 from ..engine.cli import load_config, merge_options
 from ..errors import InputError
 from ..structures import Reference, ReferencePrediction
@@ -43,6 +47,8 @@ class RefVOSInferencer:
         trust_checkpoint: Read a pickle that holds more than tensors and
             plain data. It can run any code.
         cfg_options: Changes to the config: dotted names and values.
+        precision: 'bf16' or 'fp16'; None: as the config says, float32 by
+            default.
 
     Raises:
         InputError: The config, an option, the device or the checkpoint
@@ -64,9 +70,15 @@ class RefVOSInferencer:
         device: Union[str, torch.device, None] = None,
         trust_checkpoint: bool = False,
         cfg_options: Optional[Mapping[str, Any]] = None,
+        precision: Optional[str] = None,
     ) -> None:
-        self.cfg = prepare_config(config, cfg_options or {})
+        options = dict(cfg_options or {})
+        if precision is not None:
+            options['model.test_cfg.precision'] = precision
+        self.cfg = prepare_config(config, options)
         self.device = choose_device(device)
+        if self.device.type == 'cpu':
+            keep_large_buffers()
         init_default_scope(self.cfg.default_scope)
         self.pipeline = build_pipeline(self.cfg)
         self.model = MODELS.build(self.cfg.model)

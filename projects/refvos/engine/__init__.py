@@ -1,4 +1,5 @@
 from .atomic import AtomicLocalBackend, remove_leftovers, write_atomically
+from .bf16_optim_wrapper import BF16OptimWrapper
 from .checkpoint_hook import (
     AtomicCheckpointHook,
     find_latest_checkpoint,
@@ -7,6 +8,7 @@ from .checkpoint_hook import (
 from .config_check import check_config, check_overrides
 from .drop_keys_hook import DropKeysHook
 from .logger_hook import MasterLoggerHook
+from .memory import keep_large_buffers
 from .optim_constructor import GroupedOptimWrapperConstructor
 from .safe_checkpoint import (
     load_checkpoint_file,
@@ -18,6 +20,7 @@ from .weights import checkpoint_weights, half_precision, serialize_weights
 __all__ = [
     'AtomicCheckpointHook',
     'AtomicLocalBackend',
+    'BF16OptimWrapper',
     'DropKeysHook',
     'GroupedOptimWrapperConstructor',
     'MasterLoggerHook',
@@ -27,6 +30,7 @@ __all__ = [
     'find_latest_checkpoint',
     'half_precision',
     'is_whole',
+    'keep_large_buffers',
     'load_checkpoint_file',
     'register_safe_loaders',
     'remove_leftovers',

@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 
 from ..errors import InputError
 from .config_check import check_config, check_overrides
+from .memory import keep_large_buffers
 from .safe_checkpoint import FILE_TYPES, set_trust
 
 BAD_INPUT = 2
@@ -34,6 +35,7 @@ def run_tool(
     Returns:
         The exit status: 0, or 2 for bad input.
     """
+    keep_large_buffers()
     try:
         main(argv)
     except InputError as error:
@@ -106,6 +108,16 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         help=argparse.SUPPRESS,
+    )
+
+
+def add_precision_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the argument of what predicts."""
+    parser.add_argument(
+        '--amp',
+        choices=['bf16', 'fp16'],
+        help='predict in mixed precision; masks differ a little, mostly at '
+        'their borders (CPUs: bf16 where they have it, fp16 is for GPUs)',
     )
 
 

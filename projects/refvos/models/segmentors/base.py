@@ -12,6 +12,7 @@ from mmengine.model import BaseModel
 from pycocotools import mask as rle_codec
 from torch import Tensor
 
+from ...errors import InputError
 from ...structures import (
     Answer,
     Candidate,
@@ -25,6 +26,8 @@ from ...structures import (
 
 Samples = Optional[List[RefDataSample]]
 AnswerFrames = Optional[List[List[int]]]
+
+PRECISIONS = {None: None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
 class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
@@ -42,7 +45,8 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             brought to full size, at once: memory, not the answer, depends on
             it), ``keep_candidates`` (fill
             ``ReferencePrediction.candidates``, for mAP), ``keep_soft_masks``
-            (fill ``ReferencePrediction.soft_masks``, for Ref-DAVIS17) and
+            (fill ``ReferencePrediction.soft_masks``, for Ref-DAVIS17),
+            ``precision`` (None, 'bf16' or 'fp16': of what predicts) and
             ``post_process`` (what changes a video's masks, such as
             :class:`SAM2Propagation`).
         init_cfg: mmengine's initialisation.
@@ -60,8 +64,10 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             'frame_chunk': 4,
             'keep_candidates': False,
             'keep_soft_masks': False,
+            'precision': None,
         }
         self.test_cfg.update(test_cfg or {})
+        check_precision(self.test_cfg['precision'])
         post_process = self.test_cfg.pop('post_process', None)
         self.post_process = (
             None if post_process is None else TASK_UTILS.build(post_process)
@@ -152,15 +158,23 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     ) -> List[RefDataSample]:
         """Answer all references of each video; fills ``predictions``."""
         for frames, sample in zip(inputs, data_samples):
-            video = self.encode_samples(frames[None], [sample])
-            sample.predictions = [
-                self.predict_reference(video, reference, sample)
-                for reference in sample.references
-            ]
+            with self.autocast(inputs.device):
+                video = self.encode_samples(frames[None], [sample])
+                sample.predictions = [
+                    self.predict_reference(video, reference, sample)
+                    for reference in sample.references
+                ]
             if self.post_process is not None:
                 seen = self.data_preprocessor.restore(frames, sample)
                 self.post_process(sample, seen)
         return data_samples
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """The precision of ``test_cfg``."""
+        dtype = PRECISIONS[self.test_cfg['precision']]
+        return torch.autocast(
+            device.type, dtype or torch.bfloat16, enabled=dtype is not None
+        )
 
     def frames_at_once(self, num_frames: int) -> int:
         """How many of a clip's frames go through the model together.
@@ -228,6 +242,19 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         for chunk in logits.split(self.test_cfg['frame_chunk']):
             soft.extend(to_original_size(chunk, video, original_shape))
         return soft
+
+
+def check_precision(precision: Optional[str]) -> None:
+    """Refuse what ``test_cfg.precision`` can't be."""
+    if precision not in PRECISIONS:
+        raise InputError.of(
+            'test_cfg', 'precision', precision, 'None, bf16 or fp16'
+        )
+
+
+def full_precision(device: torch.device) -> torch.autocast:
+    """Where few bits would cost more than they save."""
+    return torch.autocast(device.type, enabled=False)
 
 
 def image_shapes_of(samples: List[RefDataSample]) -> List[Tuple[int, int]]:

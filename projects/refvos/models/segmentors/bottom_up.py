@@ -116,7 +116,7 @@ class BottomUpTransformer(ReferFormer):
         """Draw the masks of clips of a few frames; (B, T, H/4, W/4)."""
         memory = self.relate(video, tokens)
         masks = self.mask_conv(self.make_mask_features(memory, video, tokens))
-        return self.by_clip(masks[:, 0], video)
+        return self.by_clip(masks[:, 0], video).float()
 
     def relate(self, video: VideoFeatures, tokens: ReferenceTokens) -> Tensor:
         """Relate all pixels and words; the pixels, (B*T, C, H/32, W/32)."""

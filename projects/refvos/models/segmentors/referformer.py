@@ -38,6 +38,7 @@ from ..losses import ClipOutputs
 from .base import (
     AnswerFrames,
     BaseReferringSegmentor,
+    full_precision,
     gather_parts,
     take_frames,
 )
@@ -312,23 +313,19 @@ class ReferFormer(BaseReferringSegmentor):
         memory, flat = self.encode(video, tokens)
         states, references = self.decode(memory, flat, video, tokens)
         mask_features = self.make_mask_features(memory, video, tokens)
-        outputs = []
-        for layer in range(len(states)):
-            scores, boxes = self.predict_boxes(layer, states, references)
-            masks = self.mask_head(
-                self.by_clip(states[layer], video),
-                mask_features,
-                self.by_clip(references[layer + 1][..., :2], video),
-                video.image_shapes,
-            )
-            outputs.append(
+        with full_precision(memory.device):
+            return [
                 ClipOutputs(
-                    self.by_clip(scores, video),
-                    self.by_clip(boxes, video),
-                    masks,
+                    *self.predict_boxes(layer, states, references, video),
+                    self.mask_head(
+                        self.by_clip(states[layer], video),
+                        mask_features.float(),
+                        self.by_clip(references[layer + 1][..., :2], video),
+                        video.image_shapes,
+                    ),
                 )
-            )
-        return outputs
+                for layer in range(len(states))
+            ]
 
     def encode(
         self, video: VideoFeatures, tokens: ReferenceTokens
@@ -392,33 +389,42 @@ class ReferFormer(BaseReferringSegmentor):
             first and after each layer: (B*T, N, 2), then (B*T, N, 4).
         """
         position = self.query_embedding.weight  # (N, C)
-        start = self.reference_points(position).sigmoid()
         batch = len(memory)
-        states, refined = self.decoder(
-            query=repeat(
-                tokens.sentence,
-                'b c -> (b t) n c',
-                t=video.num_frames,
-                n=self.num_queries,
-            ),
-            query_pos=position.expand(batch, -1, -1),
-            value=memory,
-            reference_points=start.expand(batch, -1, -1),
-            reg_branches=self.box_branches,
-            **flat,
-        )
+        # Of a box in bfloat16 some pixels would be lost.
+        with full_precision(memory.device):
+            start = self.reference_points(position).sigmoid()
+            states, refined = self.decoder(
+                query=repeat(
+                    tokens.sentence.float(),
+                    'b c -> (b t) n c',
+                    t=video.num_frames,
+                    n=self.num_queries,
+                ),
+                query_pos=position.expand(batch, -1, -1),
+                value=memory.float(),
+                reference_points=start.expand(batch, -1, -1),
+                reg_branches=self.box_branches,
+                **flat,
+            )
         return states, [start.expand(batch, -1, -1), *refined]
 
     def predict_boxes(
-        self, layer: int, states: Tensor, references: List[Tensor]
+        self,
+        layer: int,
+        states: Tensor,
+        references: List[Tensor],
+        video: VideoFeatures,
     ) -> Tuple[Tensor, Tensor]:
-        """Class logits (B*T, N, K) and boxes (B*T, N, 4) of one layer."""
+        """Class logits (B, T, N, K) and boxes (B, T, N, 4) of one layer."""
         state = states[layer]
         delta = self.box_branches[layer](state)
         reference = inverse_sigmoid(references[layer])
         if reference.shape[-1] == 2:
             reference = F.pad(reference, (0, 2))
-        return self.class_branches[layer](state), (delta + reference).sigmoid()
+        return (
+            self.by_clip(self.class_branches[layer](state), video),
+            self.by_clip((delta + reference).sigmoid(), video),
+        )
 
     def make_mask_features(
         self, memory: Tensor, video: VideoFeatures, tokens: ReferenceTokens
@@ -460,7 +466,10 @@ class ReferFormer(BaseReferringSegmentor):
         if self.set_loss is None:
             raise ValueError('the model was built without a loss')
         layers = self._forward(inputs, data_samples)
-        return self.set_loss(layers, data_samples, tuple(inputs.shape[-2:]))
+        with full_precision(inputs.device):
+            return self.set_loss(
+                layers, data_samples, tuple(inputs.shape[-2:])
+            )
 
     def answer(self, video: VideoFeatures, tokens: ReferenceTokens) -> Answer:
         """Pick the query with the best mean score (Section 3.5).
@@ -481,7 +490,8 @@ class ReferFormer(BaseReferringSegmentor):
             small.append(self.fpn.shrink(self.fpn.project(levels), levels))
             memories.append(memory)
         state, box = torch.cat(states), torch.cat(boxes)  # (T, N, ...)
-        scores = self.class_branches[-1](state).sigmoid()
+        with full_precision(state.device):
+            scores = self.class_branches[-1](state).sigmoid()
         scores = scores.amax(-1)  # (T, N); the likeliest class
         best = int(scores.mean(0).argmax())
         keeps_all = self.test_cfg['keep_candidates']
@@ -499,15 +509,16 @@ class ReferFormer(BaseReferringSegmentor):
                 tokens,
                 [x[:, frames] for x in seen],
             )
-            drawn.append(
-                self.mask_head(
+            # Places count in hundreds of pixels.
+            with full_precision(fused.device):
+                masks = self.mask_head(
                     state[None, frames, queries],
-                    fused,
+                    fused.float(),
                     box[None, frames, queries, :2],
                     video.image_shapes,
                     self.fpn.mask_features,
-                )[0]
-            )
+                )
+            drawn.append(masks[0])
         masks = torch.cat(drawn)  # (T, len(queries), h, w)
         answers = [
             Answer(

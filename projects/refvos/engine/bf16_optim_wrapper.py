@@ -1,0 +1,28 @@
+"""Training in bfloat16, on CPUs too."""
+
+from contextlib import contextmanager
+from typing import Iterator
+
+import torch
+import torch.nn as nn
+from mmdet.registry import OPTIM_WRAPPERS
+from mmengine.device import get_device
+from mmengine.optim import OptimWrapper
+
+
+@OPTIM_WRAPPERS.register_module()
+class BF16OptimWrapper(OptimWrapper):
+    """Run the forward pass under autocast to bfloat16.
+
+    bfloat16 has float32's range: no loss is scaled, unlike in mmengine's
+    ``AmpOptimWrapper``, which wants a GPU. Weights, gradients and the
+    optimizer stay in float32.
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """The context of the forward pass."""
+        device_type = torch.device(get_device()).type
+        with super().optim_context(model):
+            with torch.autocast(device_type, torch.bfloat16):
+                yield

@@ -1,0 +1,104 @@
+"""What a model answers does not depend on how many frames go in at once."""
+
+import numpy as np
+import pytest
+import torch
+from pycocotools import mask as rle_codec
+
+from refvos.structures import Reference
+from tests.builders import build_model, make_sample
+
+SIZE = (64, 96)
+NUM_FRAMES = 5
+REFERENCES = [
+    Reference('0', text='the red circle on the left'),
+    Reference('1', text='a small green square'),
+]
+MODELS = {
+    'resnet': 'configs/mini/referformer_mini.py',
+    'five-queries': 'configs/mini/ablations/referformer_mini_n5.py',
+    'no-words-in-fpn': (
+        'configs/mini/ablations/referformer_mini_no-fpn-fusion.py'
+    ),
+    'bottom-up': 'configs/mini/ablations/bottom-up_mini.py',
+}
+
+
+@pytest.fixture(scope='module', params=list(MODELS))
+def model(request):
+    torch.manual_seed(0)
+    model = build_model(MODELS[request.param])
+    model.init_weights()
+    # Zero at the start: offsets of the sampling points, boxes, ...
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if 'backbone' not in name:
+                parameter += 0.02 * torch.randn_like(parameter)
+    return model.eval()
+
+
+def draw_video():
+    generator = torch.Generator().manual_seed(0)
+    shape = (NUM_FRAMES, 3, *SIZE)
+    return torch.randint(0, 256, shape, generator=generator).to(torch.uint8)
+
+
+def predict(model, frame_chunk, references=REFERENCES):
+    model.test_cfg['frame_chunk'] = frame_chunk
+    sample = make_sample(
+        np.zeros((NUM_FRAMES, *SIZE), bool), references=list(references)
+    )
+    batch = {'inputs': [draw_video()], 'data_samples': [sample]}
+    (sample,) = model.test_step(batch)
+    return sample.predictions
+
+
+def answer(model, frame_chunk):
+    model.test_cfg['frame_chunk'] = frame_chunk
+    with torch.no_grad():
+        video = model.encode_video(draw_video()[None], [SIZE])
+        return model.answer(video, model.encode_references(REFERENCES[:1]))
+
+
+@pytest.mark.parametrize('frame_chunk', [1, 2, 3])
+def test_the_answer_does_not_depend_on_the_chunk(model, frame_chunk):
+    whole, parts = answer(model, NUM_FRAMES), answer(model, frame_chunk)
+    for name in ('masks', 'scores', 'bboxes'):
+        ours, theirs = getattr(parts, name), getattr(whole, name)
+        if theirs is None:
+            assert ours is None
+            continue
+        assert ours.shape == theirs.shape
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-3)
+
+
+def test_no_more_frames_at_once_than_asked(model, monkeypatch):
+    seen = []
+    model.backbone.register_forward_pre_hook(
+        lambda _, inputs: seen.append(len(inputs[0]))
+    )
+    predict(model, 2)
+    # Once each, for both references.
+    assert seen == [2, 2, 1]
+
+
+def test_the_whole_clip_goes_in_where_gradients_are_wanted(model):
+    model.test_cfg['frame_chunk'] = 2
+    with torch.enable_grad():
+        assert model.frames_at_once(NUM_FRAMES) == NUM_FRAMES
+    with torch.no_grad():
+        assert model.frames_at_once(NUM_FRAMES) == 2
+        assert model.frames_at_once(1) == 1
+
+
+def test_predictions_are_those_of_the_raw_outputs(model):
+    """The short cuts of ``answer`` change nothing that can be seen."""
+    predictions = predict(model, 2)
+    for prediction, reference in zip(predictions, REFERENCES, strict=True):
+        (alone,) = predict(model, NUM_FRAMES, [reference])
+        ours, theirs = (
+            np.stack([rle_codec.decode(rle) for rle in each.masks])
+            for each in (prediction, alone)
+        )
+        assert (ours != theirs).mean() < 1e-3
+        assert prediction.score == pytest.approx(alone.score, abs=1e-4)
