@@ -2,8 +2,22 @@
 
 import copy
 import os
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from collections import deque
+from contextlib import contextmanager
+from typing import (
+    Any,
+    Deque,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Union,
+)
 
+import numpy as np
 import torch
 from mmdet.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
@@ -22,9 +36,10 @@ from ..engine import (
 )
 from ..engine.cli import load_config, merge_options
 from ..errors import InputError
-from ..structures import Reference, ReferencePrediction
+from ..structures import Reference, ReferencePrediction, Rle
 from .results import InferenceResult, check_out_dir, write_results
-from .video_reader import Video, VideoSource, read_video
+from .streaming import StreamedFrame, follow, windows
+from .video_reader import Video, VideoSource, read_video, stream_video
 
 # Batch norm's counters change nothing at test time.
 NOT_NEEDED = 'num_batches_tracked'
@@ -131,6 +146,96 @@ class RefVOSInferencer:
         return InferenceResult(
             predictions, clip.size, clip.frame_ids, clip.fps, folder
         )
+
+    def stream(
+        self,
+        frames: Union[VideoSource, Iterable[np.ndarray]],
+        texts: Union[str, Sequence[str]],
+        window: int = 32,
+        overlap: int = 8,
+        fps: Optional[float] = None,
+        threshold: Optional[float] = None,
+    ) -> Iterator[StreamedFrame]:
+        """Answer expressions about a camera, or a video of any length.
+
+        The model sees a window of frames at a time; the first of them are
+        the last ones of the window before. Among the answers of all queries
+        the one goes on with an object that is surest and overlaps most with
+        what was answered in the frames that both windows share. Memory
+        depends on the window, not on the video.
+
+        Args:
+            frames: What the inferencer takes, or anything that gives frames
+                one after the other: RGB, uint8, (H, W, 3).
+            texts: As in a call.
+            window: Frames that the model sees together.
+            overlap: Of them, those that the window before has seen.
+            fps: A video file with more frames a second is thinned out.
+            threshold: As in a call.
+
+        Returns:
+            One item a frame, in order, as soon as its window is full.
+
+        Raises:
+            InputError: While iterating: the video, a text or a number can't
+                be used.
+
+        Example:
+            >>> for frame in inferencer.stream('long.mp4', ['the dog']):
+            ...     rle = frame.masks[0]
+        """
+        for name, value, least, most in (
+            ('window', window, 1, None),
+            ('overlap', overlap, 0, window - 1),
+        ):
+            if value < least or (most is not None and value > most):
+                expected = f'at least {least}'
+                if most is not None:
+                    expected = f'{least} to {most}, less than the window'
+                raise InputError.of('stream', name, value, expected)
+        references = make_references(texts)
+        self.check_references(references)
+        answered: List[Deque[Rle]] = [deque(maxlen=window) for _ in references]
+        number = 0
+        for old, part in windows(stream_video(frames, fps), window, overlap):
+            video = Video(
+                name='stream',
+                frames=[frame.picture for frame in part],
+                frame_ids=[frame.id for frame in part],
+                sources=[frame.source for frame in part],
+                fps=0.0,
+            )
+            # A generator: others may have asked in between.
+            self.set_threshold(threshold)
+            with self.candidates():
+                predictions = self.predict(video, references)
+            chosen = [
+                follow(prediction, list(before)[len(before) - old :])
+                for prediction, before in zip(predictions, answered)
+            ]
+            for index in range(old, len(part)):
+                masks = [each.masks[index] for each in chosen]
+                for before, mask in zip(answered, masks):
+                    before.append(mask)
+                yield StreamedFrame(
+                    index=number,
+                    picture=part[index].picture,
+                    id=part[index].id,
+                    masks=masks,
+                    scores=[each.score for each in chosen],
+                )
+                number += 1
+
+    @contextmanager
+    def candidates(self) -> Iterator[None]:
+        """Have the model give the answers of all queries."""
+        config = self.model.test_cfg
+        kept = config['keep_candidates']
+        config['keep_candidates'] = True
+        try:
+            yield
+        finally:
+            config['keep_candidates'] = kept
 
     def predict(
         self, video: Video, references: List[Reference]

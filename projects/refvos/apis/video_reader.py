@@ -5,7 +5,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import av
 import numpy as np
@@ -77,10 +77,7 @@ def read_video(
         InputError: There is nothing to read, it can't be read, or frames
             differ in size.
     """
-    if fps is not None and not (
-        isinstance(fps, (int, float)) and 0 < fps < math.inf
-    ):
-        raise InputError.of('video', 'fps', fps, 'a number above 0')
+    check_fps(fps)
     if not isinstance(source, (str, os.PathLike)):
         return read_list(source, fps, progress)
     path = Path(source).expanduser()
@@ -95,10 +92,24 @@ def read_video(
     return read_file(path, fps, progress)
 
 
+def check_fps(fps: Any) -> None:
+    """Refuse what frames a second can't be."""
+    if fps is not None and not (
+        isinstance(fps, (int, float)) and 0 < fps < math.inf
+    ):
+        raise InputError.of('video', 'fps', fps, 'a number above 0')
+
+
 def read_folder(
     folder: Path, fps: Optional[float] = None, progress: bool = False
 ) -> Video:
-    """Read a folder's images in natural order; hidden ones are left out."""
+    """Read a folder's images."""
+    paths = images_in(folder)
+    return read_images(folder.resolve().name, paths, fps, progress)
+
+
+def images_in(folder: Path) -> List[Path]:
+    """A folder's images in natural order; hidden ones are left out."""
     paths = [
         path
         for path in folder.iterdir()
@@ -109,8 +120,7 @@ def read_folder(
         raise InputError.of(
             folder, 'images', [], f'files that end in {IMAGE_SUFFIXES}'
         )
-    paths.sort(key=natural_order)
-    return read_images(folder.resolve().name, paths, fps, progress)
+    return sorted(paths, key=natural_order)
 
 
 def natural_order(path: Path) -> Tuple[list, str]:
@@ -203,44 +213,131 @@ def read_file(
     path: Path, fps: Optional[float] = None, progress: bool = False
 ) -> Video:
     """Decode a video file with FFmpeg, turned upright as players do."""
-    frames: List[np.ndarray] = []
-    frame_ids: List[str] = []
-    index = -1
-    try:
-        # The prefix keeps a colon in a name from being a protocol.
-        with av.open(f'file:{path}') as container:
-            stream = video_stream(container, path)
-            stream.thread_type = 'AUTO'
-            rate = float(
-                stream.average_rate or stream.guessed_rate or FPS_OF_IMAGES
-            )
-            decoded = container.decode(stream)
-            thinning = Thinning(rate, fps)
-            for index, frame in enumerate(
-                progress_bar(decoded, stream.frames, progress)
-            ):
-                if not thinning.keeps(frame.time, index):
-                    continue
-                source = f'{path}, frame {index}'
-                picture = upright(frame)
-                check_frame(picture, frames[0] if frames else picture, source)
-                frames.append(picture)
-                frame_ids.append(f'{index:05d}')
-            announced = stream.frames
-    except av.FFmpegError as error:
-        place = f' after frame {index}' if index >= 0 else ''
-        raise broken(path, error, place) from error
-    if not frames:
-        raise InputError.of(path, 'frames', [], 'at least one frame')
-    if index + 1 < announced:
-        warn_of_missing_frames(path, index + 1, announced)
+    reader = FileReader(path, fps, progress)
+    frames = list(reader)
     return Video(
         name=path.stem,
-        frames=frames,
-        frame_ids=frame_ids,
-        sources=[f'{path}, frame {int(number)}' for number in frame_ids],
-        fps=thinning.fps,
+        frames=[frame.picture for frame in frames],
+        frame_ids=[frame.id for frame in frames],
+        sources=[frame.source for frame in frames],
+        fps=reader.fps,
     )
+
+
+@dataclass
+class Frame:
+    """One frame of a video that is being read.
+
+    Args:
+        picture: RGB, uint8, (H, W, 3).
+        id: A name, all different.
+        source: Where it was read, for messages.
+    """
+
+    picture: np.ndarray
+    id: str
+    source: str
+
+
+class FileReader:
+    """The frames of a video file, one after the other.
+
+    Args:
+        path: The file.
+        fps: Frames a second: a file with more is thinned out.
+        progress: Show a progress bar.
+
+    Raises:
+        InputError: While iterating: the file can't be decoded, has no
+            frames, or frames of several sizes.
+    """
+
+    def __init__(
+        self, path: Path, fps: Optional[float] = None, progress: bool = False
+    ) -> None:
+        self.path = path
+        self.wanted_fps = fps
+        self.progress = progress
+        # Known when the first frame has been read.
+        self.fps = float(fps or FPS_OF_IMAGES)
+
+    def __iter__(self) -> Iterator[Frame]:
+        path, first = self.path, None
+        index = -1
+        try:
+            # The prefix keeps a colon in a name from being a protocol.
+            with av.open(f'file:{path}') as container:
+                stream = video_stream(container, path)
+                stream.thread_type = 'AUTO'
+                rate = float(
+                    stream.average_rate or stream.guessed_rate or FPS_OF_IMAGES
+                )
+                announced = stream.frames
+                thinning = Thinning(rate, self.wanted_fps)
+                self.fps = thinning.fps
+                for index, frame in enumerate(
+                    progress_bar(
+                        container.decode(stream), announced, self.progress
+                    )
+                ):
+                    if not thinning.keeps(frame.time, index):
+                        continue
+                    source = f'{path}, frame {index}'
+                    picture = upright(frame)
+                    first = picture if first is None else first
+                    check_frame(picture, first, source)
+                    yield Frame(picture, f'{index:05d}', source)
+        except av.FFmpegError as error:
+            place = f' after frame {index}' if index >= 0 else ''
+            raise broken(path, error, place) from error
+        if first is None:
+            raise InputError.of(path, 'frames', [], 'at least one frame')
+        if index + 1 < announced:
+            warn_of_missing_frames(path, index + 1, announced)
+
+
+def stream_video(
+    source: Union[VideoSource, Iterable[np.ndarray]],
+    fps: Optional[float] = None,
+) -> Iterator[Frame]:
+    """Read a video frame by frame, however long it is.
+
+    Args:
+        source: What :func:`read_video` takes, or anything that gives frames,
+            RGB, uint8, (H, W, 3), such as a camera.
+        fps: As in :func:`read_video`; images and given frames are all taken.
+
+    Raises:
+        InputError: While iterating, as :func:`read_video`.
+    """
+    check_fps(fps)
+    paths: Sequence[Path] = []
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source).expanduser()
+        if path.is_dir():
+            paths = images_in(path)
+        elif path.suffix.lower() in IMAGE_SUFFIXES:
+            paths = [path]
+        elif not path.is_file():
+            raise InputError.of(
+                path, 'video', 'missing', 'a video file or a folder of images'
+            )
+        else:
+            yield from FileReader(path, fps)
+            return
+        source = paths
+    first = None
+    loader = LoadFrames()
+    for index, item in enumerate(source):
+        name = f'frame {index}'
+        if isinstance(item, (str, os.PathLike)):
+            name = str(Path(item).expanduser())
+            item = loader.decode(name)
+        first = item if first is None else first
+        check_frame(item, first, name)
+        yield Frame(item, f'{index:05d}', name)
+    if first is None:
+        raise InputError.of('video', 'frames', [], 'at least one frame')
 
 
 class Thinning:

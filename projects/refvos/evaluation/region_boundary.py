@@ -6,9 +6,8 @@ DAVIS Challenge on Video Object Segmentation". To leave void pixels out, set
 them to false in both tubes.
 """
 
-import functools
 import math
-from typing import NamedTuple, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -62,9 +61,100 @@ def boundary_f(
         ValueError: If the shapes differ or are not (T, H, W).
     """
     pred, gt = _as_tubes(pred, gt)
-    radius = math.ceil(tolerance * math.hypot(*pred.shape[1:]))
-    scores = [_frame_f(p, g, radius) for p, g in zip(pred, gt, strict=True)]
+    radius = tolerance_radius(pred.shape[1:], tolerance)
+    scores = [
+        outline_f(Outline(p, radius), Outline(g, radius))
+        for p, g in zip(pred, gt, strict=True)
+    ]
     return np.array(scores, dtype=np.float64)
+
+
+def tolerance_radius(
+    size: Tuple[int, ...], tolerance: float = BOUNDARY_TOLERANCE
+) -> int:
+    """How far apart matching boundary pixels of (H, W) masks may lie."""
+    return math.ceil(tolerance * math.hypot(*size))
+
+
+class Outline:
+    """The boundary of a mask, and what is near it.
+
+    Worth keeping: the same truth is compared with several predictions.
+
+    Args:
+        mask: (H, W), bool.
+        radius: How far is near, in pixels.
+        box: Rows and columns outside of which the mask is empty; found out
+            where None.
+    """
+
+    def __init__(
+        self,
+        mask: np.ndarray,
+        radius: int,
+        box: Optional[Tuple[slice, slice]] = None,
+    ) -> None:
+        self.radius = radius
+        if box is None:
+            box = _box(mask)
+        # A pixel is compared with its eastern and southern neighbours.
+        crop = _grow(box, 1, mask.shape)
+        top, left = crop[0].start, crop[1].start
+        rows, columns = np.nonzero(_boundary(mask[crop]))
+        self.rows, self.columns = rows + top, columns + left
+        # Farther than this from the box nothing is near.
+        self._window = _grow(box, radius + 1, mask.shape)
+        self._near: Optional[np.ndarray] = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def near(self) -> np.ndarray:
+        """Which pixels of the window lie within ``radius`` of a boundary."""
+        if self._near is None:
+            rows, columns = self._window
+            far = np.ones(
+                (rows.stop - rows.start, columns.stop - columns.start),
+                np.uint8,
+            )
+            far[self.rows - rows.start, self.columns - columns.start] = 0
+            distance = cv2.distanceTransform(
+                far, cv2.DIST_L2, cv2.DIST_MASK_PRECISE
+            )
+            # Squares of distances are whole numbers: the next one above the
+            # radius is farther from it than float32 rounds.
+            self._near = distance <= self.radius + 1 / (4 * self.radius + 4)
+        return self._near
+
+    def count_near(self, other: 'Outline') -> int:
+        """How many of this boundary's pixels lie near another boundary."""
+        window_rows, window_columns = other._window
+        inside = (
+            (self.rows >= window_rows.start)
+            & (self.rows < window_rows.stop)
+            & (self.columns >= window_columns.start)
+            & (self.columns < window_columns.stop)
+        )
+        return int(
+            np.count_nonzero(
+                other.near()[
+                    self.rows[inside] - window_rows.start,
+                    self.columns[inside] - window_columns.start,
+                ]
+            )
+        )
+
+
+def outline_f(pred: Outline, gt: Outline) -> float:
+    """Boundary F-measure of two masks, 0..1; see :func:`boundary_f`."""
+    if not len(pred) or not len(gt):
+        # One boundary alone has precision or recall 0, hence F = 0.
+        return float(len(pred) == len(gt))
+    precision = pred.count_near(gt) / len(pred)
+    recall = gt.count_near(pred) / len(gt)
+    if precision + recall == 0:
+        return 0.0
+    return 2 * precision * recall / (precision + recall)
 
 
 def tube_statistics(values: np.ndarray) -> TubeStatistics:
@@ -110,38 +200,25 @@ def _iou(pred: np.ndarray, gt: np.ndarray) -> float:
     return np.count_nonzero(pred & gt) / union if union else 1.0
 
 
-def _frame_f(pred: np.ndarray, gt: np.ndarray, radius: int) -> float:
-    """Boundary F-measure of two masks (H, W)."""
-    crop = _boundary_box(pred | gt)
-    pred_boundary = _boundary(pred[crop])
-    gt_boundary = _boundary(gt[crop])
-    num_pred = np.count_nonzero(pred_boundary)
-    num_gt = np.count_nonzero(gt_boundary)
-    if not num_pred or not num_gt:
-        # One boundary alone has precision or recall 0, hence F = 0.
-        return float(num_pred == num_gt)
-    disk = _disk(radius)
-    pred_near_gt = pred_boundary & cv2.dilate(gt_boundary, disk)
-    gt_near_pred = gt_boundary & cv2.dilate(pred_boundary, disk)
-    precision = np.count_nonzero(pred_near_gt) / num_pred
-    recall = np.count_nonzero(gt_near_pred) / num_gt
-    if precision + recall == 0:
-        return 0.0
-    return 2 * precision * recall / (precision + recall)
-
-
-def _boundary_box(mask: np.ndarray) -> Tuple[slice, slice]:
-    """Where the boundary of ``mask`` (H, W) can lie: its box and one pixel.
-
-    What is cut off is background without boundary pixels, and only boundary
-    pixels are ever matched: the numbers stay those of the whole frame.
-    """
+def _box(mask: np.ndarray) -> Tuple[slice, slice]:
+    """Rows and columns that a mask (H, W) has pixels in."""
     slices = []
     for axis in (0, 1):
         used = np.flatnonzero(mask.any(axis=1 - axis))
         first, last = (used[0], used[-1]) if len(used) else (0, 0)
-        slices.append(slice(max(first - 1, 0), last + 2))
+        slices.append(slice(int(first), int(last) + 1))
     return slices[0], slices[1]
+
+
+def _grow(
+    box: Tuple[slice, slice], margin: int, size: Tuple[int, ...]
+) -> Tuple[slice, slice]:
+    """Widen a box on all sides, not beyond the frame (H, W)."""
+    rows, columns = (
+        slice(max(side.start - margin, 0), min(side.stop + margin, length))
+        for side, length in zip(box, size, strict=True)
+    )
+    return rows, columns
 
 
 def _boundary(mask: np.ndarray) -> np.ndarray:
@@ -156,10 +233,3 @@ def _boundary(mask: np.ndarray) -> np.ndarray:
     east, south, south_east = near[:-1, 1:], near[1:, :-1], near[1:, 1:]
     differs = (mask ^ east) | (mask ^ south) | (mask ^ south_east)
     return np.ascontiguousarray(differs).view(np.uint8)
-
-
-@functools.lru_cache(maxsize=8)
-def _disk(radius: int) -> np.ndarray:
-    """All pixels within ``radius`` of the middle, uint8, (2r+1, 2r+1)."""
-    y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
-    return (x * x + y * y <= radius * radius).astype(np.uint8)

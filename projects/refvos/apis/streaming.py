@@ -1,0 +1,96 @@
+"""Answers for a video of any length, a window of frames at a time."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Deque, Iterable, Iterator, List, Sequence, Tuple
+
+import numpy as np
+from pycocotools import mask as rle_codec
+
+from ..structures import Candidate, ReferencePrediction, Rle
+from .video_reader import Frame
+
+# How much the overlap with what was answered before counts beside the score,
+# both 0 to 1.
+WEIGHT_OF_OVERLAP = 1.0
+
+
+@dataclass
+class StreamedFrame:
+    """The answers to all references in one frame.
+
+    Args:
+        index: Number of the frame, from 0.
+        picture: RGB, uint8, (H, W, 3).
+        id: Its name.
+        masks: One run-length encoding a reference, at the frame's own size.
+        scores: How sure the model is of each in the frame's window, 0..1.
+    """
+
+    index: int
+    picture: np.ndarray
+    id: str
+    masks: List[Rle]
+    scores: List[float]
+
+
+def windows(
+    frames: Iterable[Frame], size: int, overlap: int
+) -> Iterator[Tuple[int, List[Frame]]]:
+    """Cut frames into windows that share some with the one before.
+
+    Args:
+        frames: All frames; a window of them is kept.
+        size: Frames of a window; the last one goes back as far as it must
+            to have so many, too.
+        overlap: How many of them the one before has had.
+
+    Returns:
+        How many of a window's frames are old, and the window.
+    """
+    window: Deque[Frame] = deque(maxlen=size)
+    fresh, wanted = 0, size
+    for frame in frames:
+        window.append(frame)
+        fresh += 1
+        if fresh == wanted:
+            yield len(window) - fresh, list(window)
+            fresh, wanted = 0, size - overlap
+    if fresh:
+        yield len(window) - fresh, list(window)
+
+
+def follow(
+    prediction: ReferencePrediction, before: Sequence[Rle]
+) -> Candidate:
+    """Choose what goes on with an object.
+
+    Args:
+        prediction: Of a window; its candidates are all queries' answers.
+        before: What was answered in the window's first frames.
+
+    Returns:
+        The candidate with the highest sum of score and overlap (mean
+        intersection over union in those frames).
+    """
+    candidates = prediction.candidates or [
+        Candidate(prediction.masks, prediction.score, prediction.bboxes)
+    ]
+    if not before:
+        return max(candidates, key=lambda each: each.score)
+    return max(
+        candidates,
+        key=lambda each: each.score
+        + WEIGHT_OF_OVERLAP * mean_overlap(each.masks, before),
+    )
+
+
+def mean_overlap(masks: Sequence[Rle], before: Sequence[Rle]) -> float:
+    """Mean IoU of the first masks; 1 where both are empty."""
+    overlaps = []
+    for ours, theirs in zip(masks, before):
+        if not rle_codec.area(ours) and not rle_codec.area(theirs):
+            overlaps.append(1.0)
+            continue
+        overlaps.append(float(rle_codec.iou([ours], [theirs], [0])[0, 0]))
+    return float(np.mean(overlaps))
