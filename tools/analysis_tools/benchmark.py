@@ -1,95 +1,372 @@
-"""Time a model on a video: seconds and peak memory of each half.
+"""Time a model on a video: seconds, peak memory, share of the machine's speed.
 
-    python tools/analysis_tools/benchmark.py CONFIG --frames 5 --size 360 640
+    python tools/analysis_tools/benchmark.py CONFIG --frames 5 20 80
+    python tools/analysis_tools/benchmark.py CONFIG --against --amp bf16
+    python tools/analysis_tools/benchmark.py CONFIG --train --frames 5
+    python tools/analysis_tools/benchmark.py CONFIG \\
+        --against --cfg-options model.test_cfg.frame_chunk=20
 
-The weights are random: timings do not depend on them. Prints one JSON line.
-Compare numbers of one run only; machines and their load differ.
+Every measurement runs in a process of its own, so that its peak memory is
+its own; with several, they take turns. The first run of a process counts the
+operations and is not timed. Weights are random: timings do not depend on
+them. What comes after --against is measured as well: another config, or
+other options; what it does not name stays as before. Prints a JSON line a
+measurement, then a table whose last columns are ratios to its first row.
+
+Compare numbers of one call only; machines and their load differ.
 """
 
 import argparse
+import importlib.util
 import json
+import os
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Dict, Optional
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Dict, List, Optional
 
+import numpy as np
 import torch
-from mmdet.registry import MODELS
-from mmengine.registry import init_default_scope
+from mmdet.registry import OPTIM_WRAPPERS
+from mmdet.structures import DetDataSample
+from mmdet.structures.mask import BitmapMasks
+from mmengine.config import Config, DictAction
+from mmengine.optim import build_optim_wrapper
+from mmengine.structures import InstanceData
+from torch import nn
 
-from refvos.engine.cli import load_config, run_tool
-from refvos.structures import ReferenceTokens
+from refvos.engine.cli import add_precision_argument, load_config, run_tool
+from refvos.errors import InputError
+from refvos.structures import RefDataSample, Reference
+
+HERE = Path(__file__).parent
+AGAINST = '--against'
+TEXT = 'the small red circle on the left'
+COLUMNS = (
+    'label',
+    'frames',
+    'total_s',
+    's_a_frame',
+    'encode_s',
+    'answer_s',
+    'peak_gib',
+    'tflop',
+    'of_matmul',
+    'time_ratio',
+    'memory_ratio',
+)
 
 
-def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('config')
-    parser.add_argument('--frames', type=int, default=5)
-    parser.add_argument(
-        '--size', type=int, nargs=2, default=(360, 640), metavar=('H', 'W')
+    add = parser.add_argument
+    add('config')
+    add('--frames', type=int, nargs='+', default=[5], help='of the video')
+    add(
+        '--size',
+        type=int,
+        nargs=2,
+        default=(360, 640),
+        metavar=('H', 'W'),
+        help='of a frame as the model sees it',
     )
-    parser.add_argument('--words', type=int, default=10)
-    parser.add_argument('--repeats', type=int, default=3)
-    return parser.parse_args(argv)
+    add('--references', type=int, default=1, help='expressions asked')
+    add('--repeats', type=int, default=1, help='timed runs a process')
+    add('--rounds', type=int, default=1, help='processes a measurement')
+    add('--threads', type=int, help="torch's (default: one a core)")
+    add('--device', default='cpu', help='such as cuda:0 (default: cpu)')
+    add('--train', action='store_true', help='time a training step instead')
+    add('--compile', action='store_true', help='torch.compile the backbone')
+    add_precision_argument(parser)
+    add(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='change entries of the config',
+    )
+    add('--child', action='store_true', help=argparse.SUPPRESS)
+    return parser
 
 
-def median_seconds(function: Callable[[], object], repeats: int) -> float:
-    """Median time of a few calls, after one that is not counted."""
+# ---------------------------------------------------------------- a measurement
+
+
+def load_script(name: str) -> ModuleType:
+    """Import another script of this folder."""
+    spec = importlib.util.spec_from_file_location(name, HERE / f'{name}.py')
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def seconds(function: Callable[[], Any], device: torch.device) -> float:
+    """How long a call takes."""
+    wait(device)
+    started = time.perf_counter()
     function()
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - started)
-    return sorted(times)[len(times) // 2]
+    wait(device)
+    return time.perf_counter() - started
 
 
-def measure_matmul() -> float:
-    """FLOP/s of a large float32 matrix product on this machine."""
-    side = 2048
-    x = torch.randn(side, side)
-    return 2 * side**3 / median_seconds(lambda: x @ x, 5)
+def wait(device: torch.device) -> None:
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
 
 
-@torch.no_grad()
-def main(argv: Optional[Sequence[str]] = None) -> Dict[str, object]:
-    args = parse_args(argv)
-    config = load_config(args.config)
-    init_default_scope('mmdet')
-    model = MODELS.build(config.model).eval()
-    frames = torch.randn(1, args.frames, 3, *args.size)
-    channels = model.embed_dims
-    tokens = ReferenceTokens(
-        tokens=torch.randn(1, args.words, channels),
-        padding_mask=torch.zeros(1, args.words, dtype=torch.bool),
-        positions=torch.randn(1, args.words, channels),
-        sentence=torch.randn(1, channels),
+def measure_matmul(device: torch.device, dtype: torch.dtype) -> float:
+    """FLOP/s of a large matrix product on this machine."""
+    side = 2048 if device.type == 'cpu' else 8192
+    x = torch.randn(side, side, device=device, dtype=dtype)
+    times = [seconds(lambda: x @ x, device) for _ in range(6)]
+    return 2 * side**3 / sorted(times[1:])[2]
+
+
+def peak_gib(device: torch.device) -> float:
+    """Most memory of the process, or of the GPU, so far."""
+    if device.type == 'cuda':
+        return torch.cuda.max_memory_allocated(device) / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+class Timer:
+    """Adds up the time that calls of a model's method take."""
+
+    def __init__(self, model: Any, name: str, device: torch.device) -> None:
+        self.total = 0.0
+        method = getattr(model, name)
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            result = []
+            self.total += seconds(
+                lambda: result.append(method(*args, **kwargs)), device
+            )
+            return result[0]
+
+        setattr(model, name, timed)
+
+
+def draw_sample(args: argparse.Namespace, frames: int) -> Dict[str, Any]:
+    """A video of noise with its references, as the data set would give it."""
+    size = tuple(args.size)
+    generator = torch.Generator().manual_seed(0)
+    video = torch.randint(
+        0, 256, (frames, 3, *size), generator=generator, dtype=torch.uint8
     )
-    shapes = [tuple(args.size)]
-    video = model.encode_video(frames, shapes)
-    encode = median_seconds(
-        lambda: model.encode_video(frames, shapes), args.repeats
+    sample = RefDataSample(
+        metainfo={
+            'video_id': 'noise',
+            'frame_ids': [f'{index:05d}' for index in range(frames)],
+            'ori_shape': size,
+            'img_shape': size,
+            'num_frames': frames,
+        }
     )
-    answer = median_seconds(lambda: model.answer(video, tokens), args.repeats)
-    result = {
-        'config': args.config,
-        'frames': args.frames,
-        'size': list(args.size),
-        'threads': torch.get_num_threads(),
-        'encode_video_s': round(encode, 3),
-        'answer_s': round(answer, 3),
-        'answer_share': round(answer / (encode + answer), 3),
-        'peak_gib': round(
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2
-        ),
-        'matmul_gflops': round(measure_matmul() / 1e9),
+    count = 1 if args.train else args.references
+    sample.references = [Reference(str(i), text=TEXT) for i in range(count)]
+    sample.video_data_samples = [draw_truth(size) for _ in range(frames)]
+    return {'inputs': [video], 'data_samples': [sample]}
+
+
+def draw_truth(size: tuple) -> DetDataSample:
+    """A frame's truth: a square in the middle."""
+    height, width = size
+    mask = np.zeros((1, height, width), np.uint8)
+    mask[:, height // 4 : height // 2, width // 4 : width // 2] = 1
+    frame = DetDataSample(metainfo={'img_shape': size})
+    frame.gt_instances = InstanceData(
+        masks=BitmapMasks(mask, height, width),
+        bboxes=torch.tensor(
+            [[width // 4, height // 4, width // 2, height // 2]]
+        ).float(),
+        labels=torch.zeros(1, dtype=torch.long),
+    )
+    return frame
+
+
+def build(args: argparse.Namespace) -> Any:
+    """The config's model on the device, with its test precision."""
+    options = dict(args.cfg_options)
+    if args.amp is not None and not args.train:
+        options['model.test_cfg.precision'] = args.amp
+    model = load_script('get_flops').build_model(
+        args.config, options, args.device
+    )
+    if args.compile:
+        model.backbone = torch.compile(model.backbone)
+    return model
+
+
+def measure(args: argparse.Namespace) -> Dict[str, Any]:
+    """Run one measurement in this process."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    frames = args.frames[0]
+    model = build(args)
+    device = next(model.parameters()).device
+    data = draw_sample(args, frames)
+    dtype = {'bf16': torch.bfloat16, 'fp16': torch.float16, None: torch.float}
+    phases: Dict[str, float] = {}
+    if args.train:
+        step = training_step(model, args)
+        function = lambda: step(data)  # noqa: E731
+    else:
+        function = lambda: model.test_step(data)  # noqa: E731
+    counts, _ = load_script('get_flops').count(
+        model, function, grad=args.train
+    )
+    if device.type == 'cuda':
+        torch.cuda.reset_peak_memory_stats(device)
+    timers = {}
+    if not args.train:
+        for name in ('encode_video', 'answer'):
+            timers[name] = Timer(model, name, device)
+    times = [seconds(function, device) for _ in range(args.repeats)]
+    for name, timer in timers.items():
+        phases[f'{name.split("_")[0]}_s'] = timer.total / args.repeats
+    total = sorted(times)[len(times) // 2]
+    speed = measure_matmul(device, dtype[args.amp])
+    flops = counts['']
+    return {
+        'total_s': total,
+        's_a_frame': total / frames,
+        **phases,
+        'peak_gib': peak_gib(device),
+        'tflop': flops / 1e12,
+        'matmul_gflops': speed / 1e9,
+        'of_matmul': flops / total / speed,
     }
-    print(json.dumps(result))
-    return result
+
+
+def training_step(model: nn.Module, args: argparse.Namespace) -> Callable:
+    """Forward, losses, backward and optimizer, as the runner does them."""
+    config: Config = load_config(args.config)
+    settings = dict(config.optim_wrapper)
+    if args.amp == 'bf16':
+        settings['type'] = 'BF16OptimWrapper'
+    if args.amp == 'fp16':
+        settings['type'] = 'AmpOptimWrapper'
+    assert OPTIM_WRAPPERS.get(settings['type']) is not None
+    wrapper = build_optim_wrapper(model, settings)
+    model.train()
+    return lambda data: model.train_step(data, wrapper)
+
+
+# ------------------------------------------------------------ all measurements
+
+
+def variants(argv: Sequence[str]) -> List[List[str]]:
+    """Arguments of each measurement: the first ones, and those against."""
+    parts: List[List[str]] = [[]]
+    for argument in argv:
+        if argument == AGAINST:
+            parts.append([])
+        else:
+            parts[-1].append(argument)
+    first, *others = parts
+    options = first[1:]
+    return [first] + [
+        # A config of its own comes first; the last of two options counts.
+        (other if other and not other[0].startswith('-') else first[:1])
+        + options
+        + (other[1:] if other and not other[0].startswith('-') else other)
+        for other in others
+    ]
+
+
+def label(argv: Sequence[str]) -> str:
+    return ' '.join([Path(argv[0]).stem, *argv[1:]])
+
+
+def run_child(argv: List[str], frames: int) -> Dict[str, Any]:
+    """Measure in a process of its own."""
+    command = [sys.executable, '-W', 'ignore', __file__, *argv]
+    command += ['--frames', str(frames), '--child']
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        last = [x for x in done.stderr.splitlines() if x.strip()][-1:]
+        raise InputError(
+            f'{label(argv)}: the measurement ended with status '
+            f'{done.returncode}: {"".join(last).removeprefix("error: ")}'
+        )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def median(results: List[Dict[str, Any]]) -> Dict[str, Any]:
+    """Medians of several processes' numbers."""
+    return {
+        key: round(float(np.median([each[key] for each in results])), 4)
+        for key in results[0]
+    }
+
+
+def as_table(rows: List[Dict[str, Any]]) -> str:
+    """The measurements for people."""
+    cells = [list(COLUMNS)]
+    for row in rows:
+        shown = {
+            **row,
+            'time_ratio': round(row['total_s'] / rows[0]['total_s'], 3),
+            'memory_ratio': round(row['peak_gib'] / rows[0]['peak_gib'], 3),
+        }
+        cells.append([str(shown.get(column, '')) for column in COLUMNS])
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    return '\n'.join(
+        '  '.join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths))
+        )
+        for line in cells
+    )
+
+
+def main(argv: Optional[Sequence[str]] = None) -> List[Dict[str, Any]]:
+    given = list(sys.argv[1:] if argv is None else argv)
+    parser = build_parser()
+    if '--child' in given:
+        result = measure(parser.parse_args(given))
+        print(json.dumps(result))
+        return [result]
+    if '-h' in given or '--help' in given:
+        parser.parse_args(given)
+    asked = variants(given)
+    parsed = [parser.parse_args(each) for each in asked]
+    for args in parsed:
+        for name, value in (
+            ('--frames', min(args.frames)),
+            ('--references', args.references),
+            ('--repeats', args.repeats),
+            ('--rounds', args.rounds),
+        ):
+            if value < 1:
+                raise InputError.of(name, 'number', value, 'at least 1')
+        if not os.path.isfile(args.config):
+            raise InputError.of(args.config, 'config', 'missing', 'a config')
+    jobs = [
+        (each, frames)
+        for each, args in zip(asked, parsed)
+        for frames in args.frames
+    ]
+    found: List[List[Dict[str, Any]]] = [[] for _ in jobs]
+    for _ in range(parsed[0].rounds):
+        for (each, frames), results in zip(jobs, found):
+            results.append(run_child(each, frames))
+    rows = []
+    for (each, frames), results in zip(jobs, found):
+        rows.append({'label': label(each), 'frames': frames})
+        rows[-1].update(median(results))
+        print(json.dumps(rows[-1]), flush=True)
+    print(as_table(rows))
+    return rows
 
 
 if __name__ == '__main__':

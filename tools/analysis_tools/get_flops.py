@@ -117,13 +117,15 @@ def deformable_sampling(
     return 10 * query.numel() * module.num_levels * module.num_points
 
 
-@torch.no_grad()
-def count(model: nn.Module, function: Callable[[], Any]) -> Tuple[Counts, Any]:
+def count(
+    model: nn.Module, function: Callable[[], Any], grad: bool = False
+) -> Tuple[Counts, Any]:
     """Count a function's operations by the model's modules.
 
     Args:
         model: Whose modules the function runs.
         function: Run once.
+        grad: Whether it wants gradients.
 
     Returns:
         Operations by the module's name, ``''`` for all; and what the
@@ -151,7 +153,7 @@ def count(model: nn.Module, function: Callable[[], Any]) -> Tuple[Counts, Any]:
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with counter:
+        with counter, torch.set_grad_enabled(grad):
             result = Phase(model)(function)
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
