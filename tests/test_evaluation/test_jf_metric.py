@@ -1,6 +1,8 @@
 import csv
 import json
+import math
 
+import cv2
 import numpy as np
 import pytest
 import torch.distributed as dist
@@ -9,7 +11,8 @@ from mmdet.registry import METRICS
 from mmengine.evaluator import Evaluator
 
 from refvos.errors import InputError
-from refvos.evaluation import JFMetric
+from refvos.evaluation import JFMetric, jf_metric
+from refvos.evaluation.jf_metric import score_tubes
 
 from .videos import make_sample, predict, random_video, rle, square
 
@@ -173,3 +176,81 @@ def test_two_processes_give_the_numbers_of_one(tmp_path):
     table = (tmp_path / 'two.csv').read_text()
     assert len(table.splitlines()) == 1 + 9
     assert table == (tmp_path / 'one.csv').read_text()
+
+
+def test_workers_score_as_the_process_itself(tmp_path):
+    videos = [random_video(index) for index in range(12)]
+    plain = evaluate(videos, per_expression_table=str(tmp_path / 'a.json'))
+    apart = evaluate(
+        videos,
+        num_workers=1,
+        per_expression_table=str(tmp_path / 'b.json'),
+    )
+    assert apart == plain
+    tables = [json.loads((tmp_path / f'{x}.json').read_text()) for x in 'ab']
+    assert tables[0] == tables[1]
+    assert len(tables[0]) > 12
+
+
+def test_bad_videos_are_refused_before_they_reach_a_worker():
+    metric = JFMetric(num_workers=1)
+    sample = make_sample([predict([EMPTY] * 2)], None)
+    with pytest.raises(InputError, match='gt_tubes is None'):
+        metric.process(None, [sample.to_dict()])
+    assert metric._pool is None
+
+
+def plain_f(pred, gt):
+    """Whole frames, dilated by a disk: what others do for every pair."""
+    radius = math.ceil(0.008 * math.hypot(*gt.shape))
+    y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
+    disk = (x * x + y * y <= radius * radius).astype(np.uint8)
+    boundaries = []
+    for mask in (pred, gt):
+        near = np.pad(mask, ((0, 1), (0, 1)), mode='edge')
+        boundaries.append(
+            (mask ^ near[:-1, 1:])
+            | (mask ^ near[1:, :-1])
+            | (mask ^ near[1:, 1:])
+        )
+    hits = [
+        (a & (cv2.dilate(b.astype(np.uint8), disk) > 0)).sum() / a.sum()
+        for a, b in (boundaries, boundaries[::-1])
+    ]
+    return 2 * hits[0] * hits[1] / sum(hits) if sum(hits) else 0.0
+
+
+@pytest.mark.parametrize('size', [(90, 160), (360, 640)])
+def test_scores_are_those_of_whole_frames(size):
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[: size[0], : size[1]]
+
+    def draw():
+        cy, cx, r = rng.uniform((0, 0, 9), (*size, size[0] / 3))
+        return ((y - cy) / r) ** 2 + ((x - cx) / r) ** 2 < rng.uniform(0.5, 1)
+
+    truths = {('1',): [draw() for _ in range(4)]}
+    truths['2',] = [draw() for _ in range(4)]
+    asked = [(key, [draw() for _ in range(4)]) for key in truths for _ in 'ab']
+    found = score_tubes(
+        [(key, [rle(m) for m in masks]) for key, masks in asked],
+        {key: [rle(m) for m in masks] for key, masks in truths.items()},
+    )
+    for (key, masks), (j, f) in zip(asked, found, strict=True):
+        pairs = list(zip(masks, truths[key], strict=True))
+        ious = [(p & g).sum() / (p | g).sum() for p, g in pairs]
+        assert j == pytest.approx(np.mean(ious), abs=1e-9)
+        fs = [plain_f(p, g) for p, g in pairs]
+        assert f == pytest.approx(np.mean(fs), abs=1e-9)
+
+
+def test_the_outline_of_a_truth_is_made_once(monkeypatch):
+    made = []
+    original = jf_metric.outline_of
+    monkeypatch.setattr(
+        jf_metric, 'outline_of', lambda m: made.append(1) or original(m)
+    )
+    tube = [rle(square(2, 2)), rle(square(3, 3))]
+    score_tubes([(('1',), tube)] * 3, {('1',): tube})
+    # Two frames of three predictions and one truth.
+    assert len(made) == 2 * (3 + 1)
