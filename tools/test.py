@@ -14,6 +14,7 @@ from typing import Dict, List, Optional
 from mmdet.registry import METRICS
 from mmengine.config import Config
 
+from refvos.engine import PrepareForTestHook
 from refvos.engine.cli import (
     add_common_arguments,
     add_precision_argument,
@@ -113,7 +114,9 @@ def main(argv: Optional[Sequence[str]] = None) -> Dict[str, float]:
         cfg.merge_from_dict({'model.test_cfg.precision': args.amp})
     if args.wrong_references:
         cfg.test_dataloader.dataset.wrong_references = True
-    return build_runner(cfg).test()
+    runner = build_runner(cfg)
+    runner.register_hook(PrepareForTestHook())
+    return runner.test()
 
 
 if __name__ == '__main__':

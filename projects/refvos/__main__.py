@@ -79,6 +79,14 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         'many (default: all), images are so many (default: 6); fewer frames '
         'take less time and memory',
     )
+    parser.add_argument(
+        '--window',
+        type=int,
+        metavar='N',
+        help='frames that the model sees together, a quarter of them again '
+        'in the next window: memory does not grow with the video (default: '
+        'all)',
+    )
     add_precision_argument(parser)
     parser.add_argument(
         '--trust-checkpoint',
@@ -115,6 +123,7 @@ def run(argv: Optional[Sequence[str]] = None) -> None:
         fps=args.fps,
         threshold=args.threshold,
         progress=True,
+        window=args.window,
     )
     height, width = result.frame_size
     print('\n'.join(table(args.text, result)))

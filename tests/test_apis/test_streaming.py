@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from pycocotools import mask as rle_codec
 
-from refvos.apis.streaming import follow, mean_overlap, windows
+from refvos.apis.results import WindowedResults
+from refvos.apis.streaming import (
+    StreamedFrame,
+    follow,
+    mean_overlap,
+    windows,
+)
 from refvos.apis.video_reader import Frame
 from refvos.errors import InputError
 from refvos.structures import Candidate, Reference, ReferencePrediction
@@ -171,3 +177,51 @@ def test_bad_numbers(inferencer, options, message):
 def test_bad_sources(inferencer, source, message):
     with pytest.raises(InputError, match=message):
         list(inferencer.stream(source, TEXTS))
+
+
+def test_results_in_windows(inferencer, tmp_path):
+    """A window as long as the video writes what a call without it writes."""
+    file = write_lossless(tmp_path / 'a.mkv', make_frames(5), rate=8)
+    whole = inferencer(file, TEXTS, tmp_path / 'whole')
+    parts = inferencer(file, TEXTS, tmp_path / 'parts', window=5)
+    assert parts.frame_ids == whole.frame_ids
+    assert parts.frame_size == whole.frame_size
+    assert parts.fps == whole.fps == 8
+    for index in range(2):
+        assert (parts.masks(index) == whole.masks(index)).all()
+    written = sorted(
+        path.relative_to(tmp_path / 'whole')
+        for path in (tmp_path / 'whole').rglob('*')
+    )
+    assert written == sorted(
+        path.relative_to(tmp_path / 'parts')
+        for path in (tmp_path / 'parts').rglob('*')
+    )
+    for name in written:
+        one, two = tmp_path / 'whole' / name, tmp_path / 'parts' / name
+        if name.suffix == '.png':
+            assert one.read_bytes() == two.read_bytes()
+    again = inferencer(file, TEXTS, tmp_path / 'parts', window=3)
+    assert again.out_dir == tmp_path / 'parts'
+    assert len(again.predictions[0].masks) == 5
+    assert [path.name for path in tmp_path.iterdir()].count('parts') == 1
+
+
+def test_a_strip_of_a_long_video(inferencer):
+    results = WindowedResults([Reference('0', text='x')])
+    stream = (
+        StreamedFrame(i, np.zeros((2, 2, 3), np.uint8), f'{i}', [rle(0)], [1])
+        for i in range(1000)
+    )
+    assert sum(1 for _ in results.gather(stream)) == 1000
+    numbers = [number for number, _ in results.shown]
+    assert 8 <= len(numbers) <= 24
+    assert np.unique(np.diff(numbers)).size == 1
+    assert numbers[0] == 0 and numbers[-1] > 900
+
+
+def test_nothing_is_written_of_a_stream_that_fails(inferencer, tmp_path):
+    frames = [*make_frames(4), make_frames(1)[0][:9]]
+    with pytest.raises(InputError, match='frame 4'):
+        inferencer(iter(frames), TEXTS, tmp_path / 'out', window=2)
+    assert list(tmp_path.iterdir()) == []

@@ -201,6 +201,8 @@ def build(args: argparse.Namespace) -> Any:
     model = load_script('get_flops').build_model(
         args.config, options, args.device
     )
+    if not args.train:
+        model.prepare_for_test()
     if args.compile:
         model.backbone = torch.compile(model.backbone)
     return model

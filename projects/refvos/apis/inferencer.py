@@ -4,6 +4,7 @@ import copy
 import os
 from collections import deque
 from contextlib import contextmanager
+from pathlib import Path
 from typing import (
     Any,
     Deque,
@@ -26,6 +27,7 @@ from mmengine.logging import MMLogger
 from mmengine.model import BaseModule
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from ..datasets.base import clean_text
 from ..datasets.transforms import LoadTubes, SampleWindow
@@ -37,9 +39,20 @@ from ..engine import (
 from ..engine.cli import load_config, merge_options
 from ..errors import InputError
 from ..structures import Reference, ReferencePrediction, Rle
-from .results import InferenceResult, check_out_dir, write_results
+from .results import (
+    InferenceResult,
+    WindowedResults,
+    check_out_dir,
+    write_results,
+)
 from .streaming import StreamedFrame, follow, windows
-from .video_reader import Video, VideoSource, read_video, stream_video
+from .video_reader import (
+    Video,
+    VideoSource,
+    describe_video,
+    read_video,
+    stream_video,
+)
 
 # Batch norm's counters change nothing at test time.
 NOT_NEEDED = 'num_batches_tracked'
@@ -103,7 +116,7 @@ class RefVOSInferencer:
             path = os.fspath(checkpoint)
             content = load_checkpoint_file(path, 'cpu', trust_checkpoint)
             load_weights(self.model, content, path)
-        self.model.to(self.device).eval()
+        self.model.to(self.device).prepare_for_test()
         self.threshold = self.model.test_cfg['threshold']
 
     def __call__(
@@ -114,6 +127,7 @@ class RefVOSInferencer:
         fps: Optional[float] = None,
         threshold: Optional[float] = None,
         progress: bool = False,
+        window: Optional[int] = None,
     ) -> InferenceResult:
         """Answer expressions about one video, which is encoded once.
 
@@ -129,6 +143,9 @@ class RefVOSInferencer:
             threshold: Probability above which a pixel belongs to the
                 object; the config's by default.
             progress: Show a progress bar on the terminal.
+            window: Let the model see so many frames together, a quarter of
+                them again in the next window, see :meth:`stream`: for videos
+                that don't fit into memory. By default all frames.
 
         Raises:
             InputError: The video, a text, the folder or a number can't be
@@ -139,12 +156,48 @@ class RefVOSInferencer:
         self.set_threshold(threshold)
         # Reading and encoding a video can take long: refuse before.
         self.check_references(references)
+        if window is not None:
+            return self.answer_in_windows(
+                video, texts, folder, fps, threshold, progress, window
+            )
         clip = read_video(video, fps, progress)
         predictions = self.predict(clip, references)
         if folder is not None:
             write_results(folder, clip, predictions)
         return InferenceResult(
             predictions, clip.size, clip.frame_ids, clip.fps, folder
+        )
+
+    def answer_in_windows(
+        self,
+        video: VideoSource,
+        texts: Union[str, Sequence[str]],
+        folder: Optional[Path],
+        fps: Optional[float],
+        threshold: Optional[float],
+        progress: bool,
+        window: int,
+    ) -> InferenceResult:
+        """As a call, with a window of the video in memory."""
+        name, rate = describe_video(video, fps)
+        stream = self.stream(
+            video, texts, window, window // 4, fps, threshold
+        )
+        results = WindowedResults(make_references(texts))
+        frames = results.gather(
+            tqdm(stream, unit='frame', disable=None if progress else True)
+        )
+        if folder is None:
+            for _ in frames:
+                pass
+        else:
+            results.write(folder, frames, name, rate)
+        return InferenceResult(
+            results.predictions,
+            results.size,
+            results.frame_ids,
+            rate,
+            folder,
         )
 
     def stream(

@@ -4,9 +4,10 @@ import json
 import os
 import re
 import shutil
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from PIL import Image
@@ -14,9 +15,15 @@ from pycocotools import mask as rle_codec
 
 from ..errors import InputError
 from ..evaluation.submission import replace_folder
-from ..structures import RefDataSample, ReferencePrediction
+from ..structures import (
+    RefDataSample,
+    Reference,
+    ReferencePrediction,
+    Rle,
+)
 from ..version import __version__
 from ..visualization import RefVOSVisualizer, write_image, write_video
+from .streaming import StreamedFrame
 from .video_reader import Video
 
 MASKS = 'masks'
@@ -26,6 +33,8 @@ STRIP = 'strip.png'
 RESULTS = {MASKS, PREDICTIONS, OVERLAY, STRIP}
 MADE_BY = 'refvos'
 LONGEST_SLUG = 40
+# Frames of a video in windows that are kept for the strip.
+MOST_SHOWN = 24
 
 
 @dataclass
@@ -130,10 +139,7 @@ def write_results(
         video: What was asked about.
         predictions: The answers.
     """
-    partial = folder.with_name(f'.{folder.name}.{os.getpid()}.partial')
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with whole_folder(folder) as partial:
         for index, prediction in enumerate(predictions):
             write_masks(
                 partial / mask_folder(index, prediction),
@@ -141,10 +147,108 @@ def write_results(
                 prediction,
             )
         write_overlays(partial, video, predictions)
-        (partial / PREDICTIONS).write_text(
-            json.dumps(as_json(video, predictions), ensure_ascii=False),
-            encoding='utf-8',
-        )
+        write_predictions(partial, video, predictions)
+
+
+class WindowedResults:
+    """Gathers what :meth:`RefVOSInferencer.stream` gives, and writes it.
+
+    Frames are not kept, but for some that show the whole video in a strip.
+
+    Args:
+        references: Those that were asked.
+    """
+
+    def __init__(self, references: Sequence[Reference]) -> None:
+        self.predictions = [
+            ReferencePrediction(reference, [], 0.0) for reference in references
+        ]
+        self.frame_ids: List[str] = []
+        self.size = (0, 0)
+        self.shown: List[Tuple[int, np.ndarray]] = []
+        self.step = 1
+
+    def gather(
+        self, stream: Iterable[StreamedFrame]
+    ) -> Iterator[StreamedFrame]:
+        """Take down every frame's answers and pass it on."""
+        for frame in stream:
+            self.frame_ids.append(frame.id)
+            self.size = frame.picture.shape[:2]
+            for prediction, mask, score in zip(
+                self.predictions, frame.masks, frame.scores, strict=True
+            ):
+                prediction.masks.append(mask)
+                prediction.frame_scores.append(score)
+                prediction.score = float(np.mean(prediction.frame_scores))
+            if frame.index % self.step == 0:
+                self.shown.append((frame.index, frame.picture))
+            if len(self.shown) > MOST_SHOWN:
+                self.step *= 2
+                self.shown = self.shown[::2]
+            yield frame
+
+    def write(
+        self, folder: Path, stream: Iterable[StreamedFrame], name: str, fps: float
+    ) -> None:
+        """Write what :func:`write_results` writes, as frames come.
+
+        Args:
+            folder: As :func:`check_out_dir` gave it.
+            stream: What :meth:`gather` passes on.
+            name: The video's.
+            fps: Frames a second.
+        """
+        with whole_folder(folder) as partial:
+            write_video(
+                partial / OVERLAY, self.draw(partial, stream), fps
+            )
+            visualizer = RefVOSVisualizer(
+                'inferencer', max_references=len(self.predictions)
+            )
+            numbers, pictures = zip(*self.shown)
+            shown = [
+                replace(each, masks=[each.masks[i] for i in numbers])
+                for each in self.predictions
+            ]
+            strip = visualizer.draw_strip(
+                pictures, RefDataSample(predictions=shown), draw_gt=False
+            )
+            write_image(partial / STRIP, strip)
+            video = Video(name, [pictures[0]], self.frame_ids, [], fps)
+            write_predictions(partial, video, self.predictions)
+
+    def draw(
+        self, folder: Path, stream: Iterable[StreamedFrame]
+    ) -> Iterator[np.ndarray]:
+        """Write each frame's masks; gives its overlay."""
+        visualizer = RefVOSVisualizer('inferencer')
+        folders = [
+            folder / mask_folder(index, prediction)
+            for index, prediction in enumerate(self.predictions)
+        ]
+        for path in folders:
+            path.mkdir(parents=True)
+        for frame in stream:
+            alone = [
+                replace(each, masks=[mask], score=score)
+                for each, mask, score in zip(
+                    self.predictions, frame.masks, frame.scores
+                )
+            ]
+            for path, mask in zip(folders, frame.masks):
+                write_mask(path / f'{frame.id}.png', mask)
+            yield from visualizer.draw_frames([frame.picture], alone)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write to that takes its name when all is written."""
+    partial = folder.with_name(f'.{folder.name}.{os.getpid()}.partial')
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
         replace_folder(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -156,8 +260,19 @@ def write_masks(
     """Write ``<frame>.png``, 8 bits, 0 and 255."""
     folder.mkdir(parents=True)
     for frame_id, rle in zip(frame_ids, prediction.masks, strict=True):
-        mask = rle_codec.decode(rle)  # (H, W), 0 and 1
-        Image.fromarray(mask * 255).save(folder / f'{frame_id}.png')
+        write_mask(folder / f'{frame_id}.png', rle)
+
+
+def write_mask(path: Path, rle: Rle) -> None:
+    mask = rle_codec.decode(rle)  # (H, W), 0 and 1
+    Image.fromarray(mask * 255).save(path)
+
+
+def write_predictions(
+    folder: Path, video: Video, predictions: List[ReferencePrediction]
+) -> None:
+    content = json.dumps(as_json(video, predictions), ensure_ascii=False)
+    (folder / PREDICTIONS).write_text(content, encoding='utf-8')
 
 
 def write_overlays(

@@ -340,6 +340,26 @@ def stream_video(
         raise InputError.of('video', 'frames', [], 'at least one frame')
 
 
+def describe_video(
+    source: VideoSource, fps: Optional[float] = None
+) -> Tuple[str, float]:
+    """A video's name and frames a second, as :func:`read_video` gives them.
+
+    Of a file the beginning is read.
+    """
+    check_fps(fps)
+    if not isinstance(source, (str, os.PathLike)):
+        return 'frames', float(fps or FPS_OF_IMAGES)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return path.resolve().name, float(fps or FPS_OF_IMAGES)
+    if path.suffix.lower() in IMAGE_SUFFIXES or not path.is_file():
+        return path.stem, float(fps or FPS_OF_IMAGES)
+    reader = FileReader(path, fps)
+    next(iter(reader), None)
+    return path.stem, reader.fps
+
+
 class Thinning:
     """Choose the frames that make a video one of fewer frames a second.
 

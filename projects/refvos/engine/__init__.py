@@ -10,6 +10,7 @@ from .drop_keys_hook import DropKeysHook
 from .logger_hook import MasterLoggerHook
 from .memory import keep_large_buffers
 from .optim_constructor import GroupedOptimWrapperConstructor
+from .prepare_for_test_hook import PrepareForTestHook
 from .safe_checkpoint import (
     load_checkpoint_file,
     register_safe_loaders,
@@ -24,6 +25,7 @@ __all__ = [
     'DropKeysHook',
     'GroupedOptimWrapperConstructor',
     'MasterLoggerHook',
+    'PrepareForTestHook',
     'check_config',
     'check_overrides',
     'checkpoint_weights',

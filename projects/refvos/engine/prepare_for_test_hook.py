@@ -1,0 +1,21 @@
+"""Make a model fast before it is tested."""
+
+from mmdet.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+
+@HOOKS.register_module()
+class PrepareForTestHook(Hook):
+    """Call the model's ``prepare_for_test`` when its weights are loaded.
+
+    For runs that test and do nothing else: what is prepared can't be trained
+    any more.
+    """
+
+    def before_test(self, runner: Runner) -> None:
+        model = runner.model
+        if is_model_wrapper(model):
+            model = model.module
+        model.prepare_for_test()
