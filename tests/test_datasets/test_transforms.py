@@ -10,9 +10,11 @@ from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
+from PIL import Image
 from pycocotools import mask as rle_codec
 
 from refvos.datasets.transforms import (
+    LoadFrames,
     PackRefInputs,
     SampleClip,
     SampleWindow,
@@ -481,3 +483,67 @@ def test_only_answered_frames_have_truth(video, as_rle):
         assert sample[0].gt_instances.bboxes.tolist() == [[12, 5, 20, 13]]
     asked['answer_frames'] = [3]
     assert as_rle or run([*steps, {'type': 'PackRefInputs'}], asked) is None
+
+
+# ---------------------------------------------------- images in the decoder
+
+
+def write_photo(path, size=(128, 160), orientation=None, kind='JPEG'):
+    """A smooth picture: what resizing changes is small."""
+    y, x = np.mgrid[: size[0], : size[1]]
+    picture = np.stack((x, y, x + y), -1) * 255 // sum(size)
+    options = {'quality': 95} if kind == 'JPEG' else {}
+    if orientation is not None:
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        options['exif'] = exif
+    Image.fromarray(picture.astype(np.uint8)).save(path, kind, **options)
+    return {'frames': [{'img_path': str(path)}]}
+
+
+@pytest.mark.parametrize(
+    ('min_side', 'expected'),
+    [
+        (None, (128, 160)),
+        (129, (128, 160)),
+        (65, (128, 160)),
+        (64, (64, 80)),
+        (40, (64, 80)),
+        (32, (32, 40)),
+        (1, (16, 20)),
+    ],
+)
+def test_jpegs_are_decoded_at_a_fraction_of_their_size(
+    tmp_path, min_side, expected
+):
+    results = write_photo(tmp_path / 'a.jpg')
+    whole = LoadFrames()(copy.deepcopy(results))['frames'][0]
+    frame = LoadFrames(min_side=min_side)(results)['frames'][0]
+    assert frame['img'].shape == (*expected, 3)
+    assert frame['img_shape'] == expected
+    assert frame['ori_shape'] == (128, 160)
+    step = 128 // expected[0]
+    averaged = whole['img'].reshape(*expected[:1], step, expected[1], step, 3)
+    difference = frame['img'] - averaged.astype(float).mean((1, 3))
+    assert np.abs(difference).max() < 4
+
+
+def test_smaller_jpegs_are_turned_upright(tmp_path):
+    results = write_photo(tmp_path / 'a.jpg', orientation=6)
+    frame = LoadFrames(min_side=64)(results)['frames'][0]
+    assert frame['img'].shape == (80, 64, 3)
+    assert frame['ori_shape'] == (160, 128)
+
+
+def test_other_images_keep_their_size(tmp_path):
+    results = write_photo(tmp_path / 'a.png', kind='PNG')
+    frame = LoadFrames(min_side=16)(results)['frames'][0]
+    assert frame['img_shape'] == frame['ori_shape'] == (128, 160)
+
+
+def test_a_truncated_jpeg_is_named_at_any_size(tmp_path):
+    path = tmp_path / 'a.jpg'
+    results = write_photo(path)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(InputError, match=r'a\.jpg: content .*a whole image'):
+        LoadFrames(min_side=16)(results)
