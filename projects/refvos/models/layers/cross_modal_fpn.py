@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ...structures import FeatureLevel, ReferenceTokens
 
 # Of the feed-forward network, where no gradients are wanted.
-TOKENS_AT_ONCE = 8192
+TOKENS_AT_ONCE = 2048
 
 
 class VisionLanguageBlock(nn.Module):
