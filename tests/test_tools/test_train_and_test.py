@@ -180,7 +180,7 @@ def test_mixed_precision_needs_a_gpu(capsys, monkeypatch):
     monkeypatch.setattr(train, 'get_device', lambda: 'cpu')
     status, said = run(capsys, train.main, CONFIG, '--amp')
     assert status == 2
-    assert said == "error: --amp: device is 'cpu'; expected a GPU"
+    assert said == "error: --amp fp16: device is 'cpu'; expected a GPU"
 
 
 @pytest.mark.parametrize(
