@@ -136,7 +136,9 @@ def fill_padding(level):
 def run_queries(model, video, tokens):
     """Decoder states, boxes, and the memory where there are frames."""
     memory, flat = model.encode(video, tokens)
-    states, references = model.decode(memory, flat, video, tokens)
+    states, references = model.decode(
+        memory, flat, model.query_content(video, tokens)
+    )
     padding = flat['key_padding_mask']
     return states, references[-1], memory[~padding]
 

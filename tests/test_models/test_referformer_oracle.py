@@ -51,7 +51,9 @@ def results(model, oracle):
         video = model.encode_video(frames, shapes)
         tokens = model.text_encoder.encode_tokens(token_ids, token_ids == 1)
         memory, flat = model.encode(video, tokens)
-        states, references = model.decode(memory, flat, video, tokens)
+        states, references = model.decode(
+            memory, flat, model.query_content(video, tokens)
+        )
         return dict(
             layers=model.refer(video, tokens),
             memory=memory,

@@ -6,12 +6,15 @@ from .deformable_attention import (
 from .dynamic_mask_head import DynamicMaskHead
 from .fusion import PixelReferenceFusion
 from .positional_encoding import sine_positions_1d
+from .temporal import TemporalAggregation, TemporalInteraction
 
 __all__ = [
     'CrossModalFPN',
     'DeformableAttention',
     'DynamicMaskHead',
     'PixelReferenceFusion',
+    'TemporalAggregation',
+    'TemporalInteraction',
     'VisionLanguageBlock',
     'sine_positions_1d',
     'use_deformable_attention',

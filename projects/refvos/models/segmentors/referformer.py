@@ -311,21 +311,60 @@ class ReferFormer(BaseReferringSegmentor):
     ) -> List[ClipOutputs]:
         """Predict trajectories, one item a decoder layer."""
         memory, flat = self.encode(video, tokens)
-        states, references = self.decode(memory, flat, video, tokens)
+        content = self.query_content(video, tokens)
+        states, references = self.decode(memory, flat, content)
         mask_features = self.make_mask_features(memory, video, tokens)
         with full_precision(memory.device):
             return [
-                ClipOutputs(
-                    *self.predict_boxes(layer, states, references, video),
-                    self.mask_head(
-                        self.by_clip(states[layer], video),
-                        mask_features.float(),
-                        self.by_clip(references[layer + 1][..., :2], video),
-                        video.image_shapes,
-                    ),
+                self.predict_layer(
+                    layer, states, references, mask_features.float(), video
                 )
-                for layer in range(len(states))
+                for layer in self.predicting_layers()
             ]
+
+    def query_content(
+        self, video: VideoFeatures, tokens: ReferenceTokens
+    ) -> Tensor:
+        """What the queries of each frame start from, (B*T, C).
+
+        The sentence, in all frames.
+        """
+        return per_frame(tokens.sentence, video.num_frames)
+
+    def predicting_layers(self) -> range:
+        """Decoder layers whose branches predict; the last one answers."""
+        return range(self.decoder.num_layers)
+
+    def state_of(self, layer: int) -> int:
+        """The decoder layer whose states a layer's branches see."""
+        return layer
+
+    def predict_layer(
+        self,
+        layer: int,
+        states: Tensor,
+        references: List[Tensor],
+        mask_features: Tensor,
+        video: VideoFeatures,
+    ) -> ClipOutputs:
+        """What one decoder layer's branches say."""
+        state = states[self.state_of(layer)]
+        queries = self.clip_queries(self.by_clip(state, video))
+        boxes, points = self.predict_boxes(layer, state, references)
+        return ClipOutputs(
+            self.class_branches[layer](queries),
+            self.by_clip(boxes, video),
+            self.mask_head(
+                queries,
+                mask_features,
+                self.by_clip(points, video),
+                video.image_shapes,
+            ),
+        )
+
+    def clip_queries(self, state: Tensor) -> Tensor:
+        """What classes and masks are made of: (B, T, N, C), as it is."""
+        return state
 
     def encode(
         self, video: VideoFeatures, tokens: ReferenceTokens
@@ -379,10 +418,14 @@ class ReferFormer(BaseReferringSegmentor):
         self,
         memory: Tensor,
         flat: Dict[str, Tensor],
-        video: VideoFeatures,
-        tokens: ReferenceTokens,
+        content: Tensor,
     ) -> Tuple[Tensor, List[Tensor]]:
-        """Run the decoder; the sentence is the content of every query.
+        """Run the decoder.
+
+        Args:
+            memory: Of :meth:`encode`.
+            flat: Of :meth:`encode`.
+            content: (B*T, C), what every query of a frame starts from.
 
         Returns:
             States (layers, B*T, N, C), and reference points before the
@@ -395,10 +438,7 @@ class ReferFormer(BaseReferringSegmentor):
             start = self.reference_points(position).sigmoid()
             states, refined = self.decoder(
                 query=repeat(
-                    tokens.sentence.float(),
-                    'b c -> (b t) n c',
-                    t=video.num_frames,
-                    n=self.num_queries,
+                    content.float(), 'b c -> b n c', n=self.num_queries
                 ),
                 query_pos=position.expand(batch, -1, -1),
                 value=memory.float(),
@@ -409,22 +449,19 @@ class ReferFormer(BaseReferringSegmentor):
         return states, [start.expand(batch, -1, -1), *refined]
 
     def predict_boxes(
-        self,
-        layer: int,
-        states: Tensor,
-        references: List[Tensor],
-        video: VideoFeatures,
+        self, layer: int, state: Tensor, references: List[Tensor]
     ) -> Tuple[Tensor, Tensor]:
-        """Class logits (B, T, N, K) and boxes (B, T, N, 4) of one layer."""
-        state = states[layer]
+        """What a layer says of places.
+
+        Returns:
+            Boxes (B*T, N, 4), and the points from which masks are drawn
+            (B*T, N, 2): the refined reference, which carries no gradient.
+        """
         delta = self.box_branches[layer](state)
         reference = inverse_sigmoid(references[layer])
         if reference.shape[-1] == 2:
             reference = F.pad(reference, (0, 2))
-        return (
-            self.by_clip(self.class_branches[layer](state), video),
-            self.by_clip((delta + reference).sigmoid(), video),
-        )
+        return (delta + reference).sigmoid(), references[layer + 1][..., :2]
 
     def make_mask_features(
         self, memory: Tensor, video: VideoFeatures, tokens: ReferenceTokens
@@ -480,22 +517,29 @@ class ReferFormer(BaseReferringSegmentor):
         pyramid's pixels look at each other are all frames needed, shrunk.
         """
         parts = video.split(self.frames_at_once(video.num_frames))
-        memories, states, boxes, small = [], [], [], []
-        for part in parts:
+        layer = self.predicting_layers()[-1]
+        content = self.query_content(video, tokens)
+        memories, states, boxes, points, small = [], [], [], [], []
+        for part, own in zip(parts, content.split([p.num_frames for p in parts])):
             memory, flat = self.encode(part, tokens)
-            state, references = self.decode(memory, flat, part, tokens)
-            states.append(state[-1])
-            boxes.append(references[-1])
+            all_states, references = self.decode(memory, flat, own)
+            state = all_states[self.state_of(layer)]
+            with full_precision(state.device):
+                box, point = self.predict_boxes(layer, state, references)
+            states.append(state)
+            boxes.append(box)
+            points.append(point)
             levels = self.pyramid_levels(memory, part)
             small.append(self.fpn.shrink(self.fpn.project(levels), levels))
             memories.append(memory)
-        state, box = torch.cat(states), torch.cat(boxes)  # (T, N, ...)
-        with full_precision(state.device):
-            scores = self.class_branches[-1](state).sigmoid()
+        box, point = torch.cat(boxes), torch.cat(points)  # (T, N, ...)
+        with full_precision(box.device):
+            queries = self.clip_queries(torch.cat(states)[None])[0]
+            scores = self.class_branches[layer](queries).sigmoid()
         scores = scores.amax(-1)  # (T, N); the likeliest class
         best = int(scores.mean(0).argmax())
         keeps_all = self.test_cfg['keep_candidates']
-        queries = list(range(self.num_queries)) if keeps_all else [best]
+        chosen = list(range(self.num_queries)) if keeps_all else [best]
         seen = self.fpn.look_around(small, levels, video.is_padded)
         drawn = []
         start = 0
@@ -512,21 +556,21 @@ class ReferFormer(BaseReferringSegmentor):
             # Places count in hundreds of pixels.
             with full_precision(fused.device):
                 masks = self.mask_head(
-                    state[None, frames, queries],
+                    queries[None, frames, chosen],
                     fused.float(),
-                    box[None, frames, queries, :2],
+                    point[None, frames, chosen],
                     video.image_shapes,
                     self.fpn.mask_features,
                 )
             drawn.append(masks[0])
-        masks = torch.cat(drawn)  # (T, len(queries), h, w)
+        masks = torch.cat(drawn)  # (T, len(chosen), h, w)
         answers = [
             Answer(
                 masks=masks[:, place],
                 scores=scores[:, query],
                 bboxes=box[:, query],
             )
-            for place, query in enumerate(queries)
+            for place, query in enumerate(chosen)
         ]
         if not keeps_all:
             return answers[0]

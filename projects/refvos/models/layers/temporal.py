@@ -1,0 +1,314 @@
+"""Temporal modules of MUTR (Yan et al., AAAI 2024): MTA and MTI."""
+
+from typing import List, Optional
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from ...structures import FeatureLevel, ReferenceTokens
+
+
+class FeedForward(nn.Module):
+    """Two linear layers, residual, then a norm.
+
+    Args:
+        embed_dims: C.
+        feedforward_channels: Between them.
+        dropout: After each.
+    """
+
+    def __init__(
+        self, embed_dims: int, feedforward_channels: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(embed_dims, feedforward_channels),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(feedforward_channels, embed_dims),
+            nn.Dropout(dropout),
+        )
+        self.norm = nn.LayerNorm(embed_dims)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(x + self.layers(x))
+
+
+class Attention(nn.Module):
+    """Attention, residual, then a norm.
+
+    Args:
+        embed_dims: C.
+        num_heads: Heads.
+        dropout: Of weights and answer.
+    """
+
+    def __init__(
+        self, embed_dims: int, num_heads: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(
+            embed_dims, num_heads, dropout, batch_first=True
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.LayerNorm(embed_dims)
+
+    def forward(
+        self,
+        x: Tensor,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Optional[Tensor] = None,
+        attn_mask: Optional[Tensor] = None,
+    ) -> Tensor:
+        """Add to x (B, L, C) what the query finds; see torch's module."""
+        found, _ = self.attention(
+            query,
+            key,
+            value,
+            key_padding_mask=key_padding_mask,
+            attn_mask=attn_mask,
+            need_weights=False,
+        )
+        return self.norm(x + self.dropout(found))
+
+
+class TemporalAggregation(nn.Module):
+    """MTA: tokens gather what all frames show, level after level.
+
+    At every level the tokens attend to the projected pixels of all frames
+    together ("Multi-scale Temporal Aggregation", equations 2 and 3).
+
+    Args:
+        embed_dims: C.
+        num_heads: Attention heads.
+        feedforward_channels: Width of the feed-forward networks.
+        num_blocks: Blocks, one after the other at every level; the same
+            weights serve all levels, as in the published code (Table 5
+            counts them so).
+        temporal: False looks at one frame at a time, with a token of each
+            frame as the answer (Table 5, "multi-scale" alone).
+        num_levels: Levels that are looked at, coarsest last; 1 is the
+            coarsest alone (Table 5, "temporal" alone).
+    """
+
+    def __init__(
+        self,
+        embed_dims: int = 256,
+        num_heads: int = 8,
+        feedforward_channels: int = 2048,
+        num_blocks: int = 1,
+        temporal: bool = True,
+        num_levels: int = 4,
+    ) -> None:
+        super().__init__()
+        self.temporal = temporal
+        self.num_levels = num_levels
+        self.attentions = nn.ModuleList(
+            Attention(embed_dims, num_heads, 0.0) for _ in range(num_blocks)
+        )
+        self.feedforwards = nn.ModuleList(
+            FeedForward(embed_dims, feedforward_channels, 0.0)
+            for _ in range(num_blocks)
+        )
+
+    def forward(
+        self,
+        tokens: ReferenceTokens,
+        levels: List[FeatureLevel],
+        num_frames: int,
+        is_padded: bool,
+    ) -> Tensor:
+        """Gather.
+
+        Args:
+            tokens: B references.
+            levels: Of B clips, before the words change them.
+            num_frames: T.
+            is_padded: Whether the levels' padding masks mask anything.
+
+        Returns:
+            (B * T, C): the first token, for every frame; the same in all
+            frames of a clip where it gathers from all of them.
+        """
+        x, positions = tokens.tokens, tokens.positions
+        if not self.temporal:
+            x, positions = per_frame(x, num_frames), per_frame(
+                positions, num_frames
+            )
+        for level in levels[-self.num_levels :]:
+            pattern = '(b t) c h w -> b (t h w) c'
+            if not self.temporal:
+                pattern = '(b t) c h w -> (b t) (h w) c'
+            pixels = rearrange(
+                level.features,
+                pattern,
+                t=num_frames,
+            )
+            mask = None
+            if is_padded:
+                mask = level.padding_mask.flatten(1)
+                mask = (
+                    mask.repeat(1, num_frames)
+                    if self.temporal
+                    else per_frame(mask, num_frames)
+                )
+            for attention, feedforward in zip(
+                self.attentions, self.feedforwards
+            ):
+                x = attention(x, x + positions, pixels, pixels, mask)
+                x = feedforward(x)
+        first = x[:, 0]
+        return per_frame(first, num_frames) if self.temporal else first
+
+
+class TemporalInteraction(nn.Module):
+    """MTI: queries of all frames meet, and N of them speak for the video.
+
+    Encoder: self-attention inside windows of some frames, shifted by half a
+    window in every second layer. Decoder: N learned queries look at the
+    queries of all frames ("Multi-object Temporal Interaction").
+
+    Args:
+        num_queries: N.
+        embed_dims: C.
+        num_heads: Attention heads.
+        feedforward_channels: Width of the feed-forward networks.
+        num_encoder_layers: 0 leaves the encoder out (Table 6).
+        num_decoder_layers: 0 leaves the decoder out: every frame speaks for
+            itself (Table 6).
+        window: Frames of a window.
+        dropout: Everywhere.
+    """
+
+    def __init__(
+        self,
+        num_queries: int,
+        embed_dims: int = 256,
+        num_heads: int = 8,
+        feedforward_channels: int = 2048,
+        num_encoder_layers: int = 3,
+        num_decoder_layers: int = 3,
+        window: int = 4,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.window = window
+
+        def attentions(count: int) -> nn.ModuleList:
+            return nn.ModuleList(
+                Attention(embed_dims, num_heads, dropout)
+                for _ in range(count)
+            )
+
+        def feedforwards(count: int) -> nn.ModuleList:
+            return nn.ModuleList(
+                FeedForward(embed_dims, feedforward_channels, dropout)
+                for _ in range(count)
+            )
+
+        self.encoder_attentions = attentions(num_encoder_layers)
+        self.encoder_feedforwards = feedforwards(num_encoder_layers)
+        self.cross_attentions = attentions(num_decoder_layers)
+        self.self_attentions = attentions(num_decoder_layers)
+        self.feedforwards = feedforwards(num_decoder_layers)
+        if num_decoder_layers:
+            self.slot_positions = nn.Embedding(num_queries, embed_dims)
+            self.query_positions = nn.Embedding(num_queries, embed_dims)
+            self.query_content = nn.Embedding(num_queries, embed_dims)
+            self.norm = nn.LayerNorm(embed_dims)
+
+    def forward(self, frames: Tensor, shift: bool = True) -> Tensor:
+        """Let frames meet.
+
+        Args:
+            frames: (B, T, N, C), what the transformer's decoder says.
+            shift: Shift the windows of every second layer.
+
+        Returns:
+            (B, T, N, C): the video's queries, the same in all frames.
+        """
+        frames = self.encode(frames, shift)
+        if not self.cross_attentions:
+            return frames
+        batch, num_frames = frames.shape[:2]
+        memory = frames.flatten(1, 2)  # (B, T*N, C)
+        key = memory + self.slot_positions.weight.repeat(num_frames, 1)
+        x = self.query_content.weight.expand(batch, -1, -1)
+        position = self.query_positions.weight
+        for cross, own, feedforward in zip(
+            self.cross_attentions, self.self_attentions, self.feedforwards
+        ):
+            x = cross(x, x + position, key, memory)
+            x = own(x, x + position, x + position, x)
+            x = feedforward(x)
+        return self.norm(x)[:, None].expand(-1, num_frames, -1, -1)
+
+    def encode(self, frames: Tensor, shift: bool) -> Tensor:
+        """Self-attention inside windows; (B, T, N, C) as it came."""
+        num_frames, num_queries = frames.shape[1:3]
+        padding = -num_frames % self.window
+        x = F.pad(frames, (0, 0, 0, 0, 0, padding))
+        # A frame's region: frames of different regions don't meet.
+        region = torch.zeros(x.shape[1], dtype=torch.long, device=x.device)
+        region[num_frames:] = 1
+        half = (self.window + 1) // 2
+        for index, (attention, feedforward) in enumerate(
+            zip(self.encoder_attentions, self.encoder_feedforwards)
+        ):
+            shifted = shift and index % 2 == 1
+            regions = region
+            if shifted:
+                x = x.roll(half, 1)
+                # What comes round from the end must not meet the beginning.
+                regions = region.roll(half) + 2 * (
+                    torch.arange(len(region), device=x.device) < half
+                )
+            x = self.meet(x, regions, attention, num_queries)
+            if shifted:
+                x = x.roll(-half, 1)
+            x = feedforward(x)
+        return x[:, :num_frames]
+
+    def meet(
+        self,
+        x: Tensor,
+        regions: Tensor,
+        attention: Attention,
+        num_queries: int,
+    ) -> Tensor:
+        """One layer inside windows.
+
+        Args:
+            x: (B, T, N, C), T a multiple of the window.
+            regions: (T,).
+            attention: The layer's.
+            num_queries: N.
+        """
+        batch, num_frames = x.shape[:2]
+        tokens = rearrange(
+            x, 'b (g w) n c -> (b g) (w n) c', w=self.window
+        )
+        owner = regions.view(-1, self.window).repeat_interleave(
+            num_queries, 1
+        )  # (windows, w*N)
+        apart = owner[:, :, None] != owner[:, None]
+        heads = attention.attention.num_heads
+        mask = None
+        if bool((regions != regions[0]).any()):
+            mask = apart.repeat(batch, 1, 1).repeat_interleave(heads, 0)
+        tokens = attention(tokens, tokens, tokens, tokens, attn_mask=mask)
+        return rearrange(
+            tokens,
+            '(b g) (w n) c -> b (g w) n c',
+            b=batch,
+            w=self.window,
+        )
+
+
+def per_frame(x: Tensor, num_frames: int) -> Tensor:
+    """Give each frame its clip's values: (B, ...) -> (B*T, ...)."""
+    return x[:, None].expand(-1, num_frames, *x.shape[1:]).flatten(0, 1)

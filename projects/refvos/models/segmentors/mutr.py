@@ -1,0 +1,98 @@
+"""MUTR: one temporal transformer for text and sound (AAAI 2024)."""
+
+from typing import Any, Optional
+
+from mmdet.registry import MODELS
+from torch import Tensor, nn
+
+from ...structures import ReferenceTokens, VideoFeatures
+from ..layers import TemporalAggregation, TemporalInteraction
+from .referformer import ReferFormer
+
+
+@MODELS.register_module()
+class MUTR(ReferFormer):
+    """ReferFormer with references that have seen the video (MTA) and queries
+    that speak for all of its frames (MTI).
+
+    frames -> backbone -> input projection            (``encode_video``)
+    -> tokens gather from all frames (MTA)
+    -> fusion with tokens -> deformable encoder
+    -> decoder, queries made of the first gathered token
+    -> queries of all frames meet (MTI)
+    -> cross-modal FPN -> dynamic mask head           (``refer``)
+
+    Classes and masks come from the video's queries, boxes from each frame's.
+
+    Args:
+        mta: Of :class:`TemporalAggregation`; None leaves it out (Table 7),
+            the sentence is the queries' content then.
+        mti: Of :class:`TemporalInteraction`; None leaves it out (Table 7).
+        published_habits: Compute what the published code computes, for its
+            checkpoints: in training no windows of MTI are shifted; at test
+            time MTI runs on the last decoder layer as usual, but the class
+            and box branches and the refined reference of the **first** layer
+            answer. Without, windows are shifted in training too and the last
+            layer's branches answer, which are those that were trained for it.
+        kwargs: Of :class:`ReferFormer`; ``fusion`` adds.
+    """
+
+    def __init__(
+        self,
+        mta: Optional[dict] = None,
+        mti: Optional[dict] = None,
+        published_habits: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        self.mta_config, self.mti_config = mta, mti
+        self.published_habits = published_habits
+        super().__init__(**kwargs)
+
+    def build_queries(
+        self, decoder: dict, num_queries: int, num_classes: int
+    ) -> None:
+        super().build_queries(decoder, num_queries, num_classes)
+        self.mta: Optional[nn.Module] = None
+        self.mti: Optional[nn.Module] = None
+        if self.mta_config is not None:
+            self.mta = TemporalAggregation(self.embed_dims, **self.mta_config)
+        if self.mti_config is not None:
+            self.mti = TemporalInteraction(
+                num_queries, self.embed_dims, **self.mti_config
+            )
+
+    def init_queries(self) -> None:
+        super().init_queries()
+        for part in (self.mta, self.mti):
+            for parameter in part.parameters() if part is not None else ():
+                if parameter.dim() > 1:
+                    nn.init.xavier_uniform_(parameter)
+
+    def query_content(
+        self, video: VideoFeatures, tokens: ReferenceTokens
+    ) -> Tensor:
+        """The first token after MTA."""
+        if self.mta is None:
+            return super().query_content(video, tokens)
+        return self.mta(
+            tokens, video.levels, video.num_frames, video.is_padded
+        )
+
+    def clip_queries(self, state: Tensor) -> Tensor:
+        """The video's queries, the same in all frames: (B, T, N, C)."""
+        if self.mti is None:
+            return state
+        shift = not (self.published_habits and self.training)
+        return self.mti(state, shift)
+
+    def predicting_layers(self) -> range:
+        """All in training; the published code's first one at test time."""
+        if self.published_habits and not self.training:
+            return range(1)
+        return super().predicting_layers()
+
+    def state_of(self, layer: int) -> int:
+        """The last decoder layer, where the published first branches answer."""
+        if self.published_habits and not self.training:
+            return self.decoder.num_layers - 1
+        return super().state_of(layer)
