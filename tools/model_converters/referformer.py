@@ -122,23 +122,35 @@ DROPPED = [
 
 HEAD = TRANSFORMER + PIXELS + TEXT
 
-# Blocks of Swin and of Video-Swin have the same names; what merges the
-# patches after them has not.
-MAPPING = MappingChoice(
-    [
-        (
-            BODY + r'downsamples\..+',
-            KeyMapping(HEAD + video_swin_rules(BODY), DROPPED + SWIN_DROPPED),
-        ),
-        (
-            BODY + r'layers\.\d\.downsample\..+',
-            KeyMapping(
-                HEAD + swin_rules(BODY), DROPPED + SWIN_DROPPED, SWIN_VALUES
+
+def choice_of(head: list) -> MappingChoice:
+    """The mapping for each backbone, given that of all else.
+
+    Blocks of Swin and of Video-Swin have the same names; what merges the
+    patches after them has not.
+    """
+    return MappingChoice(
+        [
+            (
+                BODY + r'downsamples\..+',
+                KeyMapping(
+                    head + video_swin_rules(BODY), DROPPED + SWIN_DROPPED
+                ),
             ),
-        ),
-    ],
-    default=KeyMapping(HEAD + RESNET, DROPPED),
-)
+            (
+                BODY + r'layers\.\d\.downsample\..+',
+                KeyMapping(
+                    head + swin_rules(BODY),
+                    DROPPED + SWIN_DROPPED,
+                    SWIN_VALUES,
+                ),
+            ),
+        ],
+        default=KeyMapping(head + RESNET, DROPPED),
+    )
+
+
+MAPPING = choice_of(HEAD)
 
 if __name__ == '__main__':
     sys.exit(run_converter(__doc__, MAPPING))

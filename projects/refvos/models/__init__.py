@@ -5,6 +5,7 @@ from .encoders import TextEncoder
 from .losses import ClipMaskLoss, ClipSetLoss
 from .post_process import SAM2Propagation
 from .segmentors import (
+    MUTR,
     BaseReferringSegmentor,
     BottomUpTransformer,
     ReferFormer,
@@ -12,6 +13,7 @@ from .segmentors import (
 from .task_modules import *  # noqa: F403
 
 __all__ = [
+    'MUTR',
     'BackboneClassifier',
     'BaseReferringSegmentor',
     'BottomUpTransformer',

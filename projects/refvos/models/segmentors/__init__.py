@@ -1,5 +1,11 @@
 from .base import BaseReferringSegmentor
 from .bottom_up import BottomUpTransformer
+from .mutr import MUTR
 from .referformer import ReferFormer
 
-__all__ = ['BaseReferringSegmentor', 'BottomUpTransformer', 'ReferFormer']
+__all__ = [
+    'MUTR',
+    'BaseReferringSegmentor',
+    'BottomUpTransformer',
+    'ReferFormer',
+]

@@ -30,10 +30,11 @@ class MUTR(ReferFormer):
         mti: Of :class:`TemporalInteraction`; None leaves it out (Table 7).
         published_habits: Compute what the published code computes, for its
             checkpoints: in training no windows of MTI are shifted; at test
-            time MTI runs on the last decoder layer as usual, but the class
-            and box branches and the refined reference of the **first** layer
-            answer. Without, windows are shifted in training too and the last
-            layer's branches answer, which are those that were trained for it.
+            time MTI runs on the last decoder layer's queries, but the
+            **first** layer's class branch scores them, and boxes and the
+            points from which masks are drawn are the first layer's. Without,
+            windows are shifted in training too and all that answers is the
+            last layer's, as it was trained.
         kwargs: Of :class:`ReferFormer`; ``fusion`` adds.
     """
 

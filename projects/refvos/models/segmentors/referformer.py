@@ -336,7 +336,7 @@ class ReferFormer(BaseReferringSegmentor):
         return range(self.decoder.num_layers)
 
     def state_of(self, layer: int) -> int:
-        """The decoder layer whose states a layer's branches see."""
+        """The decoder layer whose states a layer's class and mask see."""
         return layer
 
     def predict_layer(
@@ -348,9 +348,9 @@ class ReferFormer(BaseReferringSegmentor):
         video: VideoFeatures,
     ) -> ClipOutputs:
         """What one decoder layer's branches say."""
-        state = states[self.state_of(layer)]
-        queries = self.clip_queries(self.by_clip(state, video))
-        boxes, points = self.predict_boxes(layer, state, references)
+        state = self.by_clip(states[self.state_of(layer)], video)
+        queries = self.clip_queries(state)
+        boxes, points = self.predict_boxes(layer, states[layer], references)
         return ClipOutputs(
             self.class_branches[layer](queries),
             self.by_clip(boxes, video),
@@ -522,11 +522,12 @@ class ReferFormer(BaseReferringSegmentor):
         memories, states, boxes, points, small = [], [], [], [], []
         for part, own in zip(parts, content.split([p.num_frames for p in parts])):
             memory, flat = self.encode(part, tokens)
-            all_states, references = self.decode(memory, flat, own)
-            state = all_states[self.state_of(layer)]
+            state, references = self.decode(memory, flat, own)
             with full_precision(state.device):
-                box, point = self.predict_boxes(layer, state, references)
-            states.append(state)
+                box, point = self.predict_boxes(
+                    layer, state[layer], references
+                )
+            states.append(state[self.state_of(layer)])
             boxes.append(box)
             points.append(point)
             levels = self.pyramid_levels(memory, part)
