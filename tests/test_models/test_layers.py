@@ -10,12 +10,12 @@ from torch import nn
 
 from refvos.errors import InputError
 from refvos.models import TextEncoder
-from refvos.models.layers import cross_modal_fpn
 from refvos.models.layers import (
     CrossModalFPN,
     DynamicMaskHead,
     PixelReferenceFusion,
     VisionLanguageBlock,
+    cross_modal_fpn,
     sine_positions_1d,
 )
 from refvos.structures import FeatureLevel, Reference, ReferenceTokens

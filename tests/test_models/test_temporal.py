@@ -223,9 +223,7 @@ def test_the_decoder_by_the_formula():
         seen = attend(attention.attention, x + position, keys(x), values(x))
         x = attention.norm(x + seen)
     x = module.norm(module.feedforwards[0](x))
-    torch.testing.assert_close(
-        module(frames)[0, 0], x, rtol=1e-4, atol=1e-5
-    )
+    torch.testing.assert_close(module(frames)[0, 0], x, rtol=1e-4, atol=1e-5)
 
 
 def test_without_a_decoder_every_frame_speaks_for_itself():

@@ -97,7 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-# ---------------------------------------------------------------- a measurement
+# --------------------------------------------------------------- a measurement
 
 
 def load_script(name: str) -> ModuleType:

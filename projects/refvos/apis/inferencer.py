@@ -180,9 +180,7 @@ class RefVOSInferencer:
     ) -> InferenceResult:
         """As a call, with a window of the video in memory."""
         name, rate = describe_video(video, fps)
-        stream = self.stream(
-            video, texts, window, window // 4, fps, threshold
-        )
+        stream = self.stream(video, texts, window, window // 4, fps, threshold)
         results = WindowedResults(make_references(texts))
         frames = results.gather(
             tqdm(stream, unit='frame', disable=None if progress else True)

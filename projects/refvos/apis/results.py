@@ -189,7 +189,11 @@ class WindowedResults:
             yield frame
 
     def write(
-        self, folder: Path, stream: Iterable[StreamedFrame], name: str, fps: float
+        self,
+        folder: Path,
+        stream: Iterable[StreamedFrame],
+        name: str,
+        fps: float,
     ) -> None:
         """Write what :func:`write_results` writes, as frames come.
 
@@ -200,9 +204,7 @@ class WindowedResults:
             fps: Frames a second.
         """
         with whole_folder(folder) as partial:
-            write_video(
-                partial / OVERLAY, self.draw(partial, stream), fps
-            )
+            write_video(partial / OVERLAY, self.draw(partial, stream), fps)
             visualizer = RefVOSVisualizer(
                 'inferencer', max_references=len(self.predictions)
             )

@@ -80,8 +80,9 @@ def follow(
         return max(candidates, key=lambda each: each.score)
     return max(
         candidates,
-        key=lambda each: each.score
-        + WEIGHT_OF_OVERLAP * mean_overlap(each.masks, before),
+        key=lambda each: (
+            each.score + WEIGHT_OF_OVERLAP * mean_overlap(each.masks, before)
+        ),
     )
 
 

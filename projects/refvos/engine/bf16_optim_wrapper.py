@@ -23,6 +23,6 @@ class BF16OptimWrapper(OptimWrapper):
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """The context of the forward pass."""
         device_type = torch.device(get_device()).type
-        with super().optim_context(model):
-            with torch.autocast(device_type, torch.bfloat16):
-                yield
+        precision = torch.autocast(device_type, torch.bfloat16)
+        with super().optim_context(model), precision:
+            yield

@@ -103,7 +103,9 @@ def score_video(sample: dict) -> List[dict]:
     return as_rows(sample, score_tubes(*tubes_of(sample)))
 
 
-def tubes_of(sample: dict) -> Tuple[List[Tuple[Objects, Tube]], Dict[Objects, Tube]]:
+def tubes_of(
+    sample: dict,
+) -> Tuple[List[Tuple[Objects, Tube]], Dict[Objects, Tube]]:
     """The masks that a video's scores are worked out of.
 
     Returns:

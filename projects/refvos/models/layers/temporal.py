@@ -136,8 +136,9 @@ class TemporalAggregation(nn.Module):
         """
         x, positions = tokens.tokens, tokens.positions
         if not self.temporal:
-            x, positions = per_frame(x, num_frames), per_frame(
-                positions, num_frames
+            x, positions = (
+                per_frame(x, num_frames),
+                per_frame(positions, num_frames),
             )
         for level in levels[-self.num_levels :]:
             pattern = '(b t) c h w -> b (t h w) c'
@@ -200,8 +201,7 @@ class TemporalInteraction(nn.Module):
 
         def attentions(count: int) -> nn.ModuleList:
             return nn.ModuleList(
-                Attention(embed_dims, num_heads, dropout)
-                for _ in range(count)
+                Attention(embed_dims, num_heads, dropout) for _ in range(count)
             )
 
         def feedforwards(count: int) -> nn.ModuleList:
@@ -288,10 +288,8 @@ class TemporalInteraction(nn.Module):
             attention: The layer's.
             num_queries: N.
         """
-        batch, num_frames = x.shape[:2]
-        tokens = rearrange(
-            x, 'b (g w) n c -> (b g) (w n) c', w=self.window
-        )
+        batch = len(x)
+        tokens = rearrange(x, 'b (g w) n c -> (b g) (w n) c', w=self.window)
         owner = regions.view(-1, self.window).repeat_interleave(
             num_queries, 1
         )  # (windows, w*N)

@@ -93,7 +93,7 @@ class MUTR(ReferFormer):
         return super().predicting_layers()
 
     def state_of(self, layer: int) -> int:
-        """The last decoder layer, where the published first branches answer."""
+        """The last one, where the published first branches answer."""
         if self.published_habits and not self.training:
             return self.decoder.num_layers - 1
         return super().state_of(layer)

@@ -520,7 +520,9 @@ class ReferFormer(BaseReferringSegmentor):
         layer = self.predicting_layers()[-1]
         content = self.query_content(video, tokens)
         memories, states, boxes, points, small = [], [], [], [], []
-        for part, own in zip(parts, content.split([p.num_frames for p in parts])):
+        for part, own in zip(
+            parts, content.split([p.num_frames for p in parts])
+        ):
             memory, flat = self.encode(part, tokens)
             state, references = self.decode(memory, flat, own)
             with full_precision(state.device):
