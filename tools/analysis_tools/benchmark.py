@@ -37,7 +37,6 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.config import Config, DictAction
 from mmengine.optim import build_optim_wrapper
 from mmengine.structures import InstanceData
-from torch import nn
 
 from refvos.engine.cli import add_precision_argument, load_config, run_tool
 from refvos.errors import InputError
@@ -249,7 +248,7 @@ def measure(args: argparse.Namespace) -> Dict[str, Any]:
     }
 
 
-def training_step(model: nn.Module, args: argparse.Namespace) -> Callable:
+def training_step(model: Any, args: argparse.Namespace) -> Callable:
     """Forward, losses, backward and optimizer, as the runner does them."""
     config: Config = load_config(args.config)
     settings = dict(config.optim_wrapper)

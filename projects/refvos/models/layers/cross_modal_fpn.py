@@ -1,6 +1,6 @@
 """The cross-modal feature pyramid (ReferFormer, Section 3.3, Figure 4)."""
 
-from typing import List, Optional, Sequence
+from typing import Any, Iterable, List, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -220,9 +220,10 @@ class CrossModalFPN(nn.Module):
         Returns:
             (B, T, C, h', w') a level; nothing where words are not fused.
         """
+        blocks: Iterable[Any] = self.blocks
         return [
             block.shrink(each).unflatten(0, (len(level.positions), -1))
-            for block, each, level in zip(self.blocks, maps, levels)
+            for block, each, level in zip(blocks, maps, levels)
         ]
 
     def look_around(
@@ -242,7 +243,8 @@ class CrossModalFPN(nn.Module):
             (B, T, C, h', w') a level.
         """
         seen = []
-        for block, small, level in zip(self.blocks, zip(*parts), levels):
+        blocks: Iterable[Any] = self.blocks
+        for block, small, level in zip(blocks, zip(*parts), levels):
             whole = torch.cat(small, 1)
             answer = block.look_around(
                 whole.flatten(0, 1),

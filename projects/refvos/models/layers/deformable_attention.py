@@ -5,7 +5,7 @@ from typing import Any, List, Optional, Tuple
 import torch
 import torch.nn.functional as F
 from mmcv.ops import MultiScaleDeformableAttention
-from torch import Tensor, nn
+from torch import Tensor
 
 # mmcv's CUDA kernel takes at most so many frames at once.
 LARGEST_STEP = 64
@@ -221,7 +221,7 @@ class PaddedLevels:
         return rows.flatten(2).flatten(0, 1), factors.flatten(2).flatten(0, 1)
 
 
-def use_deformable_attention(transformer: nn.Module) -> None:
+def use_deformable_attention(transformer: Any) -> None:
     """Replace mmcv's attention in mmdet's layers, which name it themselves.
 
     Args:

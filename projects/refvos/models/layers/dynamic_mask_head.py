@@ -144,6 +144,7 @@ def merged_convolution(
         (F, O, h, w).
     """
     kernels = weights @ conv.weight.flatten(1)  # (F, O, I*k*k)
+    assert conv.bias is not None
     biases = weights @ conv.bias
     return torch.cat(
         [

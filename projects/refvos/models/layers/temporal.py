@@ -1,6 +1,6 @@
 """Temporal modules of MUTR (Yan et al., AAAI 2024): MTA and MTI."""
 
-from typing import List, Optional
+from typing import Any, List, Optional
 
 import torch
 import torch.nn.functional as F
@@ -277,7 +277,7 @@ class TemporalInteraction(nn.Module):
         self,
         x: Tensor,
         regions: Tensor,
-        attention: Attention,
+        attention: Any,
         num_queries: int,
     ) -> Tensor:
         """One layer inside windows.
@@ -290,13 +290,12 @@ class TemporalInteraction(nn.Module):
         """
         batch = len(x)
         tokens = rearrange(x, 'b (g w) n c -> (b g) (w n) c', w=self.window)
-        owner = regions.view(-1, self.window).repeat_interleave(
-            num_queries, 1
-        )  # (windows, w*N)
-        apart = owner[:, :, None] != owner[:, None]
-        heads = attention.attention.num_heads
         mask = None
         if bool((regions != regions[0]).any()):
+            owner = regions.view(-1, self.window)
+            owner = owner.repeat_interleave(num_queries, 1)  # (windows, w*N)
+            apart = owner[:, :, None] != owner[:, None]
+            heads = attention.attention.num_heads
             mask = apart.repeat(batch, 1, 1).repeat_interleave(heads, 0)
         tokens = attention(tokens, tokens, tokens, tokens, attn_mask=mask)
         return rearrange(

@@ -11,7 +11,7 @@ from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from mmengine.model import BaseModel
 from pycocotools import mask as rle_codec
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...errors import InputError
 from ...structures import (
@@ -60,7 +60,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
-        self.test_cfg = {
+        self.test_cfg: Dict[str, Any] = {
             'threshold': 0.5,
             'frame_chunk': 4,
             'keep_candidates': False,
@@ -83,8 +83,9 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         trained afterwards, nor given other weights.
         """
         self.eval()
-        if isinstance(getattr(self, 'backbone', None), nn.Module):
-            self.backbone = fuse_conv_bn(self.backbone)
+        backbone: Any = getattr(self, 'backbone', None)
+        if backbone is not None:
+            self.backbone = fuse_conv_bn(backbone)
         self.to(memory_format=torch.channels_last)
 
     @abstractmethod
