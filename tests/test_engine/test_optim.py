@@ -74,8 +74,10 @@ def test_bfloat16_is_for_the_forward_pass_alone():
         output = net(torch.ones(1, 3))
     assert output.dtype == torch.bfloat16
     before = net.weight.detach().clone()
-    wrapper.update_params(output.float().sum())
+    loss = output.float().sum()
+    loss.backward(retain_graph=True)
     assert net.weight.dtype == net.weight.grad.dtype == torch.float32
+    wrapper.update_params(loss)
     assert not torch.equal(net.weight, before)
     with OptimWrapper(optimizer).optim_context(net):
         assert net(torch.ones(1, 3)).dtype == torch.float32

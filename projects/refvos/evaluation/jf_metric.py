@@ -34,7 +34,7 @@ class JFMetric(TableMetric):
         num_workers: Processes that score while the model goes on; 0 scores
             in the process itself. Each takes some seconds and some hundred
             megabytes to start: for long test sets.
-        kwargs: See :class:`TableMetric`.
+        args, kwargs: See :class:`TableMetric`.
 
     Raises:
         InputError: If the table has another ending, the truth is not known,
@@ -45,8 +45,10 @@ class JFMetric(TableMetric):
         ...     type='JFMetric', per_expression_table='expressions.csv')
     """
 
-    def __init__(self, num_workers: int = 0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self, *args: Any, num_workers: int = 0, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
         self.num_workers = num_workers
         self._pool: Optional[ProcessPoolExecutor] = None
         # Videos whose scores are still being worked out, oldest first.
