@@ -140,10 +140,13 @@ def test_half_precision_weights(config, weights, inferencer, tmp_path):
     path = tmp_path / 'small.safetensors'
     save_file(halves, path)
     loaded = RefVOSInferencer(config, path, 'cpu').model.state_dict()
-    for key, half in halves.items():
+    # Batch norms have gone into the backbone's convolutions.
+    kept = [key for key in halves if not key.startswith('backbone')]
+    for key in kept:
+        half = halves[key]
         assert loaded[key].dtype == state[key].dtype
         assert (loaded[key] == half.to(state[key].dtype)).all()
-    assert any((loaded[key] != state[key]).any() for key in halves)
+    assert any((loaded[key] != state[key]).any() for key in kept)
 
 
 # ------------------------------------------------------------------ the files
@@ -329,6 +332,7 @@ def test_checkpoints_are_not_trusted(config, weights, tmp_path):
     assert all(
         torch.equal(loaded[key], value)
         for key, value in content['state_dict'].items()
+        if not key.startswith('backbone')
     )
     missing = tmp_path / 'no.pth'
     message = refused(RefVOSInferencer, config, missing, 'cpu')
