@@ -125,7 +125,8 @@ def test_no_more_than_a_window_is_kept(inferencer):
     alive = []
 
     def camera():
-        for frame in make_frames(12):
+        for _ in range(12):
+            frame = make_frames(1)[0]
             gc.collect()
             alive.append(weakref.ref(frame))
             assert sum(ref() is not None for ref in alive) <= 2 * 4 + 1
@@ -169,7 +170,7 @@ def test_bad_numbers(inferencer, options, message):
     ('source', 'message'),
     [
         ([], 'frames is \\[\\]; expected at least one frame'),
-        ('missing.mp4', 'missing; expected a video file'),
+        ('missing.mp4', "video is 'missing'; expected a video file"),
         ([make_frames(1)[0], make_frames(1)[0][:9]], 'frame 1: size'),
         (['missing.jpg'], 'missing.jpg'),
     ],

@@ -520,15 +520,15 @@ def test_every_expression_means_its_object_and_no_other(videos, split):
 
 @pytest.mark.parametrize('split', ['train', 'test'])
 def test_shares_of_the_kinds_of_expression(videos, split):
-    kinds = [e.kind for v in videos[split] for e in v.expressions]
-    shares = {kind: kinds.count(kind) / len(kinds) for kind in set(kinds)}
-    wanted = {
-        'appearance': 0.45,
-        'place': 0.2,
-        'motion': 0.1,
-        'relation': 0.15,
-        'order': 0.1,
+    found = [e.kind for v in videos[split] for e in v.expressions]
+    shares = {kind: found.count(kind) / len(found) for kind in set(found)}
+    kinds = ('appearance', 'place', 'motion', 'relation', 'order')
+    # Training hears more of motion and order than tests ask.
+    expected = {
+        'train': (0.39, 0.13, 0.225, 0.10, 0.155),
+        'test': (0.45, 0.20, 0.10, 0.15, 0.10),
     }
+    wanted = dict(zip(kinds, expected[split], strict=True))
     # Some 430 expressions: three standard deviations are at most 0.07.
     assert shares == pytest.approx(wanted, abs=0.08)
 

@@ -253,7 +253,7 @@ def test_mini_set(mini):
 
 def test_only_the_kinds_asked_for(mini):
     root, summary = mini
-    for kind in ('appearance', 'place'):
+    for kind in ('appearance', 'motion'):
         data = RefYouTubeVOSDataset(
             data_root=str(root), split='train', kinds=[kind]
         )

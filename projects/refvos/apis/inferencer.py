@@ -180,7 +180,7 @@ class RefVOSInferencer:
     ) -> InferenceResult:
         """As a call, with a window of the video in memory."""
         name, rate = describe_video(video, fps)
-        stream = self.stream(video, texts, window, window // 4, fps, threshold)
+        stream = self.stream(video, texts, window, None, fps, threshold)
         results = WindowedResults(make_references(texts))
         frames = results.gather(
             tqdm(stream, unit='frame', disable=None if progress else True)
@@ -203,7 +203,7 @@ class RefVOSInferencer:
         frames: Union[VideoSource, Iterable[np.ndarray]],
         texts: Union[str, Sequence[str]],
         window: int = 32,
-        overlap: int = 8,
+        overlap: Optional[int] = None,
         fps: Optional[float] = None,
         threshold: Optional[float] = None,
     ) -> Iterator[StreamedFrame]:
@@ -220,7 +220,8 @@ class RefVOSInferencer:
                 one after the other: RGB, uint8, (H, W, 3).
             texts: As in a call.
             window: Frames that the model sees together.
-            overlap: Of them, those that the window before has seen.
+            overlap: Of them, those that the window before has seen; a
+                quarter by default.
             fps: A video file with more frames a second is thinned out.
             threshold: As in a call.
 
@@ -235,6 +236,8 @@ class RefVOSInferencer:
             >>> for frame in inferencer.stream('long.mp4', ['the dog']):
             ...     rle = frame.masks[0]
         """
+        if overlap is None:
+            overlap = max(window, 0) // 4
         for name, value, least, most in (
             ('window', window, 1, None),
             ('overlap', overlap, 0, window - 1),

@@ -18,4 +18,7 @@ class PrepareForTestHook(Hook):
         model = runner.model
         if is_model_wrapper(model):
             model = model.module
-        model.prepare_for_test()
+        # Others than ours have no such method.
+        prepare = getattr(model, 'prepare_for_test', None)
+        if prepare is not None:
+            prepare()

@@ -511,31 +511,26 @@ class ReferFormer(BaseReferringSegmentor):
     def answer(self, video: VideoFeatures, tokens: ReferenceTokens) -> Answer:
         """Pick the query with the best mean score (Section 3.5).
 
-        Only its mask is drawn unless ``test_cfg.keep_candidates``; its box
-        is the last layer's refined reference. Encoder, decoder, pyramid and
+        Only its mask is drawn unless ``test_cfg.keep_candidates``. Encoder, decoder, pyramid and
         masks see each frame alone and take some at a time; only where the
         pyramid's pixels look at each other are all frames needed, shrunk.
         """
         parts = video.split(self.frames_at_once(video.num_frames))
         layer = self.predicting_layers()[-1]
         content = self.query_content(video, tokens)
-        memories, states, boxes, points, small = [], [], [], [], []
+        memories, states, boxes, small = [], [], [], []
         for part, own in zip(
             parts, content.split([p.num_frames for p in parts])
         ):
             memory, flat = self.encode(part, tokens)
             state, references = self.decode(memory, flat, own)
-            with full_precision(state.device):
-                box, point = self.predict_boxes(
-                    layer, state[layer], references
-                )
             states.append(state[self.state_of(layer)])
-            boxes.append(box)
-            points.append(point)
+            # The layer's boxes; from their centres masks are drawn.
+            boxes.append(references[layer + 1])
             levels = self.pyramid_levels(memory, part)
             small.append(self.fpn.shrink(self.fpn.project(levels), levels))
             memories.append(memory)
-        box, point = torch.cat(boxes), torch.cat(points)  # (T, N, ...)
+        box = torch.cat(boxes)  # (T, N, 4)
         with full_precision(box.device):
             queries = self.clip_queries(torch.cat(states)[None])[0]
             scores = self.class_branches[layer](queries).sigmoid()
@@ -561,7 +556,7 @@ class ReferFormer(BaseReferringSegmentor):
                 masks = self.mask_head(
                     queries[None, frames, chosen],
                     fused.float(),
-                    point[None, frames, chosen],
+                    box[None, frames, chosen, :2],
                     video.image_shapes,
                     self.fpn.mask_features,
                 )
