@@ -511,9 +511,10 @@ class ReferFormer(BaseReferringSegmentor):
     def answer(self, video: VideoFeatures, tokens: ReferenceTokens) -> Answer:
         """Pick the query with the best mean score (Section 3.5).
 
-        Only its mask is drawn unless ``test_cfg.keep_candidates``. Encoder, decoder, pyramid and
-        masks see each frame alone and take some at a time; only where the
-        pyramid's pixels look at each other are all frames needed, shrunk.
+        Only its mask is drawn unless ``test_cfg.keep_candidates``. Encoder,
+        decoder, pyramid and masks see each frame alone and take some at a
+        time; only where the pyramid's pixels look at each other are all
+        frames needed, shrunk.
         """
         parts = video.split(self.frames_at_once(video.num_frames))
         layer = self.predicting_layers()[-1]
