@@ -274,14 +274,14 @@ def variants(argv: Sequence[str]) -> List[List[str]]:
         else:
             parts[-1].append(argument)
     first, *others = parts
-    options = first[1:]
-    return [first] + [
-        # A config of its own comes first; the last of two options counts.
-        (other if other and not other[0].startswith('-') else first[:1])
-        + options
-        + (other[1:] if other and not other[0].startswith('-') else other)
-        for other in others
-    ]
+    asked = [first]
+    for other in others:
+        config = first[:1]
+        if other and not other[0].startswith('-'):
+            config, other = other[:1], other[1:]
+        # Of two values of an option the last one counts.
+        asked.append([*config, *first[1:], *other])
+    return asked
 
 
 def label(argv: Sequence[str]) -> str:
