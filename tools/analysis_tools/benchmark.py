@@ -40,11 +40,10 @@ from mmengine.structures import InstanceData
 
 from refvos.engine.cli import add_precision_argument, load_config, run_tool
 from refvos.errors import InputError
-from refvos.structures import RefDataSample, Reference
+from refvos.structures import RefDataSample, Reference, ReferenceTokens
 
 HERE = Path(__file__).parent
 AGAINST = '--against'
-TEXT = 'the small red circle on the left'
 COLUMNS = (
     'label',
     'frames',
@@ -77,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
         help='of a frame as the model sees it',
     )
     add('--references', type=int, default=1, help='expressions asked')
+    add('--words', type=int, default=10, help='tokens of an expression')
     add('--repeats', type=int, default=1, help='timed runs a process')
     add('--rounds', type=int, default=1, help='processes a measurement')
     add('--threads', type=int, help="torch's (default: one a core)")
@@ -154,6 +154,25 @@ class Timer:
         setattr(model, name, timed)
 
 
+class Words:
+    """References as tokens: published tokenizers would be downloaded.
+
+    Args:
+        encoder: The model's text encoder.
+        count: Tokens of a reference.
+    """
+
+    def __init__(self, encoder: Any, count: int) -> None:
+        self.encoder = encoder
+        self.count = count
+
+    def __call__(self, references: List[Reference]) -> ReferenceTokens:
+        device = next(self.encoder.parameters()).device
+        # Any token but the padding's.
+        ids = torch.full((len(references), self.count), 5, device=device)
+        return self.encoder.encode_tokens(ids, ids == -1)
+
+
 def draw_sample(args: argparse.Namespace, frames: int) -> Dict[str, Any]:
     """A video of noise with its references, as the data set would give it."""
     size = tuple(args.size)
@@ -171,7 +190,7 @@ def draw_sample(args: argparse.Namespace, frames: int) -> Dict[str, Any]:
         }
     )
     count = 1 if args.train else args.references
-    sample.references = [Reference(str(i), text=TEXT) for i in range(count)]
+    sample.references = [Reference(str(i)) for i in range(count)]
     sample.video_data_samples = [draw_truth(size) for _ in range(frames)]
     return {'inputs': [video], 'data_samples': [sample]}
 
@@ -200,6 +219,7 @@ def build(args: argparse.Namespace) -> Any:
     model = load_script('get_flops').build_model(
         args.config, options, args.device
     )
+    model.encode_references = Words(model.text_encoder, args.words)
     if not args.train:
         model.prepare_for_test()
     if args.compile:
@@ -345,6 +365,7 @@ def main(argv: Optional[Sequence[str]] = None) -> List[Dict[str, Any]]:
         for name, value in (
             ('--frames', min(args.frames)),
             ('--references', args.references),
+            ('--words', args.words),
             ('--repeats', args.repeats),
             ('--rounds', args.rounds),
         ):
