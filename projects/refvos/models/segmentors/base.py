@@ -62,7 +62,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         super().__init__(data_preprocessor, init_cfg)
         self.test_cfg: Dict[str, Any] = {
             'threshold': 0.5,
-            'frame_chunk': 4,
+            'frame_chunk': 2,
             'keep_candidates': False,
             'keep_soft_masks': False,
             'precision': None,
