@@ -9,8 +9,7 @@ train_dataloader = dict(
     batch_size=4, dataset=dict(pipeline=train_pipeline, kinds=None)
 )
 train_cfg = dict(max_iters=2400, val_interval=2400)
-# One group of parameters: mmengine would make one of each otherwise, and the
-# optimizer would take a tenth of the time.
+# The backbone goes on at the rate of all else.
 optim_wrapper = dict(optimizer=dict(lr=5e-4), paramwise_cfg=None)
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].end = 2400

@@ -25,6 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Dict, List, Optional
@@ -239,9 +240,9 @@ def measure(args: argparse.Namespace) -> Dict[str, Any]:
     phases: Dict[str, float] = {}
     if args.train:
         step = training_step(model, args)
-        function = lambda: step(data)  # noqa: E731
+        function = partial(step, data)
     else:
-        function = lambda: model.test_step(data)  # noqa: E731
+        function = partial(model.test_step, data)
     counts, _ = load_script('get_flops').count(
         model, function, grad=args.train
     )

@@ -34,6 +34,7 @@ from ..layers import (
     PixelReferenceFusion,
     use_deformable_attention,
 )
+from ..layers.temporal import per_frame
 from ..losses import ClipOutputs
 from .base import (
     AnswerFrames,
@@ -594,8 +595,3 @@ def valid_ratio(padding_mask: Tensor) -> Tensor:
     return torch.stack(
         (valid[:, 0].sum(1) / width, valid[:, :, 0].sum(1) / height), -1
     )
-
-
-def per_frame(x: Tensor, num_frames: int) -> Tensor:
-    """Give each frame its clip's values: (B, ...) -> (B*T, ...)."""
-    return x[:, None].expand(-1, num_frames, *x.shape[1:]).flatten(0, 1)
