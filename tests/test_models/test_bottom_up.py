@@ -111,7 +111,7 @@ def test_pyramid_stands_on_the_memory(model):
         memory = model.relate(video, words)
         found = model.refer(video, words)
         top = None
-        maps = [video.high_resolution.features]
+        maps = [video.high_resolution.values()]
         maps += [level.features for level in video.levels[:2]] + [memory]
         for i in (3, 2, 1, 0):
             x = model.fpn.laterals[i](maps[i])
@@ -231,6 +231,8 @@ def test_prediction_is_the_mask_and_its_mean_probability(model):
     # Some of the pixels are in the mask.
     shift = logits.median()
     model = copy.deepcopy(model)
+    # The logits were computed for gradients, with nothing packed.
+    model.test_cfg['compact_features'] = False
     with torch.no_grad():
         model.mask_conv.bias -= shift
     logits = logits - shift

@@ -17,7 +17,9 @@ from refvos.models.layers import (
     VisionLanguageBlock,
     cross_modal_fpn,
     sine_positions_1d,
+    token_attention,
 )
+from refvos.models.layers.token_attention import attend_to_tokens
 from refvos.structures import FeatureLevel, Reference, ReferenceTokens
 from tests.builders import ROOT
 
@@ -105,6 +107,31 @@ def test_fusion_is_attention_to_the_words(combine):
 def test_fusion_knows_two_combinations():
     with pytest.raises(ValueError, match="'mix'; expected one of"):
         PixelReferenceFusion(C, combine='mix')
+
+
+@pytest.mark.parametrize('lengths', [(3, 2), (9, 7)])
+def test_few_tokens_are_attended_to_by_a_short_cut(monkeypatch, lengths):
+    """Folded into the tokens or not: the same answers."""
+    attention = nn.MultiheadAttention(C, 4, batch_first=True).eval()
+    nn.init.normal_(attention.in_proj_bias)
+    nn.init.normal_(attention.out_proj.bias)
+    pixels, words = torch.randn(2, 7, C), draw_words(lengths=lengths)
+    folded = []
+    fold = token_attention.fold_and_attend
+    monkeypatch.setattr(
+        token_attention,
+        'fold_and_attend',
+        lambda *args: folded.append(1) or fold(*args),
+    )
+    expected = attend_to_tokens(attention, pixels, words)
+    assert not folded
+    with torch.no_grad():
+        found = attend_to_tokens(attention, pixels, words)
+        changed = attend_to_tokens(attention, pixels, change_padding(words))
+    # 4 heads of 3 tokens are fewer than 16 channels, 4 of 9 are not.
+    assert len(folded) == (2 if lengths[0] == 3 else 0)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(changed, expected)
 
 
 # --------------------------------------------------------- vision and language

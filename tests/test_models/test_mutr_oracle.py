@@ -7,8 +7,8 @@ import torch
 from tests.builders import build_model, load_script
 from tests.formula_weights import DATA, published_state_dict
 from tests.test_models.test_referformer_oracle import (
+    OPTIONS,
     PUBLISHED_NAMES,
-    SMALL_TEXT,
     difference,
     oracle_sample,
 )
@@ -19,7 +19,7 @@ WEIGHTS = dict(loss_cls=2, loss_bbox=5, loss_iou=2, loss_mask=2, loss_dice=5)
 
 @pytest.fixture(scope='module')
 def model():
-    options = {**SMALL_TEXT, 'model.published_habits': True}
+    options = {**OPTIONS, 'model.published_habits': True}
     # The oracle was made without dropout.
     options['model.mti.dropout'] = 0.0
     model = build_model(CONFIG, options)

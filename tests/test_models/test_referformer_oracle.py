@@ -9,7 +9,9 @@ from tests.builders import build_model, load_script, make_sample
 from tests.formula_weights import DATA, published_state_dict
 
 CONFIG = 'configs/_base_/models/referformer_r50.py'
-SMALL_TEXT = {
+OPTIONS = {
+    # Numbers as they are, of parts as of answers.
+    'model.test_cfg.compact_features': False,
     'model.text_encoder.config.vocab_size': 1000,
     'model.text_encoder.config.num_hidden_layers': 2,
 }
@@ -30,7 +32,7 @@ def oracle():
 
 @pytest.fixture(scope='module')
 def model():
-    model = build_model(CONFIG, SMALL_TEXT)
+    model = build_model(CONFIG, OPTIONS)
     converter = load_script('tools/model_converters/referformer.py')
     ours, _ = converter.MAPPING.apply(
         published_state_dict('referformer_resnet50'), 'published'
@@ -135,8 +137,14 @@ def test_matching_and_losses(model, results, oracle):
     assert compared == 20
 
 
-def test_answer_draws_the_best_query(model, results, oracle):
-    """``predict``'s short cut equals choosing among all masks."""
+@pytest.mark.parametrize('frame_chunk', [1, 3])
+@pytest.mark.parametrize('compact', [True, False])
+def test_answer_draws_the_best_query(
+    model, oracle, monkeypatch, compact, frame_chunk
+):
+    """``predict``'s short cuts equal choosing among all masks."""
+    monkeypatch.setitem(model.test_cfg, 'compact_features', compact)
+    monkeypatch.setitem(model.test_cfg, 'frame_chunk', frame_chunk)
     video = torch.from_numpy(oracle['video0']).float()
     token_ids = torch.from_numpy(oracle['token_ids'][:1])
     with torch.no_grad():

@@ -129,5 +129,5 @@ model = dict(
             loss_weight=5.0,
         ),
     ),
-    test_cfg=dict(threshold=0.5, frame_chunk=2),
+    test_cfg=dict(threshold=0.5),
 )

@@ -3,7 +3,9 @@ from .features import (
     FeatureLevel,
     ReferenceTokens,
     VideoFeatures,
+    pack_maps,
     padding_mask_of,
+    unpack_maps,
 )
 from .ref_data_sample import RefDataSample
 from .reference import Candidate, Reference, ReferencePrediction, Rle
@@ -20,5 +22,7 @@ __all__ = [
     'Rle',
     'SoftMasks',
     'VideoFeatures',
+    'pack_maps',
     'padding_mask_of',
+    'unpack_maps',
 ]

@@ -41,14 +41,50 @@ class FeatureLevel:
     """One level of the pyramid, for B clips of T frames.
 
     Args:
-        features: (B*T, C, h, w), clip by clip.
+        features: (B*T, C, h, w), clip by clip; codes where there are ranges.
         positions: (B, C, h, w), the same in every frame of a clip.
         padding_mask: (B, h, w) bool, True where there is no frame.
+        ranges: (B*T, C, 2), those of :func:`pack_maps`; None where the
+            features are not packed.
     """
 
     features: Tensor
     positions: Tensor
     padding_mask: Tensor
+    ranges: Optional[Tensor] = None
+
+    def values(self) -> Tensor:
+        """The features, unpacked."""
+        if self.ranges is None:
+            return self.features
+        return unpack_maps(self.features, self.ranges)
+
+
+def pack_maps(maps: Tensor) -> Tuple[Tensor, Tensor]:
+    """Keep maps in half the memory, in steps of 1/65535 of their range.
+
+    The range is a channel's of a frame: finer than float16 for all values
+    but the smallest.
+
+    Args:
+        maps: (..., h, w) float32.
+
+    Returns:
+        Codes (..., h, w) int16, and (..., 2): the middle of each map's range
+        and its step.
+    """
+    low, high = maps.flatten(-2).aminmax(dim=-1)
+    middle = (low + high) / 2
+    # Never 0: a map may have one value everywhere.
+    step = ((high - low) / 65534).clamp(min=torch.finfo(maps.dtype).tiny)
+    codes = (maps - middle[..., None, None]) / step[..., None, None]
+    return codes.round_().short(), torch.stack((middle, step), -1)
+
+
+def unpack_maps(codes: Tensor, ranges: Tensor) -> Tensor:
+    """Undo :func:`pack_maps`."""
+    middle, step = ranges[..., None, None, :].unbind(-1)
+    return torch.addcmul(middle, codes.to(ranges.dtype), step)
 
 
 @dataclass
@@ -75,10 +111,16 @@ class VideoFeatures:
     def frames(self, start: int, stop: int) -> 'VideoFeatures':
         """Cut out the frames from ``start`` to before ``stop``."""
 
+        def chosen(x: Tensor) -> Tensor:
+            frames = x.unflatten(0, (-1, self.num_frames))
+            return frames[:, start:stop].flatten(0, 1)
+
         def cut(level: FeatureLevel) -> FeatureLevel:
-            frames = level.features.unflatten(0, (-1, self.num_frames))
-            chosen = frames[:, start:stop].flatten(0, 1)
-            return replace(level, features=chosen)
+            return replace(
+                level,
+                features=chosen(level.features),
+                ranges=None if level.ranges is None else chosen(level.ranges),
+            )
 
         return replace(
             self,

@@ -9,6 +9,7 @@ from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from ...structures import FeatureLevel, ReferenceTokens
+from .token_attention import attend_to_tokens
 
 # Of the feed-forward network, where no gradients are wanted.
 TOKENS_AT_ONCE = 2048
@@ -118,12 +119,10 @@ class VisionLanguageBlock(nn.Module):
             )
         x = maps + self.dropout(seen)
         x = self.norms[0](tokens_of(x, num_frames))  # (B, T*h*w, C)
-        heard, _ = self.cross_attention(
-            query=add_positions(x, positions, num_frames),
-            key=words.tokens + words.positions,
-            value=words.tokens,
-            key_padding_mask=words.padding_mask,
-            need_weights=False,
+        heard = attend_to_tokens(
+            self.cross_attention,
+            add_positions(x, positions, num_frames),
+            words,
         )
         x = self.norms[1](x + self.dropout(heard))
         x = self.norms[2](x + self.dropout(self.feed_forward(x)))
@@ -204,7 +203,7 @@ class CrossModalFPN(nn.Module):
     def project(self, levels: List[FeatureLevel]) -> List[Tensor]:
         """Bring all levels to C channels: (B*T, C, h, w) each."""
         return [
-            lateral(level.features)
+            lateral(level.values())
             for lateral, level in zip(self.laterals, levels)
         ]
 

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from ...structures import ReferenceTokens
+from .token_attention import attend_to_tokens
 
 COMBINATIONS = ('multiply', 'add')
 
@@ -42,13 +43,7 @@ class PixelReferenceFusion(nn.Module):
         Returns:
             (B, P, C).
         """
-        answer, _ = self.attention(
-            query=pixels,
-            key=tokens.tokens + tokens.positions,
-            value=tokens.tokens,
-            key_padding_mask=tokens.padding_mask,
-            need_weights=False,
-        )
+        answer = attend_to_tokens(self.attention, pixels, tokens)
         if self.combine == 'multiply':
             return pixels * answer
         return pixels + answer

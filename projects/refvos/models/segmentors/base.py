@@ -28,6 +28,8 @@ from ...structures import (
 Samples = Optional[List[RefDataSample]]
 AnswerFrames = Optional[List[List[int]]]
 
+# Frames at once where ``test_cfg.frame_chunk`` says nothing.
+CHUNK_ON_CPU, CHUNK_ON_GPU = 1, 8
 PRECISIONS = {None: None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
@@ -44,10 +46,13 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             the object), ``frame_chunk`` (frames that go through the parts
             of the model that see each frame alone, and whose masks are
             brought to full size, at once: memory, not the answer, depends on
-            it), ``keep_candidates`` (fill
+            it; None for one on a CPU, whose cache holds no more, and a few
+            on a GPU), ``keep_candidates`` (fill
             ``ReferencePrediction.candidates``, for mAP), ``keep_soft_masks``
             (fill ``ReferencePrediction.soft_masks``, for Ref-DAVIS17),
-            ``precision`` (None, 'bf16' or 'fp16': of what predicts) and
+            ``precision`` (None, 'bf16' or 'fp16': of what predicts),
+            ``compact_features`` (a video's finest features, most of what is
+            kept of it, wait in 16 bits until they are used) and
             ``post_process`` (what changes a video's masks, such as
             :class:`SAM2Propagation`).
         init_cfg: mmengine's initialisation.
@@ -62,10 +67,11 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         super().__init__(data_preprocessor, init_cfg)
         self.test_cfg: Dict[str, Any] = {
             'threshold': 0.5,
-            'frame_chunk': 2,
+            'frame_chunk': None,
             'keep_candidates': False,
             'keep_soft_masks': False,
             'precision': None,
+            'compact_features': True,
         }
         self.test_cfg.update(test_cfg or {})
         check_precision(self.test_cfg['precision'])
@@ -198,7 +204,14 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         """
         if self.training or torch.is_grad_enabled():
             return num_frames
-        return min(num_frames, self.test_cfg['frame_chunk'])
+        return min(num_frames, self.frame_chunk)
+
+    @property
+    def frame_chunk(self) -> int:
+        """``test_cfg.frame_chunk``, or what suits the device."""
+        on_cpu = next(self.parameters()).device.type == 'cpu'
+        default = CHUNK_ON_CPU if on_cpu else CHUNK_ON_GPU
+        return self.test_cfg['frame_chunk'] or default
 
     def predict_reference(
         self,
@@ -238,7 +251,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     ) -> List[dict]:
         """Bring (T, h, w) logits to full size, a few frames at a time."""
         encoded: List[dict] = []
-        for chunk in logits.split(self.test_cfg['frame_chunk']):
+        for chunk in logits.split(self.frame_chunk):
             full = to_original_size(chunk, video, original_shape)
             masks = full.sigmoid() > self.test_cfg['threshold']
             # pycocotools wants (h, w, T) in Fortran's order.
@@ -254,7 +267,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     ) -> SoftMasks:
         """Keep (T, h, w) logits at full size, a few frames at a time."""
         soft = SoftMasks((original_shape[0], original_shape[1]))
-        for chunk in logits.split(self.test_cfg['frame_chunk']):
+        for chunk in logits.split(self.frame_chunk):
             soft.extend(to_original_size(chunk, video, original_shape))
         return soft
 

@@ -26,6 +26,7 @@ from ...structures import (
     Reference,
     ReferenceTokens,
     VideoFeatures,
+    pack_maps,
     padding_mask_of,
 )
 from ..layers import (
@@ -228,15 +229,20 @@ class ReferFormer(BaseReferringSegmentor):
         padded_shape = (frames.shape[-2], frames.shape[-1])
         if self.sees_clips:
             # All frames go in; those to be answered come out.
-            maps = self.project(frames, answer_frames)
+            maps = self.compact(self.project(frames, answer_frames))
         else:
             if answer_frames is not None:
                 frames = take_frames(frames, answer_frames)
             num_frames = frames.shape[1]
             parts = frames.split(self.frames_at_once(num_frames), dim=1)
-            maps = gather_parts(map(self.project, parts), num_frames)
+            projected = (self.compact(self.project(part)) for part in parts)
+            maps = gather_parts(projected, num_frames)
         mask = padding_mask_of(image_shapes, padded_shape, frames.device)
+        num_levels = 1 + len(self.input_projections)
+        ranges = maps.pop() if len(maps) > num_levels else None
         finest, *levels = (self.make_level(level, mask) for level in maps)
+        if ranges is not None:
+            finest.ranges = ranges.flatten(0, 1)
         return VideoFeatures(
             num_frames=maps[0].shape[1],
             image_shapes=image_shapes,
@@ -280,6 +286,23 @@ class ReferFormer(BaseReferringSegmentor):
             level.unflatten(0, (len(frames), -1))
             for level in (maps[0], *projected)
         ]
+
+    def compact(self, maps: List[Tensor]) -> List[Tensor]:
+        """Pack the finest maps, which are most of what is kept of a video.
+
+        Args:
+            maps: What :meth:`project` gives.
+
+        Returns:
+            The same with the finest maps packed and, last, their ranges; as
+            they are where 16 bits are no gain, or gradients are wanted.
+        """
+        finest, *levels = maps
+        packs = self.test_cfg['compact_features'] and finest.itemsize > 2
+        if not packs or torch.is_grad_enabled():
+            return maps
+        codes, ranges = pack_maps(finest)
+        return [codes, *levels, ranges]
 
     @property
     def sees_clips(self) -> bool:

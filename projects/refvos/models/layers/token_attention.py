@@ -1,0 +1,77 @@
+"""Attention of many pixels to few tokens."""
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from ...structures import ReferenceTokens
+
+
+def attend_to_tokens(
+    attention: nn.MultiheadAttention,
+    pixels: Tensor,
+    tokens: ReferenceTokens,
+) -> Tensor:
+    """Let the pixels of each clip attend to its reference's tokens.
+
+    The keys are the tokens with their positions, the values without. Where
+    no gradients are wanted and tokens are few, the projections of the pixels
+    are folded into the tokens', which are far fewer: the same product in
+    another order.
+
+    Args:
+        attention: The module whose weights are used, ``batch_first``.
+        pixels: (B, P, C), those of all frames.
+        tokens: Of B references, (B, L, C).
+
+    Returns:
+        (B, P, C).
+    """
+    num_heads = attention.num_heads
+    num_tokens = tokens.tokens.shape[1]
+    # Operations a pixel: C * h * L twice, instead of C * C and C * L twice.
+    saves = num_heads * num_tokens < attention.embed_dim + num_tokens
+    if saves and not (torch.is_grad_enabled() or attention.training):
+        return fold_and_attend(attention, pixels, tokens)
+    answer, _ = attention(
+        query=pixels,
+        key=tokens.tokens + tokens.positions,
+        value=tokens.tokens,
+        key_padding_mask=tokens.padding_mask,
+        need_weights=False,
+    )
+    return answer
+
+
+def fold_and_attend(
+    attention: nn.MultiheadAttention,
+    pixels: Tensor,
+    tokens: ReferenceTokens,
+) -> Tensor:
+    """As :func:`attend_to_tokens`; (x Wq) (y Wk)' is x (Wq (y Wk)')."""
+    heads, width = attention.num_heads, attention.head_dim
+    in_weight, in_bias = attention.in_proj_weight, attention.in_proj_bias
+    # Small, and errors of theirs would be everybody's.
+    with torch.autocast(pixels.device.type, enabled=False):
+        query_weight, key_weight, value_weight = in_weight.chunk(3)
+        query_bias, key_bias, value_bias = in_bias.chunk(3)
+        words = tokens.tokens.float()
+        keys = nn.functional.linear(
+            words + tokens.positions.float(), key_weight, key_bias
+        )
+        values = nn.functional.linear(words, value_weight, value_bias)
+        keys = rearrange(keys, 'b l (h d) -> b h d l', h=heads) * width**-0.5
+        values = rearrange(values, 'b l (h d) -> b h l d', h=heads)
+        # (h, C, d) times (B, h, d, L)
+        into = rearrange(query_weight, '(h d) c -> h c d', h=heads) @ keys
+        into = rearrange(into, 'b h c l -> b c (h l)')
+        offset = query_bias.view(heads, 1, width) @ keys  # (B, h, 1, L)
+        hidden = tokens.padding_mask[:, None, None]
+        offset = offset.masked_fill(hidden, float('-inf')).flatten(1)[:, None]
+        # (B, h, L, d) times (h, d, C)
+        out_weight = attention.out_proj.weight
+        out = values @ rearrange(out_weight, 'c (h d) -> h d c', h=heads)
+        out = out.flatten(1, 2)  # (B, h*L, C)
+    logits = pixels @ into + offset
+    weights = logits.unflatten(-1, (heads, -1)).softmax(-1).flatten(-2)
+    return weights @ out + attention.out_proj.bias
