@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from refvos.datasets import RefYouTubeVOSDataset
 from refvos.datasets.base import clean_text
+from refvos.datasets.transforms import LoadFrames
 from refvos.engine.cli import one_line
 from refvos.errors import InputError
 from tests.builders import load_config
@@ -435,3 +436,21 @@ def test_missing_frame_in_a_worker(root):
     last = str(error.value).strip().splitlines()[-1]
     assert last == f'refvos.errors.InputError: {expected}'
     assert one_line(error.value) == expected
+
+
+def test_frames_are_decoded_once_for_all_expressions(root, monkeypatch):
+    """In testing a sample is a video with all that is asked about it."""
+    decoded = []
+    decode = LoadFrames.decode
+
+    def decode_and_note(self, path):
+        decoded.append(path)
+        return decode(self, path)
+
+    monkeypatch.setattr(LoadFrames, 'decode', decode_and_note)
+    videos = dataset(root, test_mode=True, pipeline=[dict(type='LoadFrames')])
+    assert len(videos) == 1
+    sample = videos[0]
+    assert len(sample['references']) == 3
+    assert decoded == [frame['img_path'] for frame in sample['frames']]
+    assert len(set(decoded)) == 7

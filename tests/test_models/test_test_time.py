@@ -1,5 +1,7 @@
 """What a model answers does not depend on how many frames go in at once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -21,13 +23,37 @@ MODELS = {
         'configs/mini/ablations/referformer_mini_no-fpn-fusion.py'
     ),
     'bottom-up': 'configs/mini/ablations/bottom-up_mini.py',
+    'swin': 'configs/mini/referformer_mini.py',
+    'video-swin': 'configs/mini/referformer_mini.py',
+    'mutr': 'configs/mini/mutr_mini_text.py',
+    'mutr-published': 'configs/mini/mutr_mini_text.py',
+}
+SWIN = dict(
+    _delete_=True,
+    embed_dims=16,
+    depths=(1, 1, 2, 1),
+    num_heads=(1, 2, 4, 8),
+    drop_path_rate=0.0,
+)
+OPTIONS = {
+    'swin': {
+        'model.backbone': dict(
+            type='FrameSwinTransformer', window_size=4, **SWIN
+        )
+    },
+    'video-swin': {
+        'model.backbone': dict(
+            type='VideoSwinTransformer', window_size=(2, 4, 4), **SWIN
+        )
+    },
+    'mutr-published': {'model.published_habits': True},
 }
 
 
 @pytest.fixture(scope='module', params=list(MODELS))
 def model(request):
     torch.manual_seed(0)
-    model = build_model(MODELS[request.param])
+    model = build_model(MODELS[request.param], OPTIONS.get(request.param))
     model.init_weights()
     # Zero at the start: offsets of the sampling points, boxes, ...
     with torch.no_grad():
@@ -72,14 +98,18 @@ def test_the_answer_does_not_depend_on_the_chunk(model, frame_chunk):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-3)
 
 
-def test_no_more_frames_at_once_than_asked(model, monkeypatch):
+def test_eight_references_need_the_backbone_once(model):
+    """And no more frames at once than asked."""
     seen = []
-    model.backbone.register_forward_pre_hook(
-        lambda _, inputs: seen.append(len(inputs[0]))
+    hook = model.backbone.register_forward_pre_hook(
+        lambda _, inputs: seen.append(inputs[0].shape[:-3].numel())
     )
-    predict(model, 2)
-    # Once each, for both references.
-    assert seen == [2, 2, 1]
+    references = [replace(REFERENCES[i % 2], id=str(i)) for i in range(8)]
+    predictions = predict(model, 2, references)
+    hook.remove()
+    assert len(predictions) == 8
+    # Video-Swin's windows reach over the frames of a clip.
+    assert seen == ([5] if model.sees_clips else [2, 2, 1])
 
 
 def test_the_whole_clip_goes_in_where_gradients_are_wanted(model):

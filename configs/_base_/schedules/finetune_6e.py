@@ -22,7 +22,7 @@ param_scheduler = [
         gamma=0.1,
     )
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=6)
+train_cfg = dict(type='ResumableEpochTrainLoop', max_epochs=6)
 test_cfg = dict(type='TestLoop')
 # From pre-trained weights (load_from), except for the class branches.
 custom_hooks = [dict(type='DropKeysHook', prefixes=['class_branches.'])]

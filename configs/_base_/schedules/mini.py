@@ -29,7 +29,7 @@ param_scheduler = [
     ),
 ]
 train_cfg = dict(
-    type='IterBasedTrainLoop', max_iters=max_iters, val_interval=1500
+    type='ResumableIterTrainLoop', max_iters=max_iters, val_interval=1500
 )
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

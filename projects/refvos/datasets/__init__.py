@@ -6,7 +6,11 @@ from .mevis import MeViSDataset
 from .ref_davis17 import RefDAVIS17Dataset
 from .ref_youtube_vos import RefYouTubeVOSDataset
 from .refcoco import RefCOCODataset
-from .samplers import InfiniteVideoSampler
+from .samplers import (
+    InfiniteVideoSampler,
+    OneDatasetBatchSampler,
+    ResumableBatchSampler,
+)
 from .transforms import *  # noqa: F403
 
 __all__ = [
@@ -14,6 +18,8 @@ __all__ = [
     'BaseReferringDataset',
     'CategoryMapsDataset',
     'InfiniteVideoSampler',
+    'OneDatasetBatchSampler',
+    'ResumableBatchSampler',
     'JHMDBSentencesDataset',
     'MeViSDataset',
     'RefCOCODataset',

@@ -11,6 +11,7 @@ from mmengine.logging import MMLogger
 
 from ..errors import InputError, describe
 from ..structures import Reference
+from .samplers import SampleIndex, drawn_from
 
 # RoBERTa takes 512 tokens; expressions beyond this many words never fit.
 MAX_WORDS = 400
@@ -72,6 +73,13 @@ class BaseReferringDataset(BaseDataset):
 
     def _join_prefix(self) -> None:
         """Loaders build their paths themselves, from ``data_root``."""
+
+    def __getitem__(self, idx: int) -> Any:
+        """Make an item; drawn from the index's own seed if it has one."""
+        if not isinstance(idx, SampleIndex):
+            return super().__getitem__(idx)
+        with drawn_from(idx.seed):
+            return super().__getitem__(int(idx))
 
     def load_videos(self) -> List[Dict[str, Any]]:
         """List the videos.

@@ -8,6 +8,7 @@ from .checkpoint_hook import (
 from .config_check import check_config, check_overrides
 from .drop_keys_hook import DropKeysHook
 from .logger_hook import MasterLoggerHook
+from .loops import ResumableEpochTrainLoop, ResumableIterTrainLoop
 from .memory import keep_large_buffers
 from .optim_constructor import GroupedOptimWrapperConstructor
 from .prepare_for_test_hook import PrepareForTestHook
@@ -26,6 +27,8 @@ __all__ = [
     'GroupedOptimWrapperConstructor',
     'MasterLoggerHook',
     'PrepareForTestHook',
+    'ResumableEpochTrainLoop',
+    'ResumableIterTrainLoop',
     'check_config',
     'check_overrides',
     'checkpoint_weights',

@@ -99,15 +99,62 @@ class Outline:
             box = _box(mask)
         # A pixel is compared with its eastern and southern neighbours.
         crop = _grow(box, 1, mask.shape)
-        top, left = crop[0].start, crop[1].start
-        rows, columns = np.nonzero(_boundary(mask[crop]))
-        self.rows, self.columns = rows + top, columns + left
+        # Columns first, as run-length codes are decoded.
+        edge = _boundary(np.ascontiguousarray(mask[crop].T))
+        columns, rows = np.divmod(
+            np.flatnonzero(edge.ravel()), max(edge.shape[1], 1)
+        )
+        self.rows = rows + crop[0].start
+        self.columns = columns + crop[1].start
+        # Columns one after the other, too far apart for neighbours.
+        self._stride = mask.shape[0] + 2 * radius + 1
+        self._places = self.columns * self._stride + self.rows
         # Farther than this from the box nothing is near.
         self._window = _grow(box, radius + 1, mask.shape)
         self._near: Optional[np.ndarray] = None
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def count_near(self, other: 'Outline') -> int:
+        """How many of this boundary's pixels lie near another boundary."""
+        rows, columns = other._window
+        inside = (
+            (self.rows >= rows.start)
+            & (self.rows < rows.stop)
+            & (self.columns >= columns.start)
+            & (self.columns < columns.stop)
+        )
+        area = (rows.stop - rows.start) * (columns.stop - columns.start)
+        # Of a ragged mask the boundary is everywhere.
+        if np.count_nonzero(inside) * (2 * self.radius + 1) > area:
+            found = other.near()[
+                self.rows[inside] - rows.start,
+                self.columns[inside] - columns.start,
+            ]
+            return int(np.count_nonzero(found))
+        return other.count_hits(self._places[inside])
+
+    def count_hits(self, places: np.ndarray) -> int:
+        """How many of some pixels lie within ``radius`` of this boundary.
+
+        Column by column of the disk, nearest first: its pixels there are a
+        run, which holds a pixel of the boundary if the next one from the
+        run's start on is not beyond its end. Most pixels have one in their
+        own column, and are not looked up again.
+        """
+        total = len(places)
+        for offset in sorted(range(-self.radius, self.radius + 1), key=abs):
+            half = math.isqrt(self.radius**2 - offset**2)
+            start = places + (offset * self._stride - half)
+            index = np.searchsorted(self._places, start)
+            following = self._places[np.minimum(index, len(self) - 1)]
+            # Where there is no next one, the last is before the start.
+            hit = (following >= start) & (following <= start + 2 * half)
+            places = places[~hit]
+            if not len(places):
+                break
+        return total - len(places)
 
     def near(self) -> np.ndarray:
         """Which pixels of the window lie within ``radius`` of a boundary."""
@@ -125,24 +172,6 @@ class Outline:
             # radius is farther from it than float32 rounds.
             self._near = distance <= self.radius + 1 / (4 * self.radius + 4)
         return self._near
-
-    def count_near(self, other: 'Outline') -> int:
-        """How many of this boundary's pixels lie near another boundary."""
-        window_rows, window_columns = other._window
-        inside = (
-            (self.rows >= window_rows.start)
-            & (self.rows < window_rows.stop)
-            & (self.columns >= window_columns.start)
-            & (self.columns < window_columns.stop)
-        )
-        return int(
-            np.count_nonzero(
-                other.near()[
-                    self.rows[inside] - window_rows.start,
-                    self.columns[inside] - window_columns.start,
-                ]
-            )
-        )
 
 
 def outline_f(pred: Outline, gt: Outline) -> float:
@@ -222,14 +251,15 @@ def _grow(
 
 
 def _boundary(mask: np.ndarray) -> np.ndarray:
-    """One-pixel boundary of a mask (H, W), uint8.
+    """One-pixel boundary of a mask, bool (H, W) or (W, H).
 
     A pixel is on it if it differs from its east, south or south-east
     neighbour. Beyond the frame the last row and column go on, so that the
     last row compares with the east only, the last column with the south
     only, and an object cut by the frame has no boundary there.
     """
-    near = np.pad(mask, ((0, 1), (0, 1)), mode='edge')
-    east, south, south_east = near[:-1, 1:], near[1:, :-1], near[1:, 1:]
-    differs = (mask ^ east) | (mask ^ south) | (mask ^ south_east)
-    return np.ascontiguousarray(differs).view(np.uint8)
+    differs = np.zeros(mask.shape, bool)
+    differs[:, :-1] = mask[:, :-1] ^ mask[:, 1:]
+    differs[:-1] |= mask[:-1] ^ mask[1:]
+    differs[:-1, :-1] |= mask[:-1, :-1] ^ mask[1:, 1:]
+    return differs
