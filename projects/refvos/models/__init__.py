@@ -1,4 +1,9 @@
-from .backbones import FrameSwinTransformer, VideoSwinTransformer
+from .backbones import (
+    FrameConvNeXt,
+    FramePyramidVisionTransformerV2,
+    FrameSwinTransformer,
+    VideoSwinTransformer,
+)
 from .backbones.classifier import BackboneClassifier
 from .data_preprocessor import RefDataPreprocessor
 from .encoders import TextEncoder
@@ -19,6 +24,8 @@ __all__ = [
     'BottomUpTransformer',
     'ClipMaskLoss',
     'ClipSetLoss',
+    'FrameConvNeXt',
+    'FramePyramidVisionTransformerV2',
     'FrameSwinTransformer',
     'RefDataPreprocessor',
     'ReferFormer',
