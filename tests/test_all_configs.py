@@ -51,6 +51,16 @@ SMALL_BACKBONE: Dict[str, Dict[str, Any]] = {
         'depths': [1, 1, 1, 1],
         'num_heads': [1, 1, 2, 2],
     },
+    'FrameConvNeXt': {
+        'embed_dims': CHANNELS,
+        'depths': [1, 1, 1, 1],
+        'pretrained': None,
+    },
+    'FramePyramidVisionTransformerV2': {
+        'embed_dims': CHANNELS[0],
+        'num_layers': [1, 1, 1, 1],
+        'num_heads': [1, 2, 4, 8],
+    },
 }
 
 
@@ -105,6 +115,9 @@ def shrink_model(model: ConfigDict, sam2: str) -> None:
     model.update(embed_dims=DIMS, in_channels=CHANNELS)
     model.fpn.update(num_heads=4, feedforward_channels=DIMS)
     model.setdefault('fusion', ConfigDict()).update(num_heads=4)
+    for name in ('mta', 'mti'):
+        if model.get(name) is not None:
+            model[name].update(num_heads=4, feedforward_channels=DIMS)
     model.text_encoder.update(
         tokenizer=str(ROOT / 'configs/mini/tokenizer'),
         pretrained=None,
