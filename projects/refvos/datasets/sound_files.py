@@ -120,9 +120,7 @@ class SoundFileSource:
         frames = max(1, BLOCK // self.file.channels)
         while True:
             try:
-                block = self.file.read(
-                    frames, dtype='float32', always_2d=True
-                )
+                block = self.file.read(frames, dtype='float32', always_2d=True)
             except soundfile.LibsndfileError as error:
                 raise broken(self.path, error.error_string) from error
             if not len(block):

@@ -1,7 +1,7 @@
-from .backbones import FrameSwinTransformer, VideoSwinTransformer
+from .backbones import FrameSwinTransformer, VGGish, VideoSwinTransformer
 from .backbones.classifier import BackboneClassifier
 from .data_preprocessor import RefDataPreprocessor
-from .encoders import TextEncoder
+from .encoders import SoundEncoder, TextEncoder
 from .losses import ClipMaskLoss, ClipSetLoss
 from .post_process import SAM2Propagation
 from .segmentors import (
@@ -23,6 +23,8 @@ __all__ = [
     'RefDataPreprocessor',
     'ReferFormer',
     'SAM2Propagation',
+    'SoundEncoder',
     'TextEncoder',
+    'VGGish',
     'VideoSwinTransformer',
 ]

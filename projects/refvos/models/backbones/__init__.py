@@ -4,10 +4,12 @@ from .position_bias import (
     resize_bias_table,
 )
 from .swin import FrameSwinTransformer
+from .vggish import VGGish
 from .video_swin import VideoSwinTransformer, sum_patch_over_time
 
 __all__ = [
     'FrameSwinTransformer',
+    'VGGish',
     'VideoSwinTransformer',
     'fit_position_biases',
     'keep_indices_out_of_checkpoints',
