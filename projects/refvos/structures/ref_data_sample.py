@@ -28,8 +28,10 @@ class RefDataSample(TrackDataSample):
     ``answer_frames`` holds their indices, and frames, names and truth are
     those of the answered ones. Where the truth of some frames is not known,
     ``gt_labelled`` holds a bool a frame: losses and metrics leave out the
-    others, which have no objects, as if none were visible. Frames of video files have no ``img_paths``
-    but ``video_frames``: (file, number of the frame from 0).
+    others, which have no objects, as if none were visible. ``sound_path`` is
+    the file of a soundtrack that is the reference, ``seconds`` the length of
+    the video then. Frames of video files have no ``img_paths`` but
+    ``video_frames``: (file, number of the frame from 0).
     """
 
     references: List[Reference]
