@@ -2,11 +2,12 @@ from .backbones import (
     FrameConvNeXt,
     FramePyramidVisionTransformerV2,
     FrameSwinTransformer,
+    VGGish,
     VideoSwinTransformer,
 )
 from .backbones.classifier import BackboneClassifier
 from .data_preprocessor import RefDataPreprocessor
-from .encoders import TextEncoder
+from .encoders import SoundEncoder, TextEncoder
 from .losses import ClipMaskLoss, ClipSetLoss
 from .post_process import SAM2Propagation
 from .segmentors import (
@@ -30,6 +31,8 @@ __all__ = [
     'RefDataPreprocessor',
     'ReferFormer',
     'SAM2Propagation',
+    'SoundEncoder',
     'TextEncoder',
+    'VGGish',
     'VideoSwinTransformer',
 ]

@@ -6,12 +6,14 @@ from .position_bias import (
 )
 from .pvt import FramePyramidVisionTransformerV2
 from .swin import FrameSwinTransformer
+from .vggish import VGGish
 from .video_swin import VideoSwinTransformer, sum_patch_over_time
 
 __all__ = [
     'FrameConvNeXt',
     'FramePyramidVisionTransformerV2',
     'FrameSwinTransformer',
+    'VGGish',
     'VideoSwinTransformer',
     'fit_position_biases',
     'keep_indices_out_of_checkpoints',
