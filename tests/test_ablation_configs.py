@@ -1,9 +1,10 @@
-"""The ablations of ReferFormer's paper change what their table says."""
+"""The ablations of a paper change what their table says."""
 
 import pytest
+import torch
 
 from refvos.engine import check_config
-from tests.builders import ROOT, changes_of, load_config
+from tests.builders import ROOT, build_model, changes_of, load_config
 
 FOLDER = 'configs/referformer/ablations'
 BASE = (
@@ -86,3 +87,94 @@ def test_every_ablation_is_known_and_short():
     for file in files:
         if file.name.startswith('referformer'):
             assert len(file.read_text().splitlines()) <= 10
+
+
+# ------------------------------------------------------------------------ MUTR
+
+MUTR_FOLDER = 'configs/mutr/ablations'
+MUTR_BASE = 'configs/mutr/mutr_r50_8xb2-12e_joint.py'
+MTA = ('num_heads', 'feedforward_channels', 'num_blocks')
+MTI = (
+    *('num_heads', 'feedforward_channels', 'window', 'dropout'),
+    *('num_encoder_layers', 'num_decoder_layers'),
+)
+NO_MTA = {f'model.mta.{key}': None for key in MTA}
+NO_MTI = {f'model.mti.{key}': None for key in MTI}
+ENCODER, DECODER = (
+    f'model.mti.num_{part}_layers' for part in ('encoder', 'decoder')
+)
+
+MUTR_CHANGES = {
+    # Table 5.
+    'mta-multi-scale-only': {'model.mta.temporal': False},
+    'mta-temporal-only': {'model.mta.num_levels': 1},
+    'mta-2-blocks': {'model.mta.num_blocks': 2},
+    'mta-3-blocks': {'model.mta.num_blocks': 3},
+    # Table 6.
+    'mti-encoder-only': {DECODER: 0},
+    'mti-decoder-only': {ENCODER: 0},
+    'mti-2-blocks': {ENCODER: 2, DECODER: 2},
+    'mti-1-block': {ENCODER: 1, DECODER: 1},
+    # Table 7.
+    'no-mta-no-mti': {**NO_MTA, **NO_MTI},
+    'no-mta': NO_MTA,
+    'no-mti': NO_MTI,
+}
+# Millions of parameters that MTA and MTI have, worked out by hand: an
+# attention 4 (C + 1) C, a feed-forward part (2 F + 1) C + F, a norm 2 C,
+# C = 256 and F = 2048; MTI's 15 embeddings and last norm 17 C.
+ATTENTION = 4 * 257 * 256 + 2 * 256
+FEEDFORWARD = 4097 * 256 + 2048 + 2 * 256
+MTA_BLOCK = ENCODER_LAYER = ATTENTION + FEEDFORWARD
+DECODER_LAYER = 2 * ATTENTION + FEEDFORWARD
+QUERIES = 17 * 256
+WHOLE = MTA_BLOCK + 3 * ENCODER_LAYER + 3 * DECODER_LAYER + QUERIES
+SIZES = {
+    'mta-multi-scale-only': WHOLE,
+    'mta-temporal-only': WHOLE,
+    'mta-2-blocks': WHOLE + MTA_BLOCK,
+    'mta-3-blocks': WHOLE + 2 * MTA_BLOCK,
+    'mti-encoder-only': WHOLE - 3 * DECODER_LAYER - QUERIES,
+    'mti-decoder-only': WHOLE - 3 * ENCODER_LAYER,
+    'mti-2-blocks': WHOLE - ENCODER_LAYER - DECODER_LAYER,
+    'mti-1-block': WHOLE - 2 * ENCODER_LAYER - 2 * DECODER_LAYER,
+    'no-mta-no-mti': 0,
+    'no-mta': WHOLE - MTA_BLOCK,
+    'no-mti': MTA_BLOCK,
+}
+
+
+@pytest.mark.parametrize('name', MUTR_CHANGES)
+def test_one_thing_of_mutr_is_changed(name):
+    path = f'{MUTR_FOLDER}/mutr_r50_{name}.py'
+    check_config(load_config(path))
+    assert changes_of(path, MUTR_BASE) == MUTR_CHANGES[name]
+    with torch.device('meta'):
+        model = build_model(path)
+    parts = [part for part in (model.mta, model.mti) if part is not None]
+    found = sum(p.numel() for part in parts for p in part.parameters())
+    assert found == SIZES[name]
+    assert WHOLE == 1_315_072 + 8_685_824
+
+
+def test_the_base_of_mutr_has_the_papers_default_settings():
+    """One block of MTA, three of MTI, both scales and time (Tables 5-7)."""
+    config = load_config(MUTR_BASE)
+    model = config.model
+    assert model.type == 'MUTR' and not model.get('published_habits', False)
+    assert model.fusion.combine == 'add'
+    assert model.mta.num_blocks == 1
+    assert not {'temporal', 'num_levels'} & model.mta.keys()
+    assert (model.mti.num_encoder_layers, model.mti.num_decoder_layers) == (
+        3,
+        3,
+    )
+    assert (model.backbone.type, model.backbone.depth) == ('ResNet', 50)
+    assert model.num_queries == config.num_frames == 5
+
+
+def test_every_ablation_of_mutr_is_known_and_short():
+    files = list((ROOT / MUTR_FOLDER).glob('*.py'))
+    names = {f'mutr_r50_{name}.py' for name in MUTR_CHANGES}
+    assert {file.name for file in files} == names
+    assert max(len(file.read_text().splitlines()) for file in files) <= 5

@@ -24,6 +24,7 @@ CONFIGS = sorted(
 DIMS = 64
 CHANNELS = [8, 16, 32, 64]
 LAYOUTS = ('ref-youtube-vos', 'a2d', 'jhmdb', 'ref-davis17', 'mevis')
+SOUND_LAYOUTS = ('avsbench-s4', 'avsbench-ms3')
 # Data set -> its folder below the one of RefVOS-Mini.
 FOLDERS = {
     'RefYouTubeVOSDataset': '.',
@@ -33,6 +34,7 @@ FOLDERS = {
     'MeViSDataset': 'mevis',
     'RefCOCODataset': 'coco',
     'RefDAVIS17Dataset': 'davis',
+    'AVSBenchDataset': '.',
 }
 SHAPES = ('circle', 'square', 'triangle', 'star', 'cross', 'ring', 'diamond')
 CATEGORIES = [
@@ -51,6 +53,16 @@ SMALL_BACKBONE: Dict[str, Dict[str, Any]] = {
         'depths': [1, 1, 1, 1],
         'num_heads': [1, 1, 2, 2],
     },
+    'FrameConvNeXt': {
+        'embed_dims': CHANNELS,
+        'depths': [1, 1, 1, 1],
+        'pretrained': None,
+    },
+    'FramePyramidVisionTransformerV2': {
+        'embed_dims': CHANNELS[0],
+        'num_layers': [1, 1, 1, 1],
+        'num_heads': [1, 2, 4, 8],
+    },
 }
 
 
@@ -65,7 +77,7 @@ def data(tmp_path_factory) -> Path:
         test=2,
         frames=6,
         size=(64, 96),
-        layouts=(*LAYOUTS, 'refcoco'),
+        layouts=(*LAYOUTS, *SOUND_LAYOUTS, 'refcoco'),
         workers=0,
         progress=False,
     )
@@ -105,19 +117,30 @@ def shrink_model(model: ConfigDict, sam2: str) -> None:
     model.update(embed_dims=DIMS, in_channels=CHANNELS)
     model.fpn.update(num_heads=4, feedforward_channels=DIMS)
     model.setdefault('fusion', ConfigDict()).update(num_heads=4)
-    model.text_encoder.update(
-        tokenizer=str(ROOT / 'configs/mini/tokenizer'),
-        pretrained=None,
-        embed_dims=DIMS,
-        config=dict(
-            vocab_size=600,
-            hidden_size=24,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=24,
-            max_position_embeddings=66,
-        ),
-    )
+    for name in ('mta', 'mti'):
+        if model.get(name) is not None:
+            model[name].update(num_heads=4, feedforward_channels=DIMS)
+    if model.get('text_encoder') is not None:
+        model.text_encoder.update(
+            tokenizer=str(ROOT / 'configs/mini/tokenizer'),
+            pretrained=None,
+            embed_dims=DIMS,
+            config=dict(
+                vocab_size=600,
+                hidden_size=24,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                intermediate_size=24,
+                max_position_embeddings=66,
+            ),
+        )
+    if model.get('sound_encoder') is not None:
+        model.sound_encoder.update(embed_dims=DIMS)
+        model.sound_encoder.vggish.update(
+            init_cfg=None,
+            widths=[4, 4, 8, 8, 8, 8],
+            embedding_dims=[32, 32, 16],
+        )
     if model.get('num_classes', 1) > 1:
         model.num_classes = len(CATEGORIES)
     if model.test_cfg.get('post_process'):

@@ -93,7 +93,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     root = Path(args.data_root).expanduser()
     counts: List[Dict[str, Any]] = []
     try:
-        missing = find_benchmarks()[args.benchmark].check_layout(str(root))
+        missing = find_benchmarks()[args.benchmark](str(root))
         if not missing:
             counts = count_items(args.benchmark, str(root))
     # Of an annotation file: there, but of no use.

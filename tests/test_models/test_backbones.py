@@ -9,8 +9,18 @@ from mmdet.registry import MODELS
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from torchvision.models.video import SwinTransformer3d
+from transformers import (
+    ConvNextBackbone,
+    ConvNextConfig,
+    ConvNextForImageClassification,
+)
 
-from refvos.models import FrameSwinTransformer, VideoSwinTransformer
+from refvos.models import (
+    FrameConvNeXt,
+    FramePyramidVisionTransformerV2,
+    FrameSwinTransformer,
+    VideoSwinTransformer,
+)
 from refvos.models.backbones import resize_bias_table
 from refvos.structures import Reference
 from tests.builders import build_model, load_config, make_sample
@@ -28,7 +38,22 @@ RESNET = dict(
     norm_cfg=dict(type='BN', requires_grad=True),
     norm_eval=True,
 )
-BACKBONES = dict(resnet=RESNET, swin=SWIN, video_swin=VIDEO_SWIN)
+CONVNEXT = dict(
+    type='FrameConvNeXt', embed_dims=(16, 32, 64, 128), depths=(2, 1, 1, 1)
+)
+PVT = dict(
+    type='FramePyramidVisionTransformerV2',
+    embed_dims=16,
+    num_layers=(2, 1, 1, 1),
+    num_heads=(1, 2, 4, 8),
+)
+BACKBONES = dict(
+    resnet=RESNET,
+    swin=SWIN,
+    video_swin=VIDEO_SWIN,
+    convnext=CONVNEXT,
+    pvt=PVT,
+)
 every_backbone = pytest.mark.parametrize('kind', list(BACKBONES))
 
 
@@ -71,12 +96,14 @@ def test_parameter_counts(name, millions):
     [
         *('r50', 'r101', 'swin_t', 'swin_s', 'swin_b', 'swin_l'),
         *('video_swin_t', 'video_swin_s', 'video_swin_b'),
+        *('convnext_l', 'pvtv2_b5'),
     ],
 )
 def test_configs_name_the_channels_that_their_backbones_give(name):
     """A level's channels are those of the last norm or block in it."""
     init_default_scope('mmdet')
-    config = load_config(f'{FULL}/referformer_{name}.py').model
+    system = 'mutr' if name in ('convnext_l', 'pvtv2_b5') else 'referformer'
+    config = load_config(f'{FULL}/{system}_{name}.py').model
     with torch.device('meta'):
         model = MODELS.build(config)
     backbone = model.backbone
@@ -87,6 +114,10 @@ def test_configs_name_the_channels_that_their_backbones_give(name):
         given = [
             getattr(backbone, f'norm{i}').normalized_shape[0] for i in range(4)
         ]
+    elif isinstance(backbone, FrameConvNeXt):
+        given = [norm.normalized_shape[0] for norm in backbone.norms]
+    elif isinstance(backbone, FramePyramidVisionTransformerV2):
+        given = [norm.normalized_shape[0] for *_, norm in backbone.layers]
     else:
         stages = backbone.features[::2]
         given = [stage[-1].norm2.normalized_shape[0] for stage in stages]
@@ -185,13 +216,15 @@ def test_checkpointing_keeps_less(monkeypatch):
     assert kept[True] < kept[False] / 4
 
 
-@pytest.mark.parametrize('kind', ['swin', 'video_swin'])
+@pytest.mark.parametrize('kind', ['swin', 'video_swin', 'convnext', 'pvt'])
 def test_frozen_stages(kind):
     backbone = build_backbone(kind, frozen_stages=1, drop_path_rate=0.5)
     frozen = {n for n, p in backbone.named_parameters() if not p.requires_grad}
     first = {
         'swin': ('patch_embed.', 'stages.0.', 'norm0.'),
         'video_swin': ('patch_embed.', 'features.0.', 'features.1.'),
+        'convnext': ('embeddings.', 'stages.0.', 'norms.0.'),
+        'pvt': ('layers.0.',),
     }[kind]
     assert frozen == {
         name
@@ -317,6 +350,34 @@ def test_a_table_of_unknown_window_is_reported():
             backbone.load_state_dict({**state, key: torch.zeros(shape)})
 
 
+# --------------------------------------------------- ConvNeXt of transformers
+
+
+def test_convnext_gives_the_levels_of_transformers(tmp_path):
+    """From a classifier's weights, whose last norm is not of a level."""
+    torch.manual_seed(0)
+    sizes = dict(hidden_sizes=[16, 32, 64, 128], depths=[2, 1, 1, 1])
+    classifier = ConvNextForImageClassification(ConvNextConfig(**sizes))
+    with torch.no_grad():
+        for parameter in classifier.parameters():
+            parameter.normal_(std=0.3)
+    classifier.save_pretrained(tmp_path)
+    theirs = ConvNextBackbone.from_pretrained(
+        tmp_path, out_indices=[1, 2, 3, 4]
+    ).eval()
+    ours = build_backbone('convnext', pretrained=str(tmp_path))
+    ours.init_weights()
+    ours.eval()
+    frames = draw_frames(2, 3, 64, 96)
+    with torch.no_grad():
+        expected = theirs(frames).feature_maps
+        levels = ours(frames)
+    for a, b in zip(levels, expected, strict=True):
+        torch.testing.assert_close(a, b)
+    kernel = classifier.convnext.embeddings.patch_embeddings.weight
+    assert torch.equal(ours.embeddings.patch_embeddings.weight, kernel)
+
+
 # ------------------------------------------------------- a whole ReferFormer
 
 
@@ -393,7 +454,12 @@ def test_clips_of_other_sizes(model):
         padded = run_backbone(model.backbone, inputs[1:])[0]
         alone = run_backbone(model.backbone, bare)[0]
     padded = padded[..., : SMALL[0] // 4, : SMALL[1] // 4]
-    assert (padded - alone).abs().max() > 1e-3
+    difference = (padded - alone).abs().max()
+    if isinstance(model.backbone, FrameConvNeXt):
+        # It pads with zeros itself: here to the larger clip's size.
+        assert difference == 0
+    else:
+        assert difference > 1e-3
 
 
 def test_frames_and_clips_of_a_backbone(model):

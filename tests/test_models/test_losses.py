@@ -404,3 +404,123 @@ def test_costs_that_are_left_out_do_not_count():
     assert query_by(['BBoxL1', 'GIoU']) == 0
     assert query_by(['MaskFocal', 'Dice']) == 1
     assert query_by(['Focal']) == 2
+
+
+# ------------------------------------------- frames whose truth is not known
+
+
+def make_partly_labelled(known):
+    """The clips of make_clips; ``known``: (2, 3), what gt_labelled says."""
+    samples = make_clips()
+    for sample, each in zip(samples, known, strict=True):
+        sample.set_metainfo({'gt_labelled': list(each)})
+    return samples
+
+
+ONLY_FIRST = [(True, False, False)] * 2
+
+
+def test_losses_of_labelled_frames_are_those_of_the_clip_cut_to_them():
+    """Matching, losses and normaliser: as if there were no other frame."""
+    loss, outputs = build_loss(), make_outputs()
+    found = numbers(loss([outputs], make_partly_labelled(ONLY_FIRST), SIZE))
+    cut = ClipOutputs(*(x[:, :1] for x in vars(outputs).values()))
+    samples = make_clips()
+    for sample in samples:
+        sample.video_data_samples = sample.video_data_samples[:1]
+    expected = numbers(loss([cut], samples, SIZE))
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_labelled_frames_by_hand():
+    """One frame of the first clip, all of the second's."""
+    loss, outputs = build_loss(), make_outputs()
+    known = [(False, True, False), (True, True, True)]
+    samples = make_partly_labelled(known)
+    targets = loss.make_targets(samples, SIZE, 'cpu')
+    assert targets.visible.tolist() == [
+        [False, True, False],
+        [True, False, False],
+    ]
+    matched = loss.match(outputs, targets).tolist()
+    # A visible frame in each clip.
+    count = 2
+    expected = dict.fromkeys(WEIGHTS, 0.0)
+    for clip, query in enumerate(matched):
+        frames = [i for i in range(3) if known[clip][i]]
+        logits = outputs.masks[clip, frames, query].flatten().tolist()
+        target = targets.masks[clip, frames].flatten().int().tolist()
+        expected['loss_mask'] += sum(map(focal, logits, target)) / len(logits)
+        expected['loss_dice'] += 1 - dice(logits, target)
+        for frame in frames:
+            for other in range(3):
+                positive = bool(targets.visible[clip, frame])
+                logit = outputs.scores[clip, frame, other, 0].item()
+                expected['loss_cls'] += focal(
+                    logit, positive and other == query
+                )
+            box = outputs.bboxes[clip, frame, query].tolist()
+            true_box = targets.bboxes[clip, frame].tolist()
+            pairs = zip(box, true_box, strict=True)
+            expected['loss_bbox'] += sum(abs(a - b) for a, b in pairs)
+            expected['loss_iou'] += 1 - giou(box, true_box)
+    found = numbers(loss([outputs], samples, SIZE))
+    for name, weight in WEIGHTS.items():
+        wanted = weight * expected[name] / count
+        assert found[name] == pytest.approx(wanted, rel=1e-4), name
+
+
+def test_unlabelled_targets_change_neither_losses_nor_gradients():
+    loss = build_loss()
+    seen = []
+    for shift in (0, 6):
+        outputs = make_outputs()
+        samples = make_partly_labelled(ONLY_FIRST)
+        other = np.zeros((3, *SIZE), bool)
+        other[:, shift : shift + 8, :9] = True
+        for sample in samples:
+            for index in (1, 2):
+                frame = make_sample(other).video_data_samples[index]
+                sample.video_data_samples[index] = frame
+        losses = loss([outputs], samples, SIZE)
+        sum(losses.values()).backward()
+        grads = [x.grad for x in vars(outputs).values()]
+        seen.append((numbers(losses), grads))
+    assert seen[0][0] == seen[1][0]
+    for first, second in zip(seen[0][1], seen[1][1], strict=True):
+        assert torch.equal(first, second)
+        # Nothing is learned there, and something is where there is truth.
+        assert (first[:, 1:] == 0).all() and (first[:, 0] != 0).any()
+
+
+def test_matching_does_not_see_unlabelled_frames():
+    """A query that is right but for the other frames' truth is chosen."""
+    loss, outputs = build_loss(), make_outputs()
+    samples = make_clips()[:1]
+    targets = loss.make_targets(samples, SIZE, 'cpu')
+    outputs = ClipOutputs(*(x.detach()[:1] for x in vars(outputs).values()))
+    # Query 1 is right in the first frame, query 2 in the other two.
+    outputs.scores[:] = 0
+    outputs.bboxes[:] = 0.5
+    outputs.masks[:] = -10
+    for query, frames in ((1, [0]), (2, [1, 2])):
+        truth = targets.masks[0, frames].float()
+        outputs.masks[0, frames, query] = 20 * truth - 10
+        outputs.bboxes[0, frames, query] = targets.bboxes[0, frames]
+    assert loss.match(outputs, targets).tolist() == [2]
+    samples[0].set_metainfo({'gt_labelled': [True, False, False]})
+    targets = loss.make_targets(samples, SIZE, 'cpu')
+    assert loss.match(outputs, targets).tolist() == [1]
+
+
+def test_mask_loss_without_queries_leaves_unlabelled_frames_out():
+    loss = ClipMaskLoss(
+        loss_mask=dict(type='FocalLoss', use_sigmoid=True),
+        loss_dice=dict(type='DiceLoss', use_sigmoid=True, eps=1.0),
+    )
+    masks = make_outputs().masks[:, :, 0].detach()
+    samples = make_partly_labelled(ONLY_FIRST)
+    first = numbers(loss(masks, samples, SIZE))
+    assert numbers(loss(masks.roll(1, 2), samples, SIZE)) != first
+    masks[:, 1:] = -masks[:, 1:]
+    assert numbers(loss(masks, samples, SIZE)) == first

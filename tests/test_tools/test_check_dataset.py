@@ -135,8 +135,8 @@ def test_every_benchmark_says_what_an_empty_folder_lacks(tmp_path):
     """Each names paths below the folder that it was given."""
     benchmarks = find_benchmarks()
     assert 'ref-youtube-vos' in benchmarks
-    for name, module in benchmarks.items():
-        missing = module.check_layout(str(tmp_path))
+    for name, check_layout in benchmarks.items():
+        missing = check_layout(str(tmp_path))
         assert missing, name
         for line in missing:
             path, colon, content = line.partition(': ')

@@ -71,35 +71,94 @@ def assert_same_levels(ours, theirs):
 # ----------------------------------------------------- published ReferFormer
 
 
-@pytest.mark.parametrize(
-    ('name', 'parameters'),
-    [('swin_t', 176_764_473), ('video_swin_t', 177_088_101)],
-)
-def test_published_keys_are_all_used_or_dropped(name, parameters, convert):
-    rows = (
-        (DATA / 'checkpoint_keys' / f'referformer_{name}_p4w7.tsv')
-        .read_text()
-        .splitlines()[1:]
-    )
+def light_state(name):
+    """All keys of a published model in full size; a tensor is one number."""
+    path = DATA / 'checkpoint_keys' / f'{name}.tsv'
     state = {}
-    for row in rows:
+    for row in path.read_text().splitlines()[1:]:
         key, shape = row.split('\t')
         size = [int(n) for n in shape.split('x') if n]
         state[key] = torch.zeros(1).expand(size) if size else torch.zeros(())
-    config = ROOT / MODELS / f'referformer_{name}.py'
-    status, lines, error, dst = convert(
-        'referformer', state, '--config', str(config)
-    )
+    return state
+
+
+BOXES = '24 keys dropped: second names of the tensors in bbox_embed'
+PLACES = (
+    '12 keys dropped: positions in a window, which the backbone counts itself'
+)
+
+
+@pytest.mark.parametrize(
+    ('system', 'name', 'parameters'),
+    [
+        ('referformer', 'swin_t', 176_764_473),
+        ('referformer', 'video_swin_t', 177_088_101),
+        # ReferFormer's, and 10,000,896 of MTA and MTI.
+        ('mutr', 'video_swin_t', 187_088_997),
+    ],
+)
+def test_published_keys_are_all_used_or_dropped(
+    system, name, parameters, convert
+):
+    state = light_state(f'{system}_{name}_p4w7')
+    config = ROOT / MODELS / f'{system}_{name}.py'
+    status, lines, error, dst = convert(system, state, '--config', str(config))
     assert (status, error) == (0, '')
     assert lines == [
-        '24 keys dropped: second names of the tensors in bbox_embed',
-        '12 keys dropped: positions in a window, which the backbone counts '
-        'itself',
-        f'{len(rows)} keys read, {len(rows) - 36} written to {dst}',
+        BOXES,
+        PLACES,
+        f'{len(state)} keys read, {len(state) - 36} written to {dst}',
         f'they fit the model of {config}',
     ]
     ours = load_checkpoint_file(str(dst))['state_dict']
     assert sum(value.numel() for value in ours.values()) == parameters
+
+
+def test_published_mutr_with_swin(convert):
+    """Its backbone has the names of ReferFormer's: here Swin-T."""
+    swin = light_state('referformer_swin_t_p4w7')
+    state = {
+        **light_state('mutr_video_swin_t_p4w7'),
+        **{k: v for k, v in swin.items() if k.startswith('backbone.')},
+    }
+    for key in list(state):
+        if key.startswith('backbone.') and key not in swin:
+            del state[key]
+    config = ROOT / MODELS / 'mutr_swin_l.py'
+    status, lines, error, dst = convert(
+        'mutr',
+        state,
+        *('--config', str(config), '--cfg-options'),
+        'model.in_channels=[96,192,384,768]',
+        'model.backbone.embed_dims=96',
+        'model.backbone.depths=[2,2,6,2]',
+        'model.backbone.num_heads=[3,6,12,24]',
+    )
+    assert (status, error) == (0, '')
+    assert lines[:2] == [BOXES, PLACES]
+    ours = load_checkpoint_file(str(dst))['state_dict']
+    assert sum(value.numel() for value in ours.values()) == 186_765_369
+
+
+def test_published_mutr_with_resnet(convert):
+    state = light_state('mutr_resnet50')
+    config = ROOT / MODELS / 'mutr_r50.py'
+    status, lines, error, dst = convert('mutr', state, '--config', str(config))
+    assert (status, error) == (0, '')
+    *dropped, counts, fits = lines
+    assert dropped == [BOXES]
+    # A counter comes to each of 53 batch norms.
+    written = len(state) - 24 + 53
+    assert counts == f'{len(state)} keys read, {written} written to {dst}'
+    assert fits == f'they fit the model of {config}'
+    ours = load_checkpoint_file(str(dst))['state_dict']
+    norms = ('bn1.', 'bn2.', 'bn3.', 'downsample.1.')
+    learned = [
+        value.numel()
+        for key, value in ours.items()
+        if not any(norm in key for norm in norms)
+    ]
+    assert round(sum(learned) / 1e6, 3) == 186.263
 
 
 def test_resnet101_has_the_names_of_resnet50():

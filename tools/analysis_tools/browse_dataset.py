@@ -34,7 +34,7 @@ from refvos.visualization import (
     make_strip,
     write_image,
 )
-from refvos.visualization.visualizer import decode
+from refvos.visualization.visualizer import decode, reference_name
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp')
 SMALLEST_WIDTH = 480
@@ -251,14 +251,13 @@ def describe_clip(
     padded: Tuple[int, ...],
 ) -> str:
     """The words, and where the clip comes from."""
-    asked = reference.text or f'reference {reference.id}'
     names = ' '.join(str(name) for name in sample.frame_ids)
     told = [str(sample.video_id), f'frames {names}', f'{size[0]}x{size[1]}']
     if tuple(padded) != tuple(size):
         told[-1] += f' in {padded[0]}x{padded[1]}'
     if reference.kind:
         told.append(reference.kind)
-    return f'{asked}   [{"; ".join(told)}]'
+    return f'{reference_name(reference)}   [{"; ".join(told)}]'
 
 
 def draw_clip(clip: Clip, height: int, max_frames: int) -> np.ndarray:

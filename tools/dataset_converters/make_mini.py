@@ -46,6 +46,13 @@ def parse_args() -> argparse.Namespace:
         metavar='LAYOUT',
         help=f'data sets to be laid out like, of: {", ".join(WRITERS)}',
     )
+    add(
+        '--scenes',
+        choices=('mixed', 'motion'),
+        default='mixed',
+        help='motion: objects that look the same, told apart by their '
+        'motion alone; layouts for sounds have scenes of their own',
+    )
     return parser.parse_args()
 
 

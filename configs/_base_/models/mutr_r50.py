@@ -1,17 +1,4 @@
 # MUTR with ResNet-50: ReferFormer, its fusion adding, with MTA and MTI.
-_base_ = ['./referformer_r50.py']
+_base_ = ['./referformer_r50.py', './mutr_parts.py']
 
-model = dict(
-    type='MUTR',
-    fusion=dict(combine='add'),
-    # One block, whose weights serve all four levels; no dropout.
-    mta=dict(num_heads=8, feedforward_channels=2048, num_blocks=1),
-    mti=dict(
-        num_heads=8,
-        feedforward_channels=2048,
-        num_encoder_layers=3,
-        num_decoder_layers=3,
-        window=4,
-        dropout=0.2,
-    ),
-)
+model = _base_.mutr

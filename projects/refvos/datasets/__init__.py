@@ -1,4 +1,5 @@
 from .a2d_sentences import A2DSentencesDataset
+from .avsbench import AVSBenchDataset
 from .base import BaseReferringDataset
 from .category_maps import CategoryMapsDataset
 from .jhmdb_sentences import JHMDBSentencesDataset
@@ -15,6 +16,7 @@ from .transforms import *  # noqa: F403
 
 __all__ = [
     'A2DSentencesDataset',
+    'AVSBenchDataset',
     'BaseReferringDataset',
     'CategoryMapsDataset',
     'InfiniteVideoSampler',

@@ -3,24 +3,29 @@
 A benchmark takes part by a function in the module of its data set,
 ``check_layout(data_root)``, which lists what is missing: one line each,
 ``<path>: <what belongs there>``. The module's name is the benchmark's:
-``ref_youtube_vos.py`` is ``ref-youtube-vos``.
+``ref_youtube_vos.py`` is ``ref-youtube-vos``. Where people may have one part
+of a benchmark and not the other, the module names them in ``SUBSETS`` and
+``check_layout(data_root, subset)`` checks one: ``avsbench-s4``.
 """
 
 import importlib
 import os
 import pkgutil
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List
 
 from mmengine.config import Config
 
 CHECK = 'check_layout'
+PARTS = 'SUBSETS'
+
+Check = Callable[[str], List[str]]
 
 
-def find_benchmarks() -> Dict[str, ModuleType]:
-    """Modules of this package that can check a folder, by benchmark."""
+def find_benchmarks() -> Dict[str, Check]:
+    """The functions of this package that check a folder, by benchmark."""
     package = importlib.import_module(__package__)
     names = [module.name for module in pkgutil.iter_modules(package.__path__)]
     modules = {
@@ -28,13 +33,19 @@ def find_benchmarks() -> Dict[str, ModuleType]:
         for name in names
         if f'{__package__}.{name}' != __name__
     }
-    return {
-        name.replace('_', '-'): module
-        for name, module in modules.items()
+    found: Dict[str, Check] = {}
+    for module_name, module in modules.items():
+        check = getattr(module, CHECK, None)
         # Not one imported from another benchmark.
-        if getattr(getattr(module, CHECK, None), '__module__', None)
-        == module.__name__
-    }
+        if getattr(check, '__module__', None) != module.__name__:
+            continue
+        name = module_name.replace('_', '-')
+        if not hasattr(module, PARTS):
+            found[name] = check
+            continue
+        for subset in getattr(module, PARTS):
+            found[f'{name}-{subset}'] = partial(check, subset=subset)
+    return found
 
 
 def missing_files(

@@ -2,7 +2,7 @@
 
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, Type
 
 from ..errors import InputError
 
@@ -25,10 +25,23 @@ def load_plain_pickle(file: Path) -> Any:
         InputError: Where the file is missing or broken, or holds anything
             that is not plain data; nothing of it has run then.
     """
+    return load_pickle(
+        file, PlainUnpickler, 'lists, dicts, strings and numbers alone'
+    )
+
+
+def load_pickle(
+    file: Path, unpickler: Type[PlainUnpickler], allowed: str
+) -> Any:
+    """Read a pickle of what an unpickler gives; ``allowed`` says what.
+
+    Raises:
+        InputError: As of :func:`load_plain_pickle`.
+    """
     try:
         with open(file, 'rb') as stream:
             # Python 2's strings are bytes; RefCOCO's are ASCII.
-            return PlainUnpickler(stream, encoding='latin-1').load()
+            return unpickler(stream, encoding='latin-1').load()
     except FileNotFoundError:
         raise InputError.of(
             file, 'file', 'missing', 'a file of the data set'
@@ -41,6 +54,7 @@ def load_plain_pickle(file: Path) -> Any:
         IndexError,
         KeyError,
         OverflowError,
+        RuntimeError,
         TypeError,
         ValueError,
     ) as error:
@@ -48,5 +62,5 @@ def load_plain_pickle(file: Path) -> Any:
             file,
             'content',
             str(error) or type(error).__name__,
-            'a whole pickle of lists, dicts, strings and numbers alone',
+            f'a whole pickle of {allowed}',
         ) from None

@@ -1,4 +1,5 @@
 from .a2d_metric import A2DMetric
+from .avsbench_metric import AVSBenchMetric
 from .jf_metric import JFMetric
 from .ref_davis17_metric import RefDAVIS17Metric
 from .refcoco_metric import RefCOCOMetric
@@ -12,6 +13,7 @@ from .submission import MeViSSubmission, RefYouTubeVOSSubmission
 
 __all__ = [
     'A2DMetric',
+    'AVSBenchMetric',
     'JFMetric',
     'MeViSSubmission',
     'RefCOCOMetric',

@@ -172,11 +172,11 @@ def runs_of_annotators(
                 f'one of {ANNOTATORS}, which RefDAVIS17Dataset tells',
             )
         soft = prediction.soft_masks
-        if soft is None:
+        if soft is None or soft.linear:
             raise InputError.of(
                 video,
                 f'predictions.{reference.id}.soft_masks',
-                None,
+                soft and 'linear',
                 'soft masks; the config needs '
                 'model.test_cfg.keep_soft_masks=True',
             )

@@ -1,7 +1,13 @@
-from .backbones import FrameSwinTransformer, VideoSwinTransformer
+from .backbones import (
+    FrameConvNeXt,
+    FramePyramidVisionTransformerV2,
+    FrameSwinTransformer,
+    VGGish,
+    VideoSwinTransformer,
+)
 from .backbones.classifier import BackboneClassifier
 from .data_preprocessor import RefDataPreprocessor
-from .encoders import TextEncoder
+from .encoders import SoundEncoder, TextEncoder
 from .losses import ClipMaskLoss, ClipSetLoss
 from .post_process import SAM2Propagation
 from .segmentors import (
@@ -19,10 +25,14 @@ __all__ = [
     'BottomUpTransformer',
     'ClipMaskLoss',
     'ClipSetLoss',
+    'FrameConvNeXt',
+    'FramePyramidVisionTransformerV2',
     'FrameSwinTransformer',
     'RefDataPreprocessor',
     'ReferFormer',
     'SAM2Propagation',
+    'SoundEncoder',
     'TextEncoder',
+    'VGGish',
     'VideoSwinTransformer',
 ]

@@ -26,8 +26,12 @@ class RefDataSample(TrackDataSample):
     ``img_paths``, ``ori_shape`` and ``img_shape`` (h, w), ``num_frames`` (of
     the input). Where only some frames of the input are to be answered,
     ``answer_frames`` holds their indices, and frames, names and truth are
-    those of the answered ones. Frames of video files have no ``img_paths``
-    but ``video_frames``: (file, number of the frame from 0).
+    those of the answered ones. Where the truth of some frames is not known,
+    ``gt_labelled`` holds a bool a frame: losses and metrics leave out the
+    others, which have no objects, as if none were visible. ``sound_path`` is
+    the file of a soundtrack that is the reference, ``seconds`` the length of
+    the video then. Frames of video files have no ``img_paths`` but
+    ``video_frames``: (file, number of the frame from 0).
     """
 
     references: List[Reference]

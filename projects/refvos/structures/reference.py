@@ -20,8 +20,10 @@ class Reference:
             expression id), a string.
         text: The expression, lower-cased, white space folded.
         speech: Somebody saying an expression, 16 kHz mono, (samples,).
-        sound: The video's own soundtrack as the cue, 16 kHz mono,
-            (samples,).
+        sound: The video's own soundtrack as the cue, all of it, also where
+            a clip holds some of the video's frames: 16 kHz mono, (samples,),
+            -1..1; or ready log-mel examples, one a second,
+            (seconds, 1, 96, 64), as :func:`examples_per_second` makes them.
         object_ids: The objects meant; their masks' union is the answer.
             Empty where nothing is meant or nothing is known.
         kind: How the expression tells the object apart, where the data set

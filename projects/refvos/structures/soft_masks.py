@@ -16,6 +16,9 @@ BACKGROUND = 0.1
 # from about there on.
 LOWEST, HIGHEST = math.log(BACKGROUND / (1 - BACKGROUND)), 16.0
 STEP = (HIGHEST - LOWEST) / 255
+# Of the probability itself: level k from k / LINEAR_STEPS on, the thresholds
+# of AVSBench's F.
+LINEAR_STEPS = 254
 
 
 @dataclass
@@ -30,17 +33,22 @@ class SoftMasks:
     Args:
         size: (H, W) of the frames.
         frames: One zlib string a frame.
+        linear: Have steps of the probability after all: level k, of 0 to
+            254, is one of k / 254 or more. For what compares masks with
+            thresholds, not with each other.
     """
 
     size: Tuple[int, int]
     frames: List[bytes] = field(default_factory=list)
+    linear: bool = False
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def extend(self, log_odds: Tensor) -> None:
         """Append frames given as log-odds, (T, H, W)."""
-        for levels in quantize(log_odds).cpu().numpy():
+        to_levels = quantize_linear if self.linear else quantize
+        for levels in to_levels(log_odds).cpu().numpy():
             # The fastest level is small enough.
             self.frames.append(zlib.compress(levels.tobytes(), 1))
 
@@ -54,3 +62,8 @@ def quantize(log_odds: Tensor) -> Tensor:
     """Log-odds to levels, uint8."""
     levels = ((log_odds.float() - LOWEST) / STEP).ceil()
     return levels.clamp(0, 255).to(torch.uint8)
+
+
+def quantize_linear(log_odds: Tensor) -> Tensor:
+    """Log-odds to levels of the probability, uint8."""
+    return (log_odds.float().sigmoid() * LINEAR_STEPS).to(torch.uint8)

@@ -5,6 +5,7 @@ from .overlay import (
     label_band,
     make_strip,
 )
+from .sound import moment_of, sound_band
 from .video_writer import write_image, write_strip, write_video
 from .visualization_hook import RefVOSVisualizationHook
 from .visualizer import RefVOSVisualizer
@@ -17,6 +18,8 @@ __all__ = [
     'evenly_spaced',
     'label_band',
     'make_strip',
+    'moment_of',
+    'sound_band',
     'write_image',
     'write_strip',
     'write_video',

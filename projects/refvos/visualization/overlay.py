@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from .sound import Moment, sound_band
+
 Color = Tuple[int, int, int]
 
 # Hues that stay apart on photographs, in the order in which they are used.
@@ -52,6 +54,8 @@ def draw_overlay(
     alpha: float = 0.45,
     min_side: int = 0,
     dim: float = 0,
+    sound: Optional[np.ndarray] = None,
+    moment: Moment = (0, 1),
 ) -> np.ndarray:
     """Lay masks over a frame: translucent, with a contour, and a label each.
 
@@ -70,9 +74,11 @@ def draw_overlay(
             pixels.
         dim: Darken what no mask covers by this share, 0..1: masks then stand
             out from objects of their own colour.
+        sound: What is heard, drawn below the frame, see :func:`sound_band`.
+        moment: The part of the sound that belongs to this frame.
 
     Returns:
-        RGB, uint8, (H' + band, W', 3).
+        RGB, uint8, (H' + bands, W', 3).
 
     Raises:
         ValueError: If a mask is not of the frame's size, or colours or
@@ -95,6 +101,9 @@ def draw_overlay(
     for truth in truths or ():
         # Thin, so that a contour below it stays to be seen.
         _draw_contour(picture, _enlarge_mask(truth, min_side), WHITE, 1)
+    if sound is not None:
+        band = sound_band(picture.shape[1], sound, moment)
+        picture = np.concatenate([picture, band])
     if labels:
         band = label_band(picture.shape[1], labels, colors)
         picture = np.concatenate([picture, band])

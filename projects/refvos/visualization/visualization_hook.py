@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from PIL import Image
 
+from ..datasets.sound_files import fit_sound, read_sound
 from ..datasets.transforms.video_frames import read_video_frames
 from ..errors import InputError
 from ..structures import RefDataSample
@@ -25,7 +26,7 @@ class RefVOSVisualizationHook(Hook):
     reference, and ``<video>.mp4`` in
     ``<work_dir>/<timestamp>/<out_dir>/test`` or ``.../val_iter<iteration>``.
     Frames are read again from ``img_paths`` or ``video_frames`` in the
-    sample's metainfo.
+    sample's metainfo, and the waveform of a sound from ``sound_path``.
 
     Args:
         max_videos: Draw so many videos; 0 for none.
@@ -100,6 +101,7 @@ class RefVOSVisualizationHook(Hook):
                 sample,
                 draw_gt=self.draw_gt,
                 out_file=folder / name,
+                sound=read_waveform(sample),
             )
             self._num_drawn += 1
             if self._num_drawn == self.max_videos:
@@ -121,6 +123,18 @@ def read_frames(sample: RefDataSample) -> List[np.ndarray]:
             "the frames' files; let the packing transform keep them",
         )
     return [_read_frame(path, sample.ori_shape) for path in paths]
+
+
+def read_waveform(sample: RefDataSample) -> Optional[np.ndarray]:
+    """The soundtrack of a sample from its file, (samples,), if it has one."""
+    path = sample.metainfo.get('sound_path')
+    if path is None:
+        return None
+    seconds = sample.metainfo.get('seconds')
+    waveform = read_sound(path, max_seconds=seconds)
+    if seconds is not None:
+        waveform = fit_sound(waveform, seconds)
+    return waveform.numpy()
 
 
 def _read_frame(path: str, shape: Sequence[int]) -> np.ndarray:

@@ -10,7 +10,7 @@ from mmengine.dist import master_only
 from mmengine.visualization import Visualizer
 from pycocotools import mask as mask_utils
 
-from ..structures import RefDataSample, ReferencePrediction, Rle
+from ..structures import RefDataSample, Reference, ReferencePrediction, Rle
 from .overlay import (
     Color,
     distinct_colors,
@@ -19,6 +19,7 @@ from .overlay import (
     label_band,
     make_strip,
 )
+from .sound import Moment, moment_of
 from .video_writer import write_image, write_video
 
 # Strips of large frames would be too large to look at.
@@ -36,6 +37,8 @@ class RefVOSVisualizer(Visualizer):
         alpha: Share of the colour inside a mask, 0..1.
         dim: Darken what no mask covers by this share, 0..1.
         fps: Frames a second of the videos written.
+        draw_sound: Where the reference is a sound, draw it below the frame,
+            the part that belongs to the frame marked.
         kwargs: As MMEngine's ``Visualizer``.
 
     Example:
@@ -53,6 +56,7 @@ class RefVOSVisualizer(Visualizer):
         alpha: float = 0.35,
         dim: float = 0.5,
         fps: float = 6,
+        draw_sound: bool = True,
         **kwargs,
     ) -> None:
         super().__init__(name, **kwargs)
@@ -62,6 +66,7 @@ class RefVOSVisualizer(Visualizer):
         self.alpha = alpha
         self.dim = dim
         self.fps = fps
+        self.draw_sound = draw_sound
 
     @master_only
     def add_datasample(
@@ -75,6 +80,7 @@ class RefVOSVisualizer(Visualizer):
         wait_time: float = 0,
         out_file: Optional[Union[str, Path]] = None,
         step: int = 0,
+        sound: Optional[np.ndarray] = None,
     ) -> None:
         """Draw a video.
 
@@ -89,11 +95,13 @@ class RefVOSVisualizer(Visualizer):
             out_file: Write ``<out_file>.png`` and ``<out_file>.mp4``;
                 otherwise the strip goes to the backends.
             step: Step that the backends note.
+            sound: The waveform, (samples,), of the references that are a
+                sound; what the model was given of it by default.
         """
         predictions = data_sample.predictions[: self.max_references]
         if not draw_pred or not predictions:
             return
-        strip = self.draw_strip(image, data_sample, draw_gt)
+        strip = self.draw_strip(image, data_sample, draw_gt, sound)
         if show:
             self.show(strip, win_name=name, wait_time=wait_time)
         if out_file is None:
@@ -101,17 +109,20 @@ class RefVOSVisualizer(Visualizer):
             return
         # Not with_suffix: a video's name may hold a dot.
         write_image(f'{out_file}.png', strip)
-        pictures = self.draw_frames(image, predictions)
+        pictures = self.draw_frames(image, predictions, sound)
         write_video(f'{out_file}.mp4', pictures, self.fps)
 
     def draw_frames(
         self,
         frames: Sequence[np.ndarray],
         predictions: Sequence[ReferencePrediction],
+        sound: Optional[np.ndarray] = None,
     ) -> Iterator[np.ndarray]:
         """Overlay all references on every frame, each in its own colour."""
         colors = distinct_colors(len(predictions))
         labels = [reference_label(p) for p in predictions]
+        heard = [self.sound_of(p.reference, sound) for p in predictions]
+        drawn = next((each for each in heard if each is not None), None)
         for i, frame in enumerate(frames):
             masks = [decode(p.masks[i]) for p in predictions]
             yield draw_overlay(
@@ -122,13 +133,24 @@ class RefVOSVisualizer(Visualizer):
                 alpha=self.alpha,
                 dim=self.dim,
                 min_side=self.min_side,
+                sound=drawn,
+                moment=moment_of(i, len(frames)),
             )
+
+    def sound_of(
+        self, reference: Reference, sound: Optional[np.ndarray]
+    ) -> Optional[np.ndarray]:
+        """What to draw of a reference's sound; None of other references."""
+        if not self.draw_sound or reference.sound is None:
+            return None
+        return reference.sound.cpu().numpy() if sound is None else sound
 
     def draw_strip(
         self,
         frames: Sequence[np.ndarray],
         data_sample: RefDataSample,
         draw_gt: bool = True,
+        sound: Optional[np.ndarray] = None,
     ) -> np.ndarray:
         """One row of evenly spaced frames for every reference."""
         predictions = data_sample.predictions[: self.max_references]
@@ -136,12 +158,15 @@ class RefVOSVisualizer(Visualizer):
         chosen = evenly_spaced(len(frames), self.strip_frames)
         rows = []
         for prediction, color in zip(predictions, colors, strict=True):
+            heard = self.sound_of(prediction.reference, sound)
             pictures = [
                 self._draw_strip_frame(
                     frames[i],
                     prediction.masks[i],
                     color,
                     true_masks(data_sample, prediction, i) if draw_gt else [],
+                    heard,
+                    moment_of(i, len(frames)),
                 )
                 for i in chosen
             ]
@@ -157,6 +182,8 @@ class RefVOSVisualizer(Visualizer):
         mask: Rle,
         color: Color,
         truths: Sequence[np.ndarray],
+        sound: Optional[np.ndarray],
+        moment: Moment,
     ) -> np.ndarray:
         picture = draw_overlay(
             frame,
@@ -166,6 +193,8 @@ class RefVOSVisualizer(Visualizer):
             alpha=self.alpha,
             dim=self.dim,
             min_side=self.min_side,
+            sound=sound,
+            moment=moment,
         )
         height, width = picture.shape[:2]
         scale = STRIP_FRAME_WIDTH / width
@@ -177,9 +206,14 @@ class RefVOSVisualizer(Visualizer):
 
 def reference_label(prediction: ReferencePrediction) -> str:
     """What was asked, and how sure the model is of its answer."""
-    reference = prediction.reference
-    asked = reference.text or f'reference {reference.id}'
-    return f'{asked}  ({prediction.score:.2f})'
+    return f'{reference_name(prediction.reference)}  ({prediction.score:.2f})'
+
+
+def reference_name(reference: Reference) -> str:
+    """A reference in words: its own, or what it is instead."""
+    if reference.text:
+        return reference.text
+    return f'reference {reference.id}' if reference.sound is None else '[sound]'
 
 
 def true_masks(

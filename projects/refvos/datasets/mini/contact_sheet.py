@@ -5,6 +5,7 @@ from typing import List, Sequence
 import cv2
 import numpy as np
 
+from .sound import several_sources, single_source, sounding_mask
 from .video import MiniVideo
 
 SCALE = 2
@@ -17,6 +18,9 @@ def draw_contact_sheet(
 ) -> np.ndarray:
     """Rows of frames, the referred object outlined, captioned with the words.
 
+    A video without expressions is one made for sounds: a row has what sounds
+    outlined, and is captioned with the sounding kinds of each second.
+
     Args:
         videos: All with frames of the same size.
         expressions_a_video: Rows a video; kinds are kept apart if possible.
@@ -24,13 +28,13 @@ def draw_contact_sheet(
     Returns:
         (H, W, 3) uint8, RGB.
     """
-    return np.concatenate(
-        [
-            draw_row(video, index)
-            for video in videos
-            for index in choose(video, expressions_a_video)
-        ]
-    )
+    rows = []
+    for video in videos:
+        if not video.expressions:
+            rows += draw_sounds(video)
+        for index in choose(video, expressions_a_video):
+            rows.append(draw_row(video, index))
+    return np.concatenate(rows)
 
 
 def choose(video: MiniVideo, count: int) -> List[int]:
@@ -49,19 +53,39 @@ def draw_row(video: MiniVideo, index: int) -> np.ndarray:
     expression = video.expressions[index]
     length = len(video.frame_names)
     times = np.linspace(0, length - 1, min(FRAMES, length)).round()
-    strip = np.concatenate(
-        [
-            outlined(
-                video.rendering.frames[time],
-                video.rendering.ids[time] == int(expression.object_id or 0),
-            )
-            for time in times.astype(int)
-        ],
-        axis=1,
-    )
-    caption = np.full((CAPTION, strip.shape[1], 3), 255, np.uint8)
+    pictures = [
+        outlined(
+            video.rendering.frames[time],
+            video.rendering.ids[time] == int(expression.object_id or 0),
+        )
+        for time in times.astype(int)
+    ]
     unseen = ', unseen combination' if expression.unseen else ''
     text = f'{expression.text}   [{expression.kind}{unseen}; {video.name}]'
+    return captioned(pictures, text)
+
+
+def draw_sounds(video: MiniVideo) -> List[np.ndarray]:
+    """A row with a single source, and one with several."""
+    rows = []
+    for soundtrack in (single_source(video), several_sources(video)):
+        pictures = [
+            outlined(
+                video.rendering.frames[time],
+                sounding_mask(video, soundtrack, second),
+            )
+            for second, time in enumerate(soundtrack.times)
+        ]
+        heard = [' + '.join(kinds) or '-' for kinds in soundtrack.sounding]
+        text = f'{" | ".join(heard)}   [{video.name}]'
+        rows.append(captioned(pictures, text))
+    return rows
+
+
+def captioned(pictures: Sequence[np.ndarray], text: str) -> np.ndarray:
+    """Pictures side by side below a line of text."""
+    strip = np.concatenate(pictures, axis=1)
+    caption = np.full((CAPTION, strip.shape[1], 3), 255, np.uint8)
     cv2.putText(
         caption,
         text,

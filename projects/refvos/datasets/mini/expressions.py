@@ -42,6 +42,8 @@ WEIGHTS = {
     'relation': 0.32,
     'order': 0.08,
 }
+# Objects that look the same are told apart by how they move.
+MOTION_WEIGHTS = {'motion': 1.0}
 # Motion and order are learned last, so that training hears more of them.
 TRAINING_WEIGHTS = {**WEIGHTS, 'motion': 0.27, 'order': 0.14}
 TRIES = 24
@@ -70,10 +72,15 @@ class Expression:
 
 
 def express(
-    rng: np.random.Generator, facts: Facts, split: str
+    rng: np.random.Generator,
+    facts: Facts,
+    split: str,
+    scenes: str = 'mixed',
 ) -> List[Expression]:
     """Refer to every object in up to four ways, in an order by chance."""
     weights = TRAINING_WEIGHTS if split == 'train' else WEIGHTS
+    if scenes == 'motion':
+        weights = MOTION_WEIGHTS
     expressions: List[Expression] = []
     for target, item in enumerate(facts.objects):
         wanted = int(

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from ...errors import InputError
 from .contact_sheet import draw_contact_sheet
 from .expressions import KINDS_OF_EXPRESSION
-from .scene import SPLITS
+from .scene import SCENES, SPLITS
 from .video import MiniVideo, make_video
 from .writers import WRITERS
 from .writers.files import write_jpeg, write_json
@@ -46,6 +46,7 @@ def make_mini(
     workers: int = 2,
     layouts: Sequence[str] = ('ref-youtube-vos',),
     progress: bool = True,
+    scenes: str = 'mixed',
 ) -> Dict[str, Any]:
     """Make RefVOS-Mini, unless the folder already holds just this set.
 
@@ -60,6 +61,9 @@ def make_mini(
         workers: Processes; 0 or 1 for this one only. Changes no byte.
         layouts: Keys of ``WRITERS``.
         progress: Show a bar.
+        scenes: 'mixed', or 'motion' for objects of one kind, colour and
+            size that expressions tell apart by their motion alone. Layouts
+            for sounds have scenes of their own.
 
     Returns:
         What ``mini.json`` holds: version, arguments and counts.
@@ -69,7 +73,7 @@ def make_mini(
             something else.
     """
     dst = Path(dst)
-    arguments = {
+    arguments: Dict[str, Any] = {
         'train': train,
         'val': val,
         'test': test,
@@ -78,6 +82,9 @@ def make_mini(
         'seed': seed,
         'layouts': sorted(set(layouts)),
     }
+    if scenes != 'mixed':
+        # Sets made before there was a choice stay what they are.
+        arguments['scenes'] = scenes
     check_arguments(arguments)
     made = read_summary(dst)
     wanted = {'version': VERSION, 'arguments': arguments}
@@ -87,8 +94,9 @@ def make_mini(
         return made
     clear(dst)
     counts = write_all(dst, arguments, workers, progress)
+    shown = main_scenes(arguments)
     sheet_videos = [
-        make_video(seed, 'test', index, frames, (size[0], size[1]))
+        make_video(seed, 'test', index, frames, (size[0], size[1]), shown)
         for index in range(min(SHEET_VIDEOS, test))
     ]
     if sheet_videos:
@@ -115,11 +123,23 @@ def check_arguments(arguments: Dict[str, Any]) -> None:
             size,
             f'height and width of {SMALLEST_SIDE} pixels or more',
         )
+    offered = tuple(name for name in SCENES if name != 'sound')
+    scenes = arguments.get('scenes', 'mixed')
+    if scenes not in offered:
+        raise InputError.of('make_mini', 'scenes', scenes, f'one of {offered}')
     for layout in arguments['layouts']:
         if layout not in WRITERS:
             raise InputError.of(
                 'make_mini', 'layouts', layout, f'one of {sorted(WRITERS)}'
             )
+
+
+def main_scenes(arguments: Dict[str, Any]) -> str:
+    """The scenes that are counted and shown: those with words, if any."""
+    own = [WRITERS[layout].scenes for layout in arguments['layouts']]
+    if own and own[0] is not None and None not in own:
+        return own[0]
+    return str(arguments.get('scenes', 'mixed'))
 
 
 def read_summary(dst: Path) -> Dict[str, Any]:
@@ -215,14 +235,27 @@ def write_video(
     """Make one video and write it in all layouts; returns its records."""
     split, index = job
     height, width = arguments['size']
-    video = make_video(
-        arguments['seed'], split, index, arguments['frames'], (height, width)
-    )
-    record: Dict[str, Any] = {
-        layout: WRITERS[layout](dst).write_video(split, video)
+    main = main_scenes(arguments)
+    needed = {
+        layout: WRITERS[layout].scenes or main
         for layout in arguments['layouts']
     }
-    return {**record, 'counts': count(video)}
+    videos = {
+        scenes: make_video(
+            arguments['seed'],
+            split,
+            index,
+            arguments['frames'],
+            (height, width),
+            scenes,
+        )
+        for scenes in dict.fromkeys([main, *needed.values()])
+    }
+    record: Dict[str, Any] = {
+        layout: WRITERS[layout](dst).write_video(split, videos[scenes])
+        for layout, scenes in needed.items()
+    }
+    return {**record, 'counts': count(videos[main])}
 
 
 def count(video: MiniVideo) -> Dict[str, int]:

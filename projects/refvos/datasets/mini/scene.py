@@ -21,11 +21,18 @@ from .attributes import (
 from .paths import draw_leaving_path, draw_path
 
 SPLITS = ('train', 'valid', 'test')
+# What scenes are made for: expressions of all kinds; expressions about motion
+# alone, of objects that look the same; sounds, of different kinds.
+SCENES = ('mixed', 'motion', 'sound')
 # Number of objects -> share of the scenes.
 NUM_OBJECTS = {
     'train': {1: 0.15, 2: 0.30, 3: 0.33, 4: 0.22},
     'valid': {2: 0.30, 3: 0.40, 4: 0.30},
     'test': {2: 0.30, 3: 0.40, 4: 0.30},
+}
+SEVERAL = {
+    'motion': {2: 0.5, 3: 0.5},
+    'sound': {2: 0.30, 3: 0.40, 4: 0.30},
 }
 # Two of a kind make colours and places matter, two of a colour kinds. Training
 # needs both: a model that rarely needs the kind's word never learns it.
@@ -36,6 +43,8 @@ SAME_COLOUR = {
     'valid': (0.35, 0.35),
     'test': (0.35, 0.35),
 }
+# In scenes for sounds: the last of three or more is of the first one's kind.
+SAME_SOUND = 0.15
 OCCLUDING = 0.40
 LEAVING = 0.10
 LARGE = 0.45
@@ -95,20 +104,37 @@ def draw_scene(
     split: str,
     img_shape: Tuple[int, int] = (96, 128),
     num_frames: int = 8,
+    scenes: str = 'mixed',
 ) -> Scene:
     """Draw a scene for a split.
 
     Training scenes hold no held-out combination, validation and test scenes
     at least one.
+
+    Args:
+        rng: Source of chance.
+        split: One of ``SPLITS``.
+        img_shape: The frames' (height, width).
+        num_frames: T.
+        scenes: One of ``SCENES``.
     """
-    numbers = NUM_OBJECTS[split]
+    alike = scenes == 'motion'
+    numbers = SEVERAL.get(scenes, NUM_OBJECTS[split])
     count = int(rng.choice(list(numbers), p=list(numbers.values())))
-    occluding = count > 1 and rng.uniform() < OCCLUDING
-    leaving = num_frames >= 6 and rng.uniform() < LEAVING
+    # Objects that look the same and meet can't be told apart afterwards.
+    occluding = not alike and count > 1 and rng.uniform() < OCCLUDING
+    leaving = not alike and num_frames >= 6 and rng.uniform() < LEAVING
+    draw = {
+        'mixed': draw_looks,
+        'motion': draw_alike,
+        'sound': draw_sounding,
+    }[scenes]
     objects = None
     while objects is None:
-        looks = draw_looks(rng, split, count)
-        objects = place(rng, looks, img_shape, num_frames, occluding, leaving)
+        looks = draw(rng, split, count)
+        objects = place(
+            rng, looks, img_shape, num_frames, occluding, leaving, alike
+        )
     return Scene(
         img_shape,
         num_frames,
@@ -139,6 +165,40 @@ def draw_looks(
     return looks
 
 
+def draw_alike(
+    rng: np.random.Generator, split: str, count: int
+) -> List[Combination]:
+    """Draw one colour and kind for all, and how each of them moves."""
+    first = draw_combination(
+        rng, TRAINING if split == 'train' else tuple(sorted(HELD_OUT))
+    )
+    allowed = tuple(
+        look
+        for look in (TRAINING if split == 'train' else ALL)
+        if (look.colour, look.kind) == (first.colour, first.kind)
+    )
+    others = [draw_combination(rng, allowed) for _ in range(count - 1)]
+    return [first, *others]
+
+
+def draw_sounding(
+    rng: np.random.Generator, split: str, count: int
+) -> List[Combination]:
+    """Draw objects of at least two kinds, mostly one of each."""
+    kinds = [str(kind) for kind in rng.permutation(KINDS)[:count]]
+    if count > 2 and rng.uniform() < SAME_SOUND:
+        kinds[-1] = kinds[0]
+    looks = []
+    for index, kind in enumerate(kinds):
+        allowed = TRAINING
+        if split != 'train':
+            unseen = index == 0 or rng.uniform() < 0.35
+            allowed = tuple(sorted(HELD_OUT)) if unseen else ALL
+        colour = str(rng.choice(list(COLOURS)))
+        looks.append(draw_combination(rng, allowed, kind, colour))
+    return looks
+
+
 def place(
     rng: np.random.Generator,
     looks: List[Combination],
@@ -146,16 +206,21 @@ def place(
     num_frames: int,
     occluding: bool,
     leaving: bool,
+    alike: bool = False,
 ) -> Optional[List[SceneObject]]:
     """Give every object a size and a path; None where there is no room.
 
     Args:
         occluding: The last object shall pass in front of or behind another.
         leaving: One object that can shall leave the frame and come back.
+        alike: All shall have one size and filling, and each its own motion;
+            None where two draw the same.
     """
     objects: List[SceneObject] = []
     for index, look in enumerate(looks):
         size = 'large' if rng.uniform() < LARGE else 'small'
+        if alike and objects:
+            size = objects[0].size
         leaves = leaving and look.motion_class in ('sideways', 'vertical')
         leaving = leaving and not leaves
         meets = None
@@ -165,11 +230,15 @@ def place(
             candidate = draw_object(
                 rng, look, size, img_shape, num_frames, leaves
             )
+            if alike and objects:
+                candidate = replace(candidate, fill=objects[0].fill)
             if has_room(candidate, objects, meets):
                 objects.append(candidate)
                 break
         else:
             return None
+    if alike and len({item.motion for item in objects}) < len(objects):
+        return None
     return None if leaving else objects
 
 

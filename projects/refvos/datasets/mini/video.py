@@ -8,7 +8,8 @@ import numpy as np
 from .expressions import Expression, express
 from .facts import Facts, measure
 from .render import Rendering, render
-from .scene import SPLITS, Scene, draw_scene
+from .scene import SCENES, SPLITS, Scene, draw_scene
+from .seconds import steady_kinds
 
 FRAME_STEP = 5  # Ref-YouTube-VOS names every fifth frame of its source
 
@@ -23,7 +24,8 @@ class MiniVideo:
         scene: What it was drawn from.
         rendering: Frames and masks.
         facts: What was measured on the masks.
-        expressions: In the order of their ids '0', '1', ...
+        expressions: In the order of their ids '0', '1', ...; none where the
+            scene is made for sounds.
     """
 
     name: str
@@ -54,17 +56,27 @@ def make_video(
     index: int,
     num_frames: int = 8,
     img_shape: Tuple[int, int] = (96, 128),
+    scenes: str = 'mixed',
 ) -> MiniVideo:
     """Make video ``index`` of a split; depends on nothing but the arguments.
 
-    Scenes in which an object can't be referred to are drawn again.
+    Scenes in which an object can't be referred to are drawn again; of those
+    made for sounds, scenes in which no kind is seen all the time.
     """
-    rng = np.random.default_rng((seed, SPLITS.index(split), index))
+    key = [seed, SPLITS.index(split), index]
+    if scenes != 'mixed':
+        key.append(SCENES.index(scenes))
+    rng = np.random.default_rng(key)
     while True:
-        scene = draw_scene(rng, split, img_shape, num_frames)
+        scene = draw_scene(rng, split, img_shape, num_frames, scenes)
         rendering = render(scene)
         facts = measure(scene, rendering.ids)
-        expressions = express(rng, facts, split)
+        if scenes == 'sound':
+            expressions: List[Expression] = []
+            if steady_kinds(facts):
+                break
+            continue
+        expressions = express(rng, facts, split, scenes)
         referred = {expression.object_id for expression in expressions}
         if len(referred) == len(scene.objects):
             break

@@ -8,9 +8,11 @@ from .frames import (
 from .loading import LoadFrames, LoadTubes
 from .packing import PackRefInputs
 from .pseudo_clip import MakePseudoClip
+from .sound import LoadSound
 
 __all__ = [
     'LoadFrames',
+    'LoadSound',
     'LoadTubes',
     'MakePseudoClip',
     'PackRefInputs',

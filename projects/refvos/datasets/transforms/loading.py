@@ -3,7 +3,7 @@
 from collections import defaultdict
 from contextlib import contextmanager
 from io import BytesIO
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import mmcv
 import numpy as np
@@ -17,7 +17,7 @@ from pycocotools import mask as rle_codec
 from ...errors import InputError
 from .clip import answered_frames
 from .files import read_bytes
-from .masks import name_of, read_masks
+from .masks import Masks, name_of, read_masks
 from .video_frames import read_video_frames
 
 
@@ -146,10 +146,12 @@ class LoadTubes(BaseTransform):
     testing (``as_rle=True``) all objects of the video that are referred to or
     among ``other_objects`` become ``gt_tubes``, run-length encoded. Where a
     clip has ``answer_frames``, only the frames that it names have masks.
+    Frames that say ``labelled=False`` have none: nothing is read for them,
+    and no object is visible.
 
     Required Keys: frames[] with a key of ``MASK_SOURCES``,
     frames[].ori_shape, references, labels. Optional: answer_frames,
-    other_objects, ids.
+    other_objects, frames[].labelled.
 
     Args:
         as_rle: Which of the two.
@@ -167,13 +169,19 @@ class LoadTubes(BaseTransform):
             return self.load_all(results)
         return self.load_referred(results)
 
+    def read(self, frame: dict, object_ids: Sequence[str]) -> Masks:
+        """Read masks; of a frame without a label, none are known."""
+        if not frame.get('labelled', True):
+            return dict.fromkeys(object_ids)
+        return read_masks(frame, object_ids, self.backend_args)
+
     def load_referred(self, results: dict) -> Optional[dict]:
         (reference,) = results['references']
         first = next(iter(reference.object_ids), '')
         label = results['labels'].get(first, -1)
         seen = False
         for frame in answered_frames(results):
-            found = read_masks(frame, reference.object_ids, self.backend_args)
+            found = self.read(frame, reference.object_ids)
             drawn = [mask for mask in found.values() if mask is not None]
             visible = bool(drawn)
             seen = seen or visible
@@ -194,7 +202,7 @@ class LoadTubes(BaseTransform):
         wanted = list(dict.fromkeys([*referred, *others]))
         tubes: Dict[str, list] = {object_id: [] for object_id in wanted}
         for frame in answered_frames(results):
-            masks = read_masks(frame, wanted, self.backend_args)
+            masks = self.read(frame, wanted)
             for object_id, tube in tubes.items():
                 tube.append(as_rle(masks[object_id]))
         results['gt_tubes'] = tubes

@@ -69,6 +69,32 @@ def read_palette(
     return {id: drawn_or_none(ids == int(id)) for id in object_ids}
 
 
+def read_binary(
+    frame: Dict[str, Any],
+    object_ids: Sequence[str],
+    backend_args: Optional[dict] = None,
+) -> Masks:
+    """Read an image that is not black where the object is.
+
+    From ``binary_mask_path``; grey, palette, 1 bit or colour. There is one
+    mask for whatever object is asked for.
+    """
+    path = frame['binary_mask_path']
+    content = read_bytes(path, 'a mask', backend_args)
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            # Opaque black is nothing, too.
+            plain = image.mode in ('1', 'L', 'P', 'I', 'I;16')
+            pixels = np.array(image if plain else image.convert('RGB'))
+    except (OSError, SyntaxError, UnidentifiedImageError) as error:
+        raise InputError.of(
+            path, 'content', str(error), 'a whole image'
+        ) from None
+    mask = pixels > 0 if pixels.ndim == 2 else (pixels > 0).any(-1)
+    check_size(path, mask, frame)
+    return {id: drawn_or_none(mask) for id in object_ids}
+
+
 def read_a2d(
     frame: Dict[str, Any],
     object_ids: Sequence[str],
@@ -230,6 +256,7 @@ def name_of(frame: Dict[str, Any]) -> str:
 
 MASK_SOURCES: Dict[str, MaskReader] = {
     'mask_path': read_palette,
+    'binary_mask_path': read_binary,
     'h5_path': read_a2d,
     'mat_path': read_puppet,
     'segmentations': read_segmentations,

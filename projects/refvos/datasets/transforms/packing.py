@@ -18,11 +18,13 @@ class PackRefInputs(BaseTransform):
     """Pack a clip: ``inputs`` (T, 3, H, W) uint8 RGB and a RefDataSample.
 
     Required Keys: frames, references, video_id. Optional: gt_tubes, gt_boxes,
-    answer_frames, frames[].gt_masks and the other keys of mmdet's instances.
-    Where ``answer_frames`` (indices into the clip) names the frames that the
-    model answers, the sample describes only those; ``inputs`` holds all. A
-    training clip from which every transform together cut the object gives
-    None, so that another item takes its place.
+    sound_path, seconds, answer_frames, frames[].labelled, frames[].gt_masks
+    and the other keys of mmdet's instances. Where ``answer_frames`` (indices into the clip) names
+    the frames that the model answers, the sample describes only those;
+    ``inputs`` holds all. Where some frames' truth is not known, the sample's
+    ``gt_labelled`` says of which it is. A training clip from which every
+    transform together cut the object gives None, so that another item takes
+    its place.
     """
 
     def transform(self, results: dict) -> Optional[dict]:
@@ -43,8 +45,12 @@ class PackRefInputs(BaseTransform):
                 'num_frames': len(frames),
             }
         )
-        if 'answer_frames' in results:
-            sample.set_metainfo({'answer_frames': results['answer_frames']})
+        for key in ('answer_frames', 'sound_path', 'seconds'):
+            if key in results:
+                sample.set_metainfo({key: results[key]})
+        labelled = [bool(frame.get('labelled', True)) for frame in answered]
+        if not all(labelled):
+            sample.set_metainfo({'gt_labelled': labelled})
         if 'video_path' in frames[0]:
             sample.set_metainfo(
                 {

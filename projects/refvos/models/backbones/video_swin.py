@@ -6,9 +6,9 @@ from einops import rearrange
 from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 from torchvision.models.video import SwinTransformer3d
 
+from .blocks import freeze, run_block
 from .position_bias import fit_position_biases, keep_indices_out_of_checkpoints
 
 PATCH = 'patch_embed.proj.weight'
@@ -111,15 +111,10 @@ class VideoSwinTransformer(BaseModule):
                 x = part(x)
                 continue
             for block in part:
-                x = self.run_block(block, x)
+                x = run_block(block, x, with_cp=self.with_cp)
             level = rearrange(x, 'b t h w c -> (b t) c h w')
             levels.append(level.contiguous())
         return levels
-
-    def run_block(self, block: Any, x: Tensor) -> Tensor:
-        if self.with_cp and x.requires_grad:
-            return checkpoint(block, x, use_reentrant=False)
-        return block(x)
 
     def train(self, mode: bool = True) -> 'VideoSwinTransformer':
         super().train(mode)
@@ -130,8 +125,7 @@ class VideoSwinTransformer(BaseModule):
         if self.frozen_stages < 0:
             return
         stages = self.features[: 2 * self.frozen_stages]
-        for part in (self.patch_embed, self.pos_drop, *stages):
-            part.eval().requires_grad_(False)
+        freeze((self.patch_embed, self.pos_drop, *stages))
 
     def _load_from_state_dict(
         self, state_dict: MutableMapping[str, Tensor], prefix: str, *args: Any

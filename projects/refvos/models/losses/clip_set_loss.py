@@ -1,7 +1,7 @@
 """Matching and losses over a clip (ReferFormer, Section 3.4)."""
 
 from dataclasses import dataclass
-from typing import Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import torch
 from mmdet.registry import MODELS, TASK_UTILS
@@ -12,6 +12,10 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ...structures import RefDataSample
+
+# The logit of a pixel that is surely none of the object's: its probability
+# and the losses' gradient are 0, in half precision, too.
+SURELY_NOT = -1e4
 
 
 @dataclass
@@ -37,20 +41,25 @@ class ClipTargets:
         labels: (B,) its class; 0 for class-agnostic models.
         bboxes: (B, T, 4) cx, cy, w, h in 0..1; zeros where invisible.
         masks: (B, T, h, w) bool, sampled at the mask head's stride.
-        visible: (B, T) bool.
+        visible: (B, T) bool; False where nothing is known.
+        labelled: (B, T) bool, frames of which the truth is known; None
+            where it is of all.
     """
 
     labels: Tensor
     bboxes: Tensor
     masks: Tensor
     visible: Tensor
+    labelled: Optional[Tensor] = None
 
 
 class ClipLoss(nn.Module):
     """What losses of clips share: the truth, and the losses of masks.
 
     Every loss is normalised by the number of frames in which the batch's
-    objects are visible, averaged over processes.
+    objects are visible, averaged over processes. Frames whose truth is not
+    known (``gt_labelled`` of the sample) take no part: neither in matching
+    nor in a loss nor in what it is normalised by.
 
     Args:
         loss_mask: Focal loss over all pixels.
@@ -72,6 +81,12 @@ class ClipLoss(nn.Module):
         self, masks: Tensor, targets: ClipTargets, count: Tensor
     ) -> Dict[str, Tensor]:
         """Focal and Dice loss of (B, T, h, w) mask logits."""
+        weight = None
+        if targets.labelled is not None:
+            # Nothing is drawn there, truly and by the model: no loss.
+            unknown = ~targets.labelled[..., None, None]
+            masks = masks.masked_fill(unknown, SURELY_NOT)
+            weight = self.share_of_pixels(targets.labelled, masks)
         masks = masks.flatten(1)  # (B, T*h*w)
         true_masks = targets.masks.flatten(1)
         return dict(
@@ -79,12 +94,24 @@ class ClipLoss(nn.Module):
             loss_mask=self.loss_mask(
                 masks.reshape(-1, 1),
                 (~true_masks).long().flatten(),
+                weight=weight,
                 avg_factor=count * masks.shape[1],
             ),
             loss_dice=self.loss_dice(
                 masks, true_masks.float(), avg_factor=count
             ),
         )
+
+    @staticmethod
+    def share_of_pixels(labelled: Tensor, masks: Tensor) -> Tensor:
+        """Make the mean over a clip one over its labelled frames' pixels.
+
+        Returns:
+            (B*T*h*w,), T over each clip's number of labelled frames.
+        """
+        known = labelled.sum(1).clamp(min=1)
+        share = (labelled.shape[1] / known).to(masks)[:, None, None, None]
+        return share.expand_as(masks).flatten()
 
     def make_targets(
         self,
@@ -94,8 +121,10 @@ class ClipLoss(nn.Module):
     ) -> ClipTargets:
         """Gather the truth; masks are taken at the centres of mask pixels."""
         start = self.mask_stride // 2
-        bboxes, masks, visible, labels = [], [], [], []
+        bboxes, masks, visible, labels, labelled = [], [], [], [], []
         for sample in samples:
+            known = labelled_frames(sample)
+            labelled.append(known)
             height, width = sample.img_shape
             scale = torch.tensor([width, height, width, height])
             clip_masks = torch.zeros(
@@ -104,7 +133,7 @@ class ClipLoss(nn.Module):
             clip_boxes = torch.zeros(len(sample), 4)
             for index, frame in enumerate(sample):
                 truth = frame.gt_instances
-                if len(truth) == 0:
+                if len(truth) == 0 or not known[index]:
                     continue
                 mask = torch.as_tensor(truth.masks.masks[0])
                 clip_masks[index, : mask.shape[0], : mask.shape[1]] = mask > 0
@@ -122,6 +151,9 @@ class ClipLoss(nn.Module):
             bboxes=torch.stack(bboxes).to(device),
             masks=torch.stack(masks).to(device),
             visible=torch.stack(visible).to(device),
+            labelled=None
+            if all(map(all, labelled))
+            else torch.tensor(labelled, device=device),
         )
 
     def label_of(self, sample: RefDataSample) -> int:
@@ -135,8 +167,8 @@ class ClipLoss(nn.Module):
             return 0
         label = next(
             int(frame.gt_instances.labels[0])
-            for frame in sample
-            if len(frame.gt_instances)
+            for frame, known in zip(sample, labelled_frames(sample))
+            if known and len(frame.gt_instances)
         )
         if not 0 <= label < self.num_classes:
             raise InputError.of(
@@ -250,16 +282,19 @@ class ClipSetLoss(ClipLoss):
             return torch.zeros_like(targets.labels)
         chosen = []
         for clip in range(len(targets.labels)):
+            known: Any = slice(None)
+            if targets.labelled is not None:
+                known = targets.labelled[clip]
             predicted = InstanceData(
-                scores=layer.scores[clip].transpose(0, 1),
-                bboxes=layer.bboxes[clip].transpose(0, 1),
-                masks=layer.masks[clip].transpose(0, 1),
+                scores=layer.scores[clip, known].transpose(0, 1),
+                bboxes=layer.bboxes[clip, known].transpose(0, 1),
+                masks=layer.masks[clip, known].transpose(0, 1),
             )
             truth = InstanceData(
                 labels=targets.labels[clip : clip + 1],
-                bboxes=targets.bboxes[clip : clip + 1],
-                masks=targets.masks[clip : clip + 1],
-                visible=targets.visible[clip : clip + 1],
+                bboxes=targets.bboxes[clip : clip + 1, known],
+                masks=targets.masks[clip : clip + 1, known],
+                visible=targets.visible[clip : clip + 1, known],
             )
             assigned = self.assigner.assign(predicted, truth).gt_inds
             chosen.append(assigned.argmax())
@@ -280,12 +315,12 @@ class ClipSetLoss(ClipLoss):
         labels[clips, :, matched] = torch.where(
             targets.visible, targets.labels[:, None], self.num_classes
         )
-        boxes = layer.bboxes[clips, :, matched].flatten(0, 1)  # (B*T, 4)
-        true_boxes = targets.bboxes.flatten(0, 1)
+        boxes = known_frames(layer.bboxes[clips, :, matched], targets)
+        true_boxes = known_frames(targets.bboxes, targets)  # (F, 4)
         return dict(
             loss_cls=self.loss_cls(
-                layer.scores.flatten(0, 2),
-                labels.flatten(),
+                known_frames(layer.scores, targets).flatten(0, 1),
+                known_frames(labels, targets).flatten(),
                 avg_factor=count,
             ),
             loss_bbox=self.loss_bbox(boxes, true_boxes, avg_factor=count),
@@ -296,6 +331,18 @@ class ClipSetLoss(ClipLoss):
             ),
             **self.mask_losses(layer.masks[clips, :, matched], targets, count),
         )
+
+
+def labelled_frames(sample: RefDataSample) -> List[bool]:
+    """Of which frames the truth is known; of all where nothing is said."""
+    return list(sample.metainfo.get('gt_labelled', [True] * len(sample)))
+
+
+def known_frames(x: Tensor, targets: ClipTargets) -> Tensor:
+    """The frames whose truth is known: (B, T, ...) -> (F, ...)."""
+    if targets.labelled is None:
+        return x.flatten(0, 1)
+    return x[targets.labelled]
 
 
 def visible_frames(targets: ClipTargets) -> Tensor:

@@ -10,7 +10,7 @@ from mmdet.registry import TASK_UTILS
 from pycocotools import mask as rle_codec
 from torch import Tensor
 
-from ...datasets.transforms import LoadFrames
+from ...datasets.transforms.loading import LoadFrames
 from ...errors import InputError
 from ...structures import RefDataSample, ReferencePrediction, Rle
 

@@ -49,7 +49,8 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             it; None for one on a CPU, whose cache holds no more, and a few
             on a GPU), ``keep_candidates`` (fill
             ``ReferencePrediction.candidates``, for mAP), ``keep_soft_masks``
-            (fill ``ReferencePrediction.soft_masks``, for Ref-DAVIS17),
+            (fill ``ReferencePrediction.soft_masks``: True for Ref-DAVIS17,
+            'linear' for AVSBench's F),
             ``precision`` (None, 'bf16' or 'fp16': of what predicts),
             ``compact_features`` (a video's finest features, most of what is
             kept of it, wait in 16 bits until they are used) and
@@ -75,6 +76,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         }
         self.test_cfg.update(test_cfg or {})
         check_precision(self.test_cfg['precision'])
+        check_soft_masks(self.test_cfg['keep_soft_masks'])
         post_process = self.test_cfg.pop('post_process', None)
         self.post_process = (
             None if post_process is None else TASK_UTILS.build(post_process)
@@ -266,7 +268,10 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         original_shape: Tuple[int, int],
     ) -> SoftMasks:
         """Keep (T, h, w) logits at full size, a few frames at a time."""
-        soft = SoftMasks((original_shape[0], original_shape[1]))
+        soft = SoftMasks(
+            (original_shape[0], original_shape[1]),
+            linear=self.test_cfg['keep_soft_masks'] == 'linear',
+        )
         for chunk in logits.split(self.frame_chunk):
             soft.extend(to_original_size(chunk, video, original_shape))
         return soft
@@ -277,6 +282,14 @@ def check_precision(precision: Optional[str]) -> None:
     if precision not in PRECISIONS:
         raise InputError.of(
             'test_cfg', 'precision', precision, 'None, bf16 or fp16'
+        )
+
+
+def check_soft_masks(keep: Any) -> None:
+    """Refuse what ``test_cfg.keep_soft_masks`` can't be."""
+    if keep not in (False, True, 'linear'):
+        raise InputError.of(
+            'test_cfg', 'keep_soft_masks', keep, "False, True or 'linear'"
         )
 
 

@@ -1,11 +1,12 @@
 """MUTR: one temporal transformer for text and sound (AAAI 2024)."""
 
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
-from ...structures import ReferenceTokens, VideoFeatures
+from ...errors import InputError
+from ...structures import Reference, ReferenceTokens, VideoFeatures
 from ..layers import TemporalAggregation, TemporalInteraction
 from .referformer import ReferFormer
 
@@ -24,7 +25,13 @@ class MUTR(ReferFormer):
 
     Classes and masks come from the video's queries, boxes from each frame's.
 
+    References are texts, sounds, or either: a batch has one kind, and goes
+    through its own encoder, all else is shared ("Joint Training for
+    Multi-modality").
+
     Args:
+        text_encoder: Makes tokens of expressions; None: there are none.
+        sound_encoder: Makes tokens of soundtracks; None: there are none.
         mta: Of :class:`TemporalAggregation`; None leaves it out (Table 7),
             the sentence is the queries' content then.
         mti: Of :class:`TemporalInteraction`; None leaves it out (Table 7).
@@ -40,14 +47,63 @@ class MUTR(ReferFormer):
 
     def __init__(
         self,
+        text_encoder: Optional[dict] = None,
+        sound_encoder: Optional[dict] = None,
         mta: Optional[dict] = None,
         mti: Optional[dict] = None,
         published_habits: bool = False,
         **kwargs: Any,
     ) -> None:
+        if text_encoder is None and sound_encoder is None:
+            raise InputError.of(
+                'MUTR',
+                'text_encoder and sound_encoder',
+                None,
+                'one of them, or both',
+            )
+        self.sound_config = sound_encoder
         self.mta_config, self.mti_config = mta, mti
         self.published_habits = published_habits
-        super().__init__(**kwargs)
+        super().__init__(text_encoder=text_encoder, **kwargs)
+
+    def build_reference_encoders(self, text_encoder: Optional[dict]) -> None:
+        self.text_encoder, self.sound_encoder = (
+            None if config is None else MODELS.build(config)
+            for config in (text_encoder, self.sound_config)
+        )
+
+    def encode_references(
+        self, references: List[Reference]
+    ) -> ReferenceTokens:
+        """Encode references of one kind; a text goes before a sound.
+
+        Raises:
+            InputError: A batch has both kinds, or one that the model has no
+                encoder for.
+        """
+        kinds = {
+            'text' if reference.text is not None else 'sound'
+            for reference in references
+        }
+        if len(kinds) > 1:
+            raise InputError.of(
+                'MUTR',
+                'references of a batch',
+                'text and sound',
+                "one kind (batch_sampler=dict(type='OneDatasetBatchSampler') "
+                'keeps them apart)',
+            )
+        (kind,) = kinds
+        encoder = getattr(self, f'{kind}_encoder')
+        if encoder is None:
+            raise InputError.of(
+                f'reference {references[0].id!r}',
+                'kind',
+                kind,
+                f'one that the model has an encoder for: {kind}_encoder is '
+                'None in its config',
+            )
+        return encoder(references)
 
     def build_queries(
         self, decoder: dict, num_queries: int, num_classes: int

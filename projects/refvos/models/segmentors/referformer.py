@@ -98,7 +98,7 @@ class ReferFormer(BaseReferringSegmentor):
         self.embed_dims = embed_dims
         self.num_queries = num_queries
         self.backbone = MODELS.build(backbone)
-        self.text_encoder = MODELS.build(text_encoder)
+        self.build_reference_encoders(text_encoder)
         self.input_projections = self.build_projections(
             in_channels, num_levels
         )
@@ -114,6 +114,10 @@ class ReferFormer(BaseReferringSegmentor):
         self.set_loss = (
             None if loss is None else self.build_loss(loss, num_classes)
         )
+
+    def build_reference_encoders(self, text_encoder: Any) -> None:
+        """Build what makes tokens of references."""
+        self.text_encoder = MODELS.build(text_encoder)
 
     def build_projections(
         self, in_channels: Sequence[int], num_levels: int

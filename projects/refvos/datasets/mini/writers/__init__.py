@@ -3,6 +3,7 @@
 from typing import Dict, Type
 
 from .a2d import A2DWriter
+from .avsbench import MS3Writer, S4Writer
 from .base import Writer
 from .jhmdb import JHMDBWriter
 from .mevis import MeViSWriter
@@ -17,15 +18,19 @@ WRITERS: Dict[str, Type[Writer]] = {
     'refcoco': RefCOCOWriter,
     'ref-davis17': RefDAVIS17Writer,
     'mevis': MeViSWriter,
+    'avsbench-s4': S4Writer,
+    'avsbench-ms3': MS3Writer,
 }
 
 __all__ = [
     'WRITERS',
     'A2DWriter',
     'JHMDBWriter',
+    'MS3Writer',
     'MeViSWriter',
     'RefCOCOWriter',
     'RefDAVIS17Writer',
     'RefYouTubeVOSWriter',
+    'S4Writer',
     'Writer',
 ]

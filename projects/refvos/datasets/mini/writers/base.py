@@ -1,7 +1,7 @@
 """What a layout's writer does."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Dict, Sequence, Tuple
+from typing import Any, ClassVar, Dict, Optional, Sequence, Tuple
 
 from ..video import MiniVideo
 
@@ -17,6 +17,8 @@ class Writer:
 
     # What it makes in the root, so that a set can be made anew.
     made: ClassVar[Tuple[str, ...]]
+    # The scenes that it needs, one of ``SCENES``; None for those asked for.
+    scenes: ClassVar[Optional[str]] = None
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)

@@ -1,0 +1,15 @@
+# What MUTR has besides ReferFormer's parts, with any backbone.
+mutr = dict(
+    type='MUTR',
+    fusion=dict(combine='add'),
+    # One block, whose weights serve all four levels; no dropout.
+    mta=dict(num_heads=8, feedforward_channels=2048, num_blocks=1),
+    mti=dict(
+        num_heads=8,
+        feedforward_channels=2048,
+        num_encoder_layers=3,
+        num_decoder_layers=3,
+        window=4,
+        dropout=0.2,
+    ),
+)

@@ -1,0 +1,10 @@
+# MUTR, ResNet-50, AVSBench S4 (Table 2).
+_base_ = [
+    '../_base_/models/mutr_r50.py',
+    '../_base_/models/mutr_sound_parts.py',
+    '../_base_/datasets/avsbench_s4.py',
+    '../_base_/schedules/mutr_sound_12e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = _base_.mutr_sound

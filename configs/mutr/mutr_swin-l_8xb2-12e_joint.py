@@ -1,0 +1,10 @@
+# MUTR, Swin-L, Ref-YouTube-VOS and RefCOCO/+/g together
+# (Table 1).
+_base_ = [
+    '../_base_/models/mutr_swin_l.py',
+    '../_base_/datasets/joint.py',
+    '../_base_/schedules/mutr_12e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(text_encoder=dict(frozen=False))

@@ -1,0 +1,10 @@
+# MUTR, Video-Swin-B, Ref-YouTube-VOS and RefCOCO/+/g together
+# (Table 1).
+_base_ = [
+    '../_base_/models/mutr_video_swin_b.py',
+    '../_base_/datasets/joint.py',
+    '../_base_/schedules/mutr_12e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(text_encoder=dict(frozen=False))

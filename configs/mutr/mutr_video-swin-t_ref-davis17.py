@@ -1,0 +1,13 @@
+# MUTR, Video-Swin-T, tested on Ref-DAVIS17 with the weights of the joint
+# training (Table 1).
+_base_ = [
+    '../_base_/models/mutr_video_swin_t.py',
+    '../_base_/datasets/ref_davis17.py',
+    '../_base_/schedules/mutr_12e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    text_encoder=dict(frozen=False),
+    test_cfg=dict(keep_soft_masks=True),
+)

@@ -1,0 +1,340 @@
+"""AVSBench (Zhou et al., ECCV 2022), as it lies on disk."""
+
+import csv
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from mmdet.registry import DATASETS
+
+from ..errors import InputError
+from ..structures import Reference
+from .base import BaseReferringDataset
+from .layout import missing_files
+
+SUBSETS = ('s4', 'ms3')
+SPLITS = ('train', 'val', 'test')
+SOUND_FORMS = ('auto', 'wav', 'log_mel')
+# A clip is five seconds long and has a frame of each.
+SECONDS = 5
+# All that sounds is one object: the masks tell no more.
+SOUNDING = '1'
+EXPECTED = f'a name, a split of {SPLITS} and, of S4, a category'
+
+
+class Clip(NamedTuple):
+    """A row of the list.
+
+    Args:
+        row: Its number, from 0, below the column names.
+        name: Of the clip.
+        split: One of ``SPLITS``.
+        category: What sounds, S4 only.
+    """
+
+    row: int
+    name: str
+    split: str
+    category: Optional[str] = None
+
+    @property
+    def group(self) -> str:
+        """Below which folder sound and masks lie."""
+        if self.category is None:
+            return self.split
+        return f'{self.split}/{self.category}'
+
+    @property
+    def frames(self) -> List[str]:
+        """The frames' files, below the data's folder."""
+        if self.category is None:
+            folder = f'visual_frames/{self.name}/{self.name}.mp4'
+        else:
+            folder = f'visual_frames/{self.group}/{self.name}/{self.name}'
+        return [f'{folder}_{number}.png' for number in range(1, SECONDS + 1)]
+
+    @property
+    def masks(self) -> List[Optional[str]]:
+        """The masks' files; None where a frame has none (S4's training)."""
+        folder = f'gt_masks/{self.group}/{self.name}/{self.name}'
+        only_first = self.category is not None and self.split == 'train'
+        return [
+            None if only_first and number > 1 else f'{folder}_{number}.png'
+            for number in range(1, SECONDS + 1)
+        ]
+
+    @property
+    def wav(self) -> str:
+        return f'audio_wav/{self.group}/{self.name}.wav'
+
+    @property
+    def log_mel(self) -> str:
+        return f'audio_log_mel/{self.group}/{self.name}.pkl'
+
+
+@DATASETS.register_module()
+class AVSBenchDataset(BaseReferringDataset):
+    """AVSBench: what is it that sounds?
+
+    Single sources (S4)::
+
+        <data_root>/s4_meta_data.csv            name, ..., category, split
+        <data_root>/s4_data/visual_frames/<split>/<category>/<name>/
+            <name>_{1..5}.png
+        <data_root>/s4_data/audio_wav/<split>/<category>/<name>.wav
+        <data_root>/s4_data/audio_log_mel/<split>/<category>/<name>.pkl
+        <data_root>/s4_data/gt_masks/<split>/<category>/<name>/
+            <name>_{1..5}.png                   training: _1.png only
+
+    Several sources (MS3)::
+
+        <data_root>/ms3_meta_data.csv           name, ..., split
+        <data_root>/ms3_data/visual_frames/<name>/<name>.mp4_{1..5}.png
+        <data_root>/ms3_data/audio_wav/<split>/<name>.wav
+        <data_root>/ms3_data/audio_log_mel/<split>/<name>.pkl
+        <data_root>/ms3_data/gt_masks/<split>/<name>/<name>_{1..5}.png
+
+    An item is a clip of five frames, one a second, with one reference: its
+    soundtrack, which :class:`LoadSound` reads (``sound_path``,
+    ``log_mel_path``, ``seconds``). The answer is the union of what sounds in
+    each frame's second; of several sources, that can be nothing. Frames
+    without a mask are seen by the model, and are ``labelled=False``: losses
+    and metrics leave them out. :class:`SampleClip` of fewer frames keeps the
+    labelled one.
+
+    Args:
+        data_root: Folder of the data set.
+        subset: 's4' or 'ms3'.
+        split: 'train', 'val' or 'test'.
+        sound_form: 'wav', 'log_mel', or 'auto': the wav where it is there,
+            else the log-mel file.
+        kwargs: See :class:`BaseReferringDataset`. ``wrong_references`` gives
+            each clip the sound of another one, of S4 one of another
+            category.
+    """
+
+    def __init__(
+        self,
+        data_root: str,
+        subset: str,
+        split: str,
+        sound_form: str = 'auto',
+        **kwargs: Any,
+    ) -> None:
+        for field, value, allowed in (
+            ('subset', subset, SUBSETS),
+            ('split', split, SPLITS),
+            ('sound_form', sound_form, SOUND_FORMS),
+        ):
+            if value not in allowed:
+                raise InputError.of(
+                    type(self).__name__, field, value, f'one of {allowed}'
+                )
+        self.subset = subset
+        self.split = split
+        self.sound_form = sound_form
+        super().__init__(data_root=data_root, **kwargs)
+
+    @property
+    def list_file(self) -> Path:
+        return list_file(Path(self.data_root), self.subset)
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.data_root) / f'{self.subset}_data'
+
+    def load_videos(self) -> List[Dict[str, Any]]:
+        clips = []
+        for row, value, clip in read_clips(self.list_file, self.subset):
+            if clip is None:
+                self.skip(self.list_file, f'row {row}', value, EXPECTED)
+            elif clip.split == self.split:
+                clips.append(clip)
+        sounds = clips
+        if self.wrong_references:
+            clips, sounds = self.exchange_sounds(clips)
+        return [
+            self.make_video(clip, sound)
+            for clip, sound in zip(clips, sounds, strict=True)
+        ]
+
+    def make_video(self, clip: Clip, sound: Clip) -> Dict[str, Any]:
+        """Describe a clip with the sound of one, mostly its own."""
+        frames = []
+        for number, (frame, mask) in enumerate(zip(clip.frames, clip.masks)):
+            described: Dict[str, Any] = {
+                'img_path': str(self.folder / frame),
+                'frame_id': str(number + 1),
+            }
+            if mask is None:
+                described['labelled'] = False
+            elif self.with_masks:
+                described['binary_mask_path'] = str(self.folder / mask)
+            frames.append(described)
+        known = (SOUNDING,) if self.with_masks else ()
+        return {
+            'video_id': clip.name,
+            'frame_ids': [frame['frame_id'] for frame in frames],
+            'frames': frames,
+            'references': [Reference(id='0', object_ids=known)],
+            'labels': {},
+            'seconds': SECONDS,
+            **self.find_sound(sound),
+        }
+
+    def find_sound(self, clip: Clip) -> Dict[str, str]:
+        """The files of a clip's sound, in the form asked for."""
+        wav, log_mel = self.folder / clip.wav, self.folder / clip.log_mel
+        form = self.sound_form
+        if form == 'auto':
+            form = 'wav' if wav.is_file() else 'log_mel'
+            if form == 'log_mel' and not log_mel.is_file():
+                raise InputError.of(
+                    wav,
+                    'file',
+                    'missing',
+                    f'the sound of row {clip.row} of {self.list_file}, or '
+                    f'its log-mel file {log_mel}',
+                )
+        if form == 'wav':
+            return {'sound_path': str(wav)}
+        return {'log_mel_path': str(log_mel)}
+
+    def exchange_sounds(
+        self, clips: List[Clip]
+    ) -> Tuple[List[Clip], List[Clip]]:
+        """Find for each clip the next one that sounds otherwise.
+
+        Returns:
+            Clips for which there is one, and those.
+        """
+        kept, sounds = [], []
+        for index, clip in enumerate(clips):
+            others = clips[index + 1 :] + clips[:index]
+            other = next(
+                (
+                    other
+                    for other in others
+                    if clip.category is None or other.category != clip.category
+                ),
+                None,
+            )
+            if other is None:
+                self.skip(
+                    self.list_file,
+                    f'row {clip.row}',
+                    clip.name,
+                    'another clip to take the sound from',
+                )
+                continue
+            kept.append(clip)
+            sounds.append(other)
+        return kept, sounds
+
+    def swap_references(self, video: Dict[str, Any]) -> List[Reference]:
+        """A clip has one: sounds were exchanged between clips."""
+        return video['references']
+
+    def anchors(self, num_frames: int) -> List[Optional[int]]:
+        """The labelled frame where there is just one, for SampleClip."""
+        if self.subset == 's4' and self.split == 'train':
+            return [0]
+        return super().anchors(num_frames)
+
+
+def list_file(root: Path, subset: str) -> Path:
+    return root / f'{subset}_meta_data.csv'
+
+
+def read_clips(
+    file: Path, subset: str
+) -> Iterator[Tuple[int, Dict[str, Any], Optional[Clip]]]:
+    """Read the list of a subset.
+
+    The name is in the column ``name`` or else in the first one.
+
+    Returns:
+        For each row its number from 0, what it holds, and the clip; None
+        where the row can't be used.
+
+    Raises:
+        InputError: The file is missing, no CSV, or lacks a column.
+    """
+    rows = read_table(file)
+    needed = ('split', 'category') if subset == 's4' else ('split',)
+    for row, values in enumerate(rows):
+        missing = [column for column in needed if column not in values]
+        if missing:
+            raise InputError.of(
+                file, 'columns', list(values), f'{missing[0]} among them'
+            )
+        name = values.get('name', next(iter(values.values())))
+        found = [name, *(values[column] for column in needed)]
+        usable = all(found) and values['split'] in SPLITS
+        yield row, values, Clip(row, *found) if usable else None
+
+
+def read_table(file: Path) -> List[Dict[str, Any]]:
+    """Read a CSV file with column names that must be there."""
+    try:
+        with open(file, encoding='utf-8-sig', newline='') as stream:
+            return [
+                {
+                    name: (value or '').strip()
+                    for name, value in row.items()
+                    # What goes beyond the last column.
+                    if name is not None
+                }
+                for row in csv.DictReader(stream)
+            ]
+    except FileNotFoundError:
+        raise InputError.of(
+            file, 'file', 'missing', 'a file of the data set'
+        ) from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError.of(
+            file, 'file', str(error), 'a CSV file in UTF-8'
+        ) from None
+
+
+def check_layout(data_root: str, subset: str) -> List[str]:
+    """List what a folder lacks of a subset of AVSBench.
+
+    The list, and the frames, masks and sounds of the clips that it names; a
+    log-mel file does instead of a sound. Only names are looked at.
+
+    Args:
+        data_root: Folder of the data set.
+        subset: 's4' or 'ms3'.
+
+    Returns:
+        One line each: the path and what belongs there.
+    """
+    root = Path(data_root)
+    file = list_file(root, subset)
+    if not root.is_dir():
+        return [f'{root}: folder of AVSBench']
+    if not file.exists():
+        return [f'{file}: file of the published data set']
+    try:
+        clips = [clip for *_, clip in read_clips(file, subset) if clip]
+    except InputError as error:
+        return [str(error)]
+    folder = root / f'{subset}_data'
+    return [line for clip in clips for line in missing_of_clip(folder, clip)]
+
+
+def missing_of_clip(folder: Path, clip: Clip) -> List[str]:
+    """Say what a clip lacks, a line each."""
+    missing: List[str] = []
+    masks = [mask for mask in clip.masks if mask is not None]
+    for files, content in ((clip.frames, 'frames'), (masks, 'masks')):
+        paths = [folder / file for file in files]
+        missing += missing_files(
+            paths[0].parent,
+            [path.name for path in paths],
+            f'{content} of the clip',
+        )
+    wav, log_mel = folder / clip.wav, folder / clip.log_mel
+    if not wav.is_file() and not log_mel.is_file():
+        missing.append(f'{wav}: sound of the clip, or {log_mel}')
+    return missing

@@ -1,0 +1,97 @@
+"""Features of sounds on disk, so that each sound is computed once."""
+
+import hashlib
+import io
+import json
+import os
+import os.path as osp
+from typing import Any, Callable, Dict, Optional
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..engine.atomic import remove_leftovers, write_atomically
+from ..errors import InputError
+
+DIGEST = hashlib.sha256().digest_size
+
+
+class SoundCache:
+    """A folder of features, by sound file and by what they were made with.
+
+    A file that changes (its size or its time) gets a new entry; old ones
+    stay until the folder is removed. Several processes may use one folder
+    at once: an entry is whole or not there. One that is damaged is made
+    anew.
+
+    Args:
+        folder: Made if need be.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = osp.expanduser(folder)
+        remove_leftovers(self.folder)
+
+    def get(
+        self,
+        source: str,
+        settings: Dict[str, Any],
+        make: Callable[[], Tensor],
+    ) -> Tensor:
+        """Give a sound's features, made now or before.
+
+        Args:
+            source: The sound file; it must be there.
+            settings: All else that the features depend on; plain data.
+            make: Makes them: a float32 tensor.
+
+        Raises:
+            InputError: The folder can't be written.
+        """
+        path = self.entry(source, settings)
+        found = read_entry(path)
+        if found is not None:
+            return found
+        features = make()
+        try:
+            write_atomically(path, pack(features))
+        except OSError as error:
+            raise InputError.of(
+                self.folder,
+                'cache folder',
+                error.strerror,
+                'a folder that can be written',
+            ) from error
+        return features
+
+    def entry(self, source: str, settings: Dict[str, Any]) -> str:
+        """Where a sound's features are kept."""
+        source = osp.realpath(source)
+        status = os.stat(source)
+        key = [source, status.st_size, status.st_mtime_ns, settings]
+        text = json.dumps(key, sort_keys=True)
+        name = hashlib.sha256(text.encode()).hexdigest()
+        return osp.join(self.folder, f'{name}.features')
+
+
+def pack(features: Tensor) -> bytes:
+    """A checksum and the numbers in numpy's format."""
+    buffer = io.BytesIO()
+    np.save(buffer, features.numpy(), allow_pickle=False)
+    content = buffer.getvalue()
+    return hashlib.sha256(content).digest() + content
+
+
+def read_entry(path: str) -> Optional[Tensor]:
+    """Read an entry; None where there is none or it is damaged."""
+    try:
+        with open(path, 'rb') as file:
+            entry = file.read()
+    except OSError:
+        return None
+    digest, content = entry[:DIGEST], entry[DIGEST:]
+    if hashlib.sha256(content).digest() != digest:
+        return None
+    array = np.load(io.BytesIO(content), allow_pickle=False)
+    return torch.from_numpy(array)

@@ -1,0 +1,112 @@
+"""ConvNeXt on single frames."""
+
+from typing import List, Optional, Sequence
+
+import torch.nn.functional as F
+from mmdet.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from transformers import ConvNextBackbone, ConvNextConfig, ConvNextModel
+
+from .blocks import freeze, run_block
+
+STAGES = ['stage1', 'stage2', 'stage3', 'stage4']
+STRIDES = (4, 8, 16, 32)
+
+
+@MODELS.register_module()
+class FrameConvNeXt(BaseModule):
+    """transformers' ConvNeXt as a backbone of four levels.
+
+    It halves maps without rounding up, so that frames are first padded with
+    zeros to a multiple of 32; levels are cut to the frames afterwards.
+
+    Args:
+        embed_dims: Channels of each stage.
+        depths: Blocks of each stage.
+        drop_path_rate: Stochastic depth of the last block; it grows from 0.
+        frozen_stages: -1 trains all; 0 freezes the patch embedding; n also
+            the first n stages.
+        with_cp: Compute the blocks once more in the backward pass instead
+            of keeping their values.
+        pretrained: transformers' name or folder of weights to start training
+            from; None starts from random ones. Read when weights are
+            initialised. The norms of the levels start anew.
+        init_cfg: mmengine's initialisation.
+
+    Example:
+        >>> backbone = FrameConvNeXt((8, 16, 32, 64), (1, 1, 1, 1))
+        >>> [tuple(x.shape[1:]) for x in backbone(torch.ones(2, 3, 90, 64))]
+        [(8, 23, 16), (16, 12, 8), (32, 6, 4), (64, 3, 2)]
+    """
+
+    def __init__(
+        self,
+        embed_dims: Sequence[int] = (96, 192, 384, 768),
+        depths: Sequence[int] = (3, 3, 9, 3),
+        drop_path_rate: float = 0.0,
+        frozen_stages: int = -1,
+        with_cp: bool = False,
+        pretrained: Optional[str] = None,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.frozen_stages = frozen_stages
+        self.with_cp = with_cp
+        self.pretrained = pretrained
+        model = ConvNextBackbone(
+            ConvNextConfig(
+                hidden_sizes=list(embed_dims),
+                depths=list(depths),
+                drop_path_rate=drop_path_rate,
+                out_features=STAGES,
+            )
+        )
+        self.embeddings = model.embeddings
+        self.stages = model.encoder.stages
+        self.norms = nn.ModuleList(
+            model.hidden_states_norms[stage] for stage in STAGES
+        )
+        self.freeze_stages()
+
+    def init_weights(self) -> None:
+        """Load ``pretrained``, or do what ``init_cfg`` says."""
+        super().init_weights()
+        if self.pretrained is not None:
+            trained = ConvNextModel.from_pretrained(self.pretrained)
+            self.embeddings.load_state_dict(trained.embeddings.state_dict())
+            self.stages.load_state_dict(trained.encoder.stages.state_dict())
+
+    def forward(self, frames: Tensor) -> List[Tensor]:
+        """Make the maps of all stages.
+
+        Args:
+            frames: (B*T, 3, H, W).
+
+        Returns:
+            Four normalised maps (B*T, c, H / s, W / s), s = 4, 8, 16, 32,
+            sizes rounded up.
+        """
+        height, width = frames.shape[-2:]
+        x = self.embeddings(F.pad(frames, (0, -width % 32, 0, -height % 32)))
+        levels = []
+        for stage, norm, stride in zip(self.stages, self.norms, STRIDES):
+            for layer in stage.downsampling_layer:
+                x = layer(x)
+            for block in stage.layers:
+                x = run_block(block, x, with_cp=self.with_cp)
+            rows, columns = -(-height // stride), -(-width // stride)
+            levels.append(norm(x)[..., :rows, :columns].contiguous())
+        return levels
+
+    def train(self, mode: bool = True) -> 'FrameConvNeXt':
+        super().train(mode)
+        self.freeze_stages()
+        return self
+
+    def freeze_stages(self) -> None:
+        if self.frozen_stages < 0:
+            return
+        count = self.frozen_stages
+        stages, norms = self.stages[:count], self.norms[:count]
+        freeze((self.embeddings, *stages, *norms))
