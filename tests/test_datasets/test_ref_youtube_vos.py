@@ -454,3 +454,23 @@ def test_frames_are_decoded_once_for_all_expressions(root, monkeypatch):
     assert len(sample['references']) == 3
     assert decoded == [frame['img_path'] for frame in sample['frames']]
     assert len(set(decoded)) == 7
+
+
+def test_part_of_the_data_for_joint_training(root):
+    """One description a video and every second item, as MUTR's."""
+    whole = dataset(root, anchor_stride=2)
+    anchors = [0, 2, 4, 6]
+    assert [info['anchor'] for info in whole] == 3 * anchors
+    part = dataset(
+        root, anchor_stride=2, references_per_video=1, item_stride=2
+    )
+    assert [(info['references'][0].id, info['anchor']) for info in part] == [
+        ('0', 0),
+        ('0', 4),
+    ]
+    tested = dataset(
+        root, references_per_video=1, item_stride=2, test_mode=True
+    )
+    assert len(tested[0]['references']) == 3
+    with pytest.raises(InputError, match='item_stride is 0; expected at'):
+        dataset(root, item_stride=0)

@@ -47,6 +47,11 @@ class BaseReferringDataset(BaseDataset):
             unknown: a model that names categories (``num_classes`` above 1,
             Table D1 of ReferFormer) can't learn from them.
         max_words: Longer expressions are left out.
+        references_per_video: In training, use the first so many references
+            of a video; None for all.
+        item_stride: In training, use the first of every so many items.
+            MUTR's joint training takes one reference a video and every
+            second item ("Joint Training for Multi-modality").
         kwargs: Of mmengine's ``BaseDataset`` (``pipeline``, ``test_mode``,
             ``indices``, ...).
     """
@@ -60,14 +65,26 @@ class BaseReferringDataset(BaseDataset):
         kinds: Optional[Sequence[str]] = None,
         class_aware: bool = False,
         max_words: int = MAX_WORDS,
+        references_per_video: Optional[int] = None,
+        item_stride: int = 1,
         **kwargs: Any,
     ) -> None:
+        for field, value in (
+            ('references_per_video', references_per_video),
+            ('item_stride', item_stride),
+        ):
+            if value is not None and value < 1:
+                raise InputError.of(
+                    type(self).__name__, field, value, 'at least 1'
+                )
         self.with_masks = with_masks
         self.anchor_stride = anchor_stride
         self.wrong_references = wrong_references
         self.kinds = kinds
         self.class_aware = class_aware
         self.max_words = max_words
+        self.references_per_video = references_per_video
+        self.item_stride = item_stride
         self.skipped: List[str] = []
         super().__init__(data_root=data_root, **kwargs)
 
@@ -113,7 +130,7 @@ class BaseReferringDataset(BaseDataset):
                 if video['references']:
                     items.append(video)
                 continue
-            for reference in video['references']:
+            for reference in video['references'][: self.references_per_video]:
                 for anchor in self.anchors(len(video['frame_ids'])):
                     items.append(
                         dict(video, references=[reference], anchor=anchor)
@@ -122,7 +139,7 @@ class BaseReferringDataset(BaseDataset):
             raise InputError.of(
                 self.data_root, 'items', 0, 'a reference that can be used'
             )
-        return items
+        return items if self.test_mode else items[:: self.item_stride]
 
     def anchors(self, num_frames: int) -> List[Optional[int]]:
         """Frames around which a video's clips are sampled."""

@@ -155,4 +155,3 @@ class BatchesFrom:
         """mmengine 0.10.12 asks to pass over them."""
         assert num_iters == self.done
         self.to_skip = 0
-
