@@ -23,8 +23,8 @@ def read_log_mel(path: str) -> Tensor:
 
     Args:
         path: A pickle of a tensor or numpy array, or a file of
-            ``torch.save`` (zip form). Nothing else that a pickle could name is looked
-            up.
+            ``torch.save`` (since torch 1.6). Nothing else that a pickle
+            could name is looked up.
 
     Returns:
         (seconds, 1, 96, 64) float32.

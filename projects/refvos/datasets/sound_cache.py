@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..engine.atomic import write_atomically
+from ..engine.atomic import remove_leftovers, write_atomically
 from ..errors import InputError
 
 DIGEST = hashlib.sha256().digest_size
@@ -31,6 +31,7 @@ class SoundCache:
 
     def __init__(self, folder: str) -> None:
         self.folder = osp.expanduser(folder)
+        remove_leftovers(self.folder)
 
     def get(
         self,
@@ -71,7 +72,7 @@ class SoundCache:
         key = [source, status.st_size, status.st_mtime_ns, settings]
         text = json.dumps(key, sort_keys=True)
         name = hashlib.sha256(text.encode()).hexdigest()
-        return osp.join(self.folder, name[:2], f'{name[2:]}.npy.sha256')
+        return osp.join(self.folder, f'{name}.features')
 
 
 def pack(features: Tensor) -> bytes:

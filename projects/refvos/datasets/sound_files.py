@@ -160,7 +160,7 @@ class StreamSource:
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Give the samples, (samples, channels) float32, in blocks."""
-        to_float = av.AudioResampler(format='fltp')
+        to_float = av.AudioResampler(format='fltp', rate=self.sample_rate)
         start = (self.container.start_time or 0) / av.time_base
         count = 0
         try:
