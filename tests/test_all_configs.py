@@ -99,6 +99,13 @@ def in_folder(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def unformatted_logs(monkeypatch):
+    """Laying out the logged config takes three quarters of a test's time."""
+    text = property(lambda config: str(config.to_dict()))
+    monkeypatch.setattr(Config, 'pretty_text', text)
+
+
 def shrink_model(model: ConfigDict, sam2: str) -> None:
     """Make a model small, in place; its parts stay what they are."""
     model.backbone.update(init_cfg=None)
