@@ -213,7 +213,9 @@ def reference_name(reference: Reference) -> str:
     """A reference in words: its own, or what it is instead."""
     if reference.text:
         return reference.text
-    return f'reference {reference.id}' if reference.sound is None else '[sound]'
+    return (
+        f'reference {reference.id}' if reference.sound is None else '[sound]'
+    )
 
 
 def true_masks(

@@ -25,9 +25,7 @@ def hum(rng: np.random.Generator, length: int) -> np.ndarray:
 def buzz(rng: np.random.Generator, length: int) -> np.ndarray:
     """A square wave: odd partials up to the highest: a square."""
     pitch = np.full(length, 340 * about_one(rng))
-    return harmonics(
-        pitch, [1 / k if k % 2 else 0 for k in range(1, 20)]
-    )
+    return harmonics(pitch, [1 / k if k % 2 else 0 for k in range(1, 20)])
 
 
 def bell(rng: np.random.Generator, length: int) -> np.ndarray:
