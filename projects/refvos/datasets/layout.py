@@ -35,7 +35,7 @@ def find_benchmarks() -> Dict[str, Check]:
     }
     found: Dict[str, Check] = {}
     for module_name, module in modules.items():
-        check = getattr(module, CHECK, None)
+        check: Any = getattr(module, CHECK, None)
         # Not one imported from another benchmark.
         if getattr(check, '__module__', None) != module.__name__:
             continue

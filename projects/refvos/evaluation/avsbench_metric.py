@@ -111,8 +111,7 @@ def mask_iou(mask: Rle, truth: Rle) -> float:
     """IoU of two masks; the background's where the true one is empty."""
     union = int(mask_utils.area(mask_utils.merge([mask, truth])))
     if not mask_utils.area(truth):
-        height, width = mask['size']  # type: ignore[misc]
-        return 1 - union / (height * width)
+        return 1 - union / mask_utils.decode(truth).size
     both = mask_utils.merge([mask, truth], intersect=True)
     return int(mask_utils.area(both)) / union
 

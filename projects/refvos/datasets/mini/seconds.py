@@ -1,4 +1,4 @@
-"""What a soundtrack can be about: frames of its seconds, kinds seen in them."""
+"""What a soundtrack can be about: its seconds' frames, kinds seen there."""
 
 from typing import Dict, List
 

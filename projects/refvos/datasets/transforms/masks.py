@@ -90,7 +90,8 @@ def read_binary(
         raise InputError.of(
             path, 'content', str(error), 'a whole image'
         ) from None
-    mask = pixels > 0 if pixels.ndim == 2 else (pixels > 0).any(-1)
+    channels = pixels.reshape(*pixels.shape[:2], -1)
+    mask = np.asarray((channels > 0).any(-1))
     check_size(path, mask, frame)
     return {id: drawn_or_none(mask) for id in object_ids}
 

@@ -19,12 +19,12 @@ class PackRefInputs(BaseTransform):
 
     Required Keys: frames, references, video_id. Optional: gt_tubes, gt_boxes,
     sound_path, seconds, answer_frames, frames[].labelled, frames[].gt_masks
-    and the other keys of mmdet's instances. Where ``answer_frames`` (indices into the clip) names
-    the frames that the model answers, the sample describes only those;
-    ``inputs`` holds all. Where some frames' truth is not known, the sample's
-    ``gt_labelled`` says of which it is. A training clip from which every
-    transform together cut the object gives None, so that another item takes
-    its place.
+    and the other keys of mmdet's instances. Where ``answer_frames`` (indices
+    into the clip) names the frames that the model answers, the sample
+    describes only those; ``inputs`` holds all. Where some frames' truth is
+    not known, the sample's ``gt_labelled`` says of which it is. A training
+    clip from which every transform together cut the object gives None, so
+    that another item takes its place.
     """
 
     def transform(self, results: dict) -> Optional[dict]:
