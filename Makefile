@@ -8,7 +8,8 @@ DATA ?= data/refvos-mini
 WORK ?= work_dirs
 
 .PHONY: help setup demo test test-official pytest lint docs bench \
-    mini-data mini-referformer ablations
+    mini-data mini-sound-data mini-referformer mini-mutr-text \
+    mini-mutr-sound mini-mutr-joint ablations
 
 help:
 	@echo 'make demo              the main job on an embedded default, under 5 minutes (FAST=1: 90 s)'
@@ -17,6 +18,7 @@ help:
 	@echo 'make lint              ruff and mypy alone'
 	@echo 'make docs              the pages of docs/, as docs/_build/html; warnings are errors'
 	@echo 'make mini-referformer  train the small ReferFormer that the demo uses (an hour)'
+	@echo 'make mini-mutr-text    likewise MUTR; -sound: what sounds; -joint: both, one model'
 	@echo 'make ablations         small models with one part changed each, and their table (2 hours)'
 	@echo 'make bench             timings, as ratios in one run'
 
@@ -50,13 +52,21 @@ lint: $(STAMP)
 docs: $(STAMP)
 	@$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
+# Short and long videos, 16 bits, several references, a training step; then
+# the metric. Ratios are to the first row of each table.
+BENCH := configs/referformer/referformer_r50_8xb1-6e_ref-youtube-vos.py
 bench: $(STAMP)
-	@for frames in 5 20; do $(PY) -W ignore tools/analysis_tools/benchmark.py \
-	    configs/referformer/referformer_r50_8xb1-6e_ref-youtube-vos.py \
-	    --frames $$frames --repeats 1; done
+	@$(PY) -W ignore tools/analysis_tools/benchmark.py $(BENCH) --frames 5 20 \
+	    --against --frames 20 --amp bf16 --against --frames 5 --references 8
+	@$(PY) -W ignore tools/analysis_tools/benchmark.py $(BENCH) --train --frames 2
+	@$(PY) -W ignore tools/analysis_tools/benchmark_jf.py
 
 mini-data: $(STAMP)
 	@$(PY) tools/dataset_converters/make_mini.py $(DATA) --train 5000
+
+mini-sound-data: $(STAMP)
+	@$(PY) tools/dataset_converters/make_mini.py $(DATA)-sound --train 3000 \
+	    --layouts avsbench-s4 avsbench-ms3
 
 # Resumable: started again, it goes on from the last whole checkpoint.
 mini-referformer: mini-data
@@ -64,6 +74,21 @@ mini-referformer: mini-data
 	    configs/mini/referformer_mini_pretrain.py \
 	    configs/mini/referformer_mini.py \
 	    --work-dir $(WORK)/referformer_mini --out demo/weights/referformer_mini
+
+mini-mutr-text: mini-data
+	@$(PY) tools/train_mini.py configs/mini/backbone_mini.py \
+	    configs/mini/mutr_mini_text_pretrain.py configs/mini/mutr_mini_text.py \
+	    --work-dir $(WORK)/mutr_mini_text --out demo/weights/mutr_mini_text
+
+mini-mutr-sound: mini-data mini-sound-data
+	@$(PY) tools/train_mini.py configs/mini/backbone_mini.py \
+	    configs/mini/mutr_mini_sound_pretrain.py configs/mini/mutr_mini_sound.py \
+	    --work-dir $(WORK)/mutr_mini_sound --out demo/weights/mutr_mini_sound
+
+mini-mutr-joint: mini-data mini-sound-data
+	@$(PY) tools/train_mini.py configs/mini/backbone_mini.py \
+	    configs/mini/mutr_mini_joint_pretrain.py configs/mini/mutr_mini_joint.py \
+	    --work-dir $(WORK)/mutr_mini_joint --out demo/weights/mutr_mini_joint
 
 # Resumable, too; writes docs/ablations_mini.md and .csv.
 ablations: mini-data

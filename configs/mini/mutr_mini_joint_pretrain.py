@@ -33,5 +33,3 @@ train_dataloader = dict(
         ],
     ),
 )
-# A batch uses one of the two encoders.
-find_unused_parameters = True

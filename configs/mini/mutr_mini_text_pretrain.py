@@ -20,3 +20,6 @@ train_dataloader = dict(
 # The second stage goes on from here; it brings the rate down to nothing.
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].eta_min = 2e-4
+# Queries are made of the first gathered token: RoBERTa's pooler has no
+# gradient.
+find_unused_parameters = True

@@ -11,7 +11,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from refvos.engine import set_trust
+from refvos.engine import cli, set_trust
 from refvos.engine.cli import one_line, run_tool
 from refvos.errors import InputError
 from tools import test as test_tool
@@ -334,3 +334,11 @@ def test_slurm_scripts_call_srun(tmp_path, name):
         '--seed',
         '1',
     ]
+
+
+@pytest.mark.parametrize('keep', [True, False])
+def test_large_buffers_are_kept_unless_told_otherwise(monkeypatch, keep):
+    calls = []
+    monkeypatch.setattr(cli, 'keep_large_buffers', lambda: calls.append(1))
+    assert run_tool(lambda argv: None, [], keep_buffers=keep) == 0
+    assert len(calls) == int(keep)

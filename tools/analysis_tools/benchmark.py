@@ -45,6 +45,7 @@ from refvos.structures import RefDataSample, Reference, ReferenceTokens
 
 HERE = Path(__file__).parent
 AGAINST = '--against'
+PLAIN_MALLOC = '--plain-malloc'
 COLUMNS = (
     'label',
     'frames',
@@ -84,6 +85,11 @@ def build_parser() -> argparse.ArgumentParser:
     add('--device', default='cpu', help='such as cuda:0 (default: cpu)')
     add('--train', action='store_true', help='time a training step instead')
     add('--compile', action='store_true', help='torch.compile the backbone')
+    add(
+        PLAIN_MALLOC,
+        action='store_true',
+        help='leave the C library as it is, which gives large buffers back',
+    )
     add_precision_argument(parser)
     add(
         '--cfg-options',
@@ -393,4 +399,4 @@ def main(argv: Optional[Sequence[str]] = None) -> List[Dict[str, Any]]:
 
 
 if __name__ == '__main__':
-    sys.exit(run_tool(main))
+    sys.exit(run_tool(main, keep_buffers=PLAIN_MALLOC not in sys.argv))

@@ -25,17 +25,20 @@ BAD_INPUT = 2
 def run_tool(
     main: Callable[[Optional[Sequence[str]]], object],
     argv: Optional[Sequence[str]] = None,
+    keep_buffers: bool = True,
 ) -> int:
     """Run a tool; bad input becomes one line on stderr.
 
     Args:
         main: Takes the arguments (None: those of the process).
         argv: What to give it.
+        keep_buffers: See :func:`keep_large_buffers`.
 
     Returns:
         The exit status: 0, or 2 for bad input.
     """
-    keep_large_buffers()
+    if keep_buffers:
+        keep_large_buffers()
     try:
         main(argv)
     except InputError as error:
