@@ -1,21 +1,17 @@
 """AVSBench's layouts: five frames, a second of sound each, one mask each.
 
-A clip's mask is the union of what sounds in its second.
+A frame's mask is the union of what sounds in its second.
 """
 
 import csv
 import io
-import pickle
-import re
 import wave
 from pathlib import Path
-from typing import Any, ClassVar, List, Sequence, Tuple
+from typing import ClassVar, List, Sequence, Tuple
 
 import numpy as np
-import torch
 from PIL import Image
 
-from ....models.encoders.log_mel import examples_per_second
 from ..seconds import SECONDS
 from ..sound import (
     Soundtrack,
@@ -29,8 +25,6 @@ from .base import Record, Writer
 from .files import write_bytes
 
 SPLIT_NAMES = {'train': 'train', 'valid': 'val', 'test': 'test'}
-# What is left after rounding depends neither on threads nor on the machine.
-LOG_MEL_DIGITS = 4
 
 
 class AVSBenchWriter(Writer):
@@ -68,6 +62,9 @@ class AVSBenchWriter(Writer):
         return range(SECONDS)
 
     def write_video(self, split: str, video: MiniVideo) -> Record:
+        # Layouts without sounds are made without torch.
+        from .log_mel import encode_log_mel
+
         split = SPLIT_NAMES[split]
         soundtrack = self.draw_soundtrack(video)
         row = self.describe(split, video, soundtrack)
@@ -180,30 +177,3 @@ def encode_wav(waveform: np.ndarray) -> bytes:
         file.setframerate(SAMPLE_RATE)
         file.writeframes(waveform.astype('<i2').tobytes())
     return content.getvalue()
-
-
-def encode_log_mel(waveform: np.ndarray) -> bytes:
-    """A pickled tensor (5, 1, 96, 64), as the real ones, of the WAV."""
-    sound = torch.from_numpy(waveform / 32768.0)
-    examples = examples_per_second(sound).numpy().astype(np.float64)
-    rounded = examples.round(LOG_MEL_DIGITS).astype(np.float32)
-    content = io.BytesIO()
-    TensorPickler(content, protocol=3).dump(torch.from_numpy(rounded))
-    return content.getvalue()
-
-
-class TensorPickler(pickle.Pickler):
-    """Gives equal tensors equal bytes.
-
-    torch names a tensor's storage by its address.
-    """
-
-    def reducer_override(self, obj: Any) -> Any:
-        if not isinstance(obj, torch.storage.TypedStorage):
-            return NotImplemented
-        load, (content,) = obj.__reduce__()
-        # A string in a pickle: X, four bytes of length, the string.
-        name = re.search(rb'Storage\n(?:q.)?(X.{4}\d+)', content, re.DOTALL)
-        if name is None:
-            raise RuntimeError('torch pickles its storages in another way')
-        return load, (content.replace(name[1], b'X\x01\x00\x00\x000'),)

@@ -1,0 +1,41 @@
+"""Log-mel files as AVSBench has them, the same bytes each time."""
+
+import io
+import pickle
+import re
+from typing import Any
+
+import numpy as np
+import torch
+
+from ....models.encoders.log_mel import examples_per_second
+
+# What is left after rounding depends neither on threads nor on the machine.
+DIGITS = 4
+
+
+def encode_log_mel(waveform: np.ndarray) -> bytes:
+    """A pickled tensor (5, 1, 96, 64), as the real ones, of the WAV."""
+    sound = torch.from_numpy(waveform / 32768.0)
+    examples = examples_per_second(sound).numpy().astype(np.float64)
+    rounded = examples.round(DIGITS).astype(np.float32)
+    content = io.BytesIO()
+    TensorPickler(content, protocol=3).dump(torch.from_numpy(rounded))
+    return content.getvalue()
+
+
+class TensorPickler(pickle.Pickler):
+    """Gives equal tensors equal bytes.
+
+    torch names a tensor's storage by its address.
+    """
+
+    def reducer_override(self, obj: Any) -> Any:
+        if not isinstance(obj, torch.storage.TypedStorage):
+            return NotImplemented
+        load, (content,) = obj.__reduce__()
+        # A string in a pickle: X, four bytes of length, the string.
+        name = re.search(rb'Storage\n(?:q.)?(X.{4}\d+)', content, re.DOTALL)
+        if name is None:
+            raise RuntimeError('torch pickles its storages in another way')
+        return load, (content.replace(name[1], b'X\x01\x00\x00\x000'),)
