@@ -1,0 +1,33 @@
+# MUTR, ResNet-50, one model for texts and sounds (Table 3, last row; Table 4
+# is mutr_r50_8xb2-12e_text-sound_avsbench-s4.py): part of Ref-YouTube-VOS and
+# all of AVSBench S4, a batch of one of them.
+_base_ = [
+    './mutr_r50_8xb2-12e_ref-youtube-vos-part.py',
+    '../_base_/models/mutr_sound_parts.py',
+]
+
+model = dict(sound_encoder=_base_.mutr_sound.sound_encoder)
+# All five frames: nothing to sample. A sound names no sides.
+sound_pipeline = [
+    *_base_.train_pipeline[1:3],
+    dict(type='LoadSound'),
+    _base_.train_pipeline[3],
+    dict(type='PackRefInputs'),
+]
+train_dataloader = dict(
+    batch_sampler=dict(type='OneDatasetBatchSampler'),
+    dataset=dict(
+        _delete_=True,
+        type='ConcatDataset',
+        datasets=[
+            _base_.train_dataloader.dataset,
+            dict(
+                type='AVSBenchDataset',
+                data_root='data/avsbench',
+                subset='s4',
+                split='train',
+                pipeline=sound_pipeline,
+            ),
+        ],
+    ),
+)
