@@ -50,6 +50,7 @@ class InfiniteVideoSampler(Sampler):
                 'at least 1',
             )
         self.rank, self.world_size = get_dist_info()
+        self.dataset = dataset
         self.references_per_video = references_per_video
         self.repeat = repeat
         self.seed = sync_random_seed() if seed is None else seed
