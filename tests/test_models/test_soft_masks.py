@@ -1,9 +1,11 @@
 """Soft masks that a segmentor keeps."""
 
 import numpy as np
+import pytest
 import torch
 from pycocotools import mask as rle_codec
 
+from refvos.errors import InputError
 from refvos.structures import Reference
 from refvos.structures.soft_masks import quantize
 from tests.builders import build_model, make_sample
@@ -42,6 +44,21 @@ def test_they_agree_with_the_masks():
         assert (levels[~mask] <= HALF).all()
         # More than two levels: not the masks over again.
         assert len(np.unique(levels)) > 5
+
+
+def test_linear_ones_agree_with_the_masks():
+    prediction = predict(keep_soft_masks='linear')
+    soft = prediction.soft_masks
+    assert soft.linear
+    for frame, rle in enumerate(prediction.masks):
+        levels, mask = soft.levels(frame), rle_codec.decode(rle) > 0
+        # 127 of 254 is a half.
+        assert (levels[mask] >= 127).all() and (levels[~mask] <= 127).all()
+
+
+def test_other_soft_masks_are_refused():
+    with pytest.raises(InputError, match="keep_soft_masks is 'log'"):
+        predict(keep_soft_masks='log')
 
 
 def test_they_are_kept_only_where_asked_for():

@@ -37,6 +37,13 @@ def test_frames_come_back():
         assert np.array_equal(soft.levels(frame), quantize(odds[frame]))
 
 
+def test_linear_levels_are_steps_of_the_probability():
+    soft = SoftMasks((1, 6), linear=True)
+    given = torch.tensor([0.0, 0.9, 1.1, 127.1, 253.9, 254.0]).double()
+    soft.extend((given / 254).logit()[None, None])
+    assert soft.levels(0).tolist() == [[0, 0, 1, 127, 253, 254]]
+
+
 def test_background_takes_no_room():
     odds = torch.full((1, 480, 854), -5.0)
     odds[:, :48, :85] = torch.linspace(0, 9, 85)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from refvos.datasets.layout import find_benchmarks, move_data_root
+from refvos.datasets.mini import make_mini
 from refvos.errors import InputError
 from tests.builders import load_script
 from tests.test_datasets.folders import square, write_frames, write_lists
@@ -122,6 +123,31 @@ def test_broken_lists(tool, root, capsys):
     file.write_text(json.dumps(content))
     status, lines = check(tool, root, capsys)
     assert lines[0] == f'{root}/train/cat: a list of its frames'
+
+
+@pytest.mark.parametrize('subset', ['s4', 'ms3'])
+def test_avsbench(tool, tmp_path, capsys, subset):
+    """Each subset alone: people may have one and not the other."""
+    root = tmp_path / 'set'
+    made = {'train': 1, 'val': 1, 'test': 1, 'frames': 5, 'size': (64, 64)}
+    make_mini(
+        root, **made, layouts=[f'avsbench-{subset}'], workers=0, progress=False
+    )
+    tool.main([f'avsbench-{subset}', str(root)])
+    assert capsys.readouterr().out.startswith(f'{root} is complete')
+    shutil.rmtree(root / f'{subset}_data/audio_wav')
+    tool.main([f'avsbench-{subset}', str(root)])
+    capsys.readouterr()
+    shutil.rmtree(root / f'{subset}_data/audio_log_mel')
+    with pytest.raises(SystemExit):
+        tool.main([f'avsbench-{subset}', str(root)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == f'{root} is not complete: 3 missing'
+    assert 'train_00000.wav: sound of the clip, or' in lines[0]
+    other = {'s4': 'ms3', 'ms3': 's4'}[subset]
+    with pytest.raises(SystemExit):
+        tool.main([f'avsbench-{other}', str(root)])
+    assert f'{root}/{other}_meta_data.csv' in capsys.readouterr().out
 
 
 def test_unknown_benchmark(tool, root, capsys):

@@ -1,0 +1,293 @@
+"""RefVOS-Mini: soundtracks, AVSBench's layouts, scenes for motion."""
+
+import csv
+import hashlib
+import json
+import pickle
+import wave
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from refvos.datasets.log_mel_files import read_log_mel
+from refvos.datasets.mini import make_mini, make_video
+from refvos.datasets.mini.attributes import HELD_OUT, KINDS
+from refvos.datasets.mini.contact_sheet import draw_contact_sheet
+from refvos.datasets.mini.seconds import (
+    SMALLEST_AREA,
+    steady_kinds,
+    times_of_seconds,
+)
+from refvos.datasets.mini.sound import (
+    envelope,
+    several_sources,
+    single_source,
+    sounding_mask,
+)
+from refvos.datasets.mini.timbres import SAMPLE_RATE, TIMBRES
+from refvos.datasets.sound_files import read_sound
+from refvos.errors import InputError
+from refvos.models.encoders.log_mel import examples_per_second
+
+SHAPE = (64, 96)
+MADE = {'train': 3, 'val': 1, 'test': 2, 'frames': 5, 'size': SHAPE}
+MADE.update(workers=0, progress=False)
+
+
+@pytest.fixture(scope='module')
+def videos():
+    return {
+        split: [
+            make_video(0, split, i, 6, SHAPE, 'sound') for i in range(25)
+        ]
+        for split in ('train', 'test')
+    }
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('sounds')
+    make_mini(folder / 'set', **MADE, layouts=['avsbench-s4', 'avsbench-ms3'])
+    return folder / 'set'
+
+
+def hashes(folder):
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(
+            path.read_bytes()
+        ).hexdigest()
+        for path in sorted(folder.rglob('*'))
+        if path.is_file()
+    }
+
+
+def spectra(waveform):
+    """Mean and spread over each second's log-mel windows, (seconds, 128)."""
+    sound = torch.from_numpy(waveform / np.abs(waveform).max())
+    log_mel = examples_per_second(sound)[:, 0]
+    return torch.cat([log_mel.mean(1), log_mel.std(1)], 1).numpy()
+
+
+# ---------------------------------------------------------------- soundtracks
+
+
+def test_kinds_are_told_apart_by_ear():
+    """Each second is likest to another draw's second of its own kind."""
+    assert set(TIMBRES) == set(KINDS)
+    heard, kinds = [], []
+    for kind, timbre in TIMBRES.items():
+        for seed in range(4):
+            rng = np.random.default_rng(seed)
+            heard.append(spectra(timbre(rng, 2 * SAMPLE_RATE)))
+            kinds += [(kind, seed)] * 2
+    heard = np.concatenate(heard)
+    distance = np.linalg.norm(heard[:, None] - heard[None], axis=-1)
+    for row, (kind, seed) in enumerate(kinds):
+        others = [i for i, each in enumerate(kinds) if each != (kind, seed)]
+        nearest = min(others, key=lambda i: distance[row, i])
+        assert kinds[nearest][0] == kind
+
+
+def test_switching_is_within_the_second_and_without_a_click():
+    gain = envelope([False, True, True, False])
+    assert gain.shape == (4 * SAMPLE_RATE,)
+    one, three = SAMPLE_RATE, 3 * SAMPLE_RATE
+    assert (gain[:one] == 0).all() and (gain[three:] == 0).all()
+    assert gain[2 * SAMPLE_RATE - 400 : 2 * SAMPLE_RATE + 400] == (
+        pytest.approx(1)
+    )
+    assert np.abs(np.diff(gain)).max() < 0.01
+    assert gain.max() == pytest.approx(1)
+
+
+def test_single_source_is_one_kind_that_is_always_seen(videos):
+    for video in videos['train'] + videos['test']:
+        soundtrack = single_source(video)
+        assert soundtrack.waveform.shape == (5 * SAMPLE_RATE,)
+        ((kind,),) = set(soundtrack.sounding)
+        rows = [
+            row
+            for row, item in enumerate(video.scene.objects)
+            if item.kind == kind
+        ]
+        alone = [
+            item.kind
+            for item in video.scene.objects
+            if [o.kind for o in video.scene.objects].count(item.kind) == 1
+        ]
+        # No silent object can be taken for the source.
+        assert len(rows) == 1 or not set(alone) & set(
+            steady_kinds(video.facts)
+        )
+        assert any(o.kind != kind for o in video.scene.objects)
+        for second, time in enumerate(soundtrack.times):
+            mask = sounding_mask(video, soundtrack, second)
+            areas = video.facts.areas[rows, time]
+            assert mask.sum() == areas.sum() >= SMALLEST_AREA
+
+
+def test_several_sources_go_on_and_off(videos):
+    numbers = set()
+    for video in videos['train']:
+        soundtrack = several_sources(video)
+        present = {item.kind for item in video.scene.objects}
+        heard = {kind for kinds in soundtrack.sounding for kind in kinds}
+        assert heard and heard <= present
+        assert len(set(soundtrack.sounding)) > 1
+        numbers |= {len(kinds) for kinds in soundtrack.sounding}
+        for second, kinds in enumerate(soundtrack.sounding):
+            mask = sounding_mask(video, soundtrack, second)
+            ids = video.rendering.ids[soundtrack.times[second]]
+            by_id = {int(o.id): o.kind for o in video.scene.objects}
+            for id, kind in by_id.items():
+                assert (mask[ids == id] == (kind in kinds)).all()
+            # What is off can't be heard.
+            piece = soundtrack.waveform.reshape(5, -1)[second] / 32767
+            loudness = np.sqrt(np.mean(piece**2))
+            assert loudness > 0.03 if kinds else loudness < 0.003
+    assert numbers >= {0, 1, 2}
+
+
+def test_what_is_heard_is_what_is_scheduled(videos):
+    """With the noise behind: two clips that sound alike are of one kind."""
+    soundtracks = [
+        single_source(video) for part in videos.values() for video in part
+    ]
+    heard = np.stack([spectra(each.waveform)[2] for each in soundtracks])
+    kinds = np.array([each.sounding[2][0] for each in soundtracks])
+    assert set(kinds) == set(KINDS)
+    distance = np.linalg.norm(heard[:, None] - heard[None], axis=-1)
+    np.fill_diagonal(distance, np.inf)
+    assert (kinds[distance.argmin(1)] == kinds).all()
+
+
+def test_the_same_scene_sounds_the_same(videos):
+    again = make_video(0, 'train', 3, 6, SHAPE, 'sound')
+    for make in (single_source, several_sources):
+        one, two = make(videos['train'][3]), make(again)
+        assert np.array_equal(one.waveform, two.waveform)
+        assert one.sounding == two.sounding
+        other = make(videos['train'][4])
+        assert not np.array_equal(one.waveform, other.waveform)
+
+
+def test_frames_of_the_seconds():
+    assert times_of_seconds(5) == [0, 1, 2, 3, 4]
+    assert times_of_seconds(36) == [0, 9, 18, 26, 35]
+    assert times_of_seconds(2) == [0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize('scenes', ['sound', 'motion'])
+def test_held_out_combinations_stay_held_out(scenes):
+    for index in range(15):
+        video = make_video(1, 'train', index, 6, SHAPE, scenes)
+        found = {item.combination for item in video.scene.objects}
+        assert not found & HELD_OUT
+        video = make_video(1, 'test', index, 6, SHAPE, scenes)
+        assert any(item.unseen for item in video.scene.objects)
+
+
+# -------------------------------------------------------------------- layouts
+
+
+def test_s4_layout(root):
+    with open(root / 's4_meta_data.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert [row['split'] for row in rows] == [
+        *['train'] * 3, 'val', *['test'] * 2
+    ]  # fmt: skip
+    data = root / 's4_data'
+    for row in rows:
+        name, group = row['name'], f'{row["split"]}/{row["category"]}'
+        numbered = [f'{name}_{number}.png' for number in range(1, 6)]
+        masks = numbered[:1] if row['split'] == 'train' else numbered
+        for folder, wanted in (('visual_frames', numbered), ('gt_masks', masks)):
+            found = data / folder / group / name
+            assert sorted(path.name for path in found.iterdir()) == wanted
+        assert (data / 'audio_wav' / group / f'{name}.wav').is_file()
+        assert (data / 'audio_log_mel' / group / f'{name}.pkl').is_file()
+
+
+def test_files_hold_what_the_scene_is(root):
+    video = make_video(0, 'test', 1, 5, SHAPE, 'sound')
+    soundtrack = several_sources(video)
+    data = root / 'ms3_data'
+    for second in range(5):
+        frame = data / f'visual_frames/test_00001/test_00001.mp4_{second + 1}'
+        frame = np.asarray(Image.open(f'{frame}.png'))
+        assert np.array_equal(frame, video.rendering.frames[second])
+        mask = data / f'gt_masks/test/test_00001/test_00001_{second + 1}.png'
+        mask = np.asarray(Image.open(mask))
+        expected = sounding_mask(video, soundtrack, second)
+        assert np.array_equal(mask, 255 * expected)
+    with wave.open(str(data / 'audio_wav/test/test_00001.wav')) as file:
+        assert file.getparams()[:4] == (1, 2, 16000, 80000)
+        samples = np.frombuffer(file.readframes(80000), '<i2')
+    assert np.array_equal(samples, soundtrack.waveform)
+
+
+def test_log_mel_files_are_those_of_the_sounds(root):
+    """As a pickle of the real ones is: read with torch's help or ours."""
+    data = root / 'ms3_data'
+    path = data / 'audio_log_mel/val/valid_00000.pkl'
+    found = pickle.loads(path.read_bytes())
+    assert (found.shape, found.dtype) == ((5, 1, 96, 64), torch.float32)
+    assert torch.equal(read_log_mel(str(path)), found)
+    sound = read_sound(str(data / 'audio_wav/val/valid_00000.wav'))
+    torch.testing.assert_close(
+        examples_per_second(sound), found, rtol=0, atol=6e-5
+    )
+
+
+def test_same_bytes_and_other_layouts_as_without(root, tmp_path):
+    """Tensors lie elsewhere in memory each time; words know no sound."""
+    layouts = ['avsbench-ms3', 'ref-youtube-vos', 'avsbench-s4']
+    make_mini(tmp_path / 'all', **MADE, layouts=layouts)
+    make_mini(tmp_path / 'words', **MADE)
+    together = hashes(tmp_path / 'all')
+    sounds, words = hashes(root), hashes(tmp_path / 'words')
+    for part in (sounds, words):
+        for name in ('mini.json', 'contact_sheet.jpg'):
+            del part[name]
+    assert len(sounds) > 100 and len(words) > 50
+    assert {**sounds, **words}.items() <= together.items()
+    summary = json.loads((tmp_path / 'words/mini.json').read_text())
+    assert 'scenes' not in summary['arguments']
+
+
+def test_contact_sheet_shows_what_sounds(videos):
+    sheet = draw_contact_sheet(videos['test'][:2])
+    # Two rows a video of five frames, twice as large, with captions.
+    assert sheet.shape == (4 * (2 * 64 + 22), 5 * 2 * 96, 3)
+
+
+# --------------------------------------------------------------------- motion
+
+
+def test_motion_alone_tells_objects_apart():
+    for index in range(20):
+        video = make_video(0, 'train', index, 8, SHAPE, 'motion')
+        objects = video.scene.objects
+        assert len(objects) > 1
+        for attribute in ('kind', 'colour', 'size', 'fill'):
+            assert len({getattr(o, attribute) for o in objects}) == 1
+        assert len({o.motion for o in objects}) == len(objects)
+        assert {e.kind for e in video.expressions} == {'motion'}
+        meant = {e.object_id for e in video.expressions}
+        assert meant == {o.id for o in objects}
+        for expression in video.expressions:
+            row = expression.description.singled_out(video.facts)
+            assert objects[row].id == expression.object_id
+
+
+def test_motion_layout_and_its_arguments(tmp_path):
+    summary = make_mini(
+        tmp_path / 'set', **{**MADE, 'frames': 6}, scenes='motion'
+    )
+    counts = summary['counts']['train']
+    assert counts['motion'] == counts['expressions'] > 0
+    assert summary['arguments']['scenes'] == 'motion'
+    with pytest.raises(InputError, match="scenes is 'sound'; expected one of"):
+        make_mini(tmp_path / 'no', **MADE, scenes='sound')
