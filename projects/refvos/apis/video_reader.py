@@ -61,6 +61,11 @@ class Video:
         height, width = self.frames[0].shape[:2]
         return height, width
 
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return len(self.frames) / self.fps
+
 
 def read_video(
     source: VideoSource,
