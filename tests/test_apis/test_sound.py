@@ -18,7 +18,7 @@ from refvos.datasets.sound_files import fit_sound, read_sound
 from refvos.errors import InputError
 from refvos.visualization.sound import LOUD
 
-from ..builders import ROOT
+from ..builders import ROOT, SOUND_ENCODER
 from ..test_datasets.sounds import RATE, noise, tone, write_wav
 from .conftest import cut_masks_in_half
 from .videos import make_frames, write_images, write_mp4
@@ -27,16 +27,6 @@ FRAMES = make_frames(8)
 FPS = 4
 SECONDS = 2
 TEXT = 'the red square'
-SOUND_ENCODER = dict(
-    type='SoundEncoder',
-    vggish=dict(
-        type='VGGish',
-        widths=[4, 4, 8, 8, 8, 8],
-        embedding_dims=[32, 32, 16],
-    ),
-    embed_dims=64,
-    sentence_first=True,
-)
 
 
 def make_inferencer(folder, with_text):
