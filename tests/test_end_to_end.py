@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import mmdet
@@ -101,3 +103,107 @@ def test_four_line_config_in_mmdets_own_tools(data, tmp_path):
         tmp_path,
     )
     assert 0 <= metrics_of(tmp_path / 'test')['J&F'] <= 100
+
+
+JOINT = """
+_base_ = ['{root}/configs/mini/mutr_mini_joint.py']
+custom_imports = dict(
+    imports=['refvos', 'tests.test_engine.toy'], allow_failed_imports=False
+)
+custom_hooks = [dict(type='ToyPause')]
+default_hooks = dict(
+    checkpoint=dict(interval=1), logger=dict(interval=1)
+)
+model = dict(mti=dict(dropout=0.3))
+train_dataloader = _base_.train_dataloader
+train_dataloader.batch_size = 2
+train_dataloader.sampler = dict(type='DefaultSampler', shuffle=True)
+train_dataloader.dataset.datasets[0].data_root = '{texts}'
+train_dataloader.dataset.datasets[0].item_stride = 5
+train_dataloader.dataset.datasets[1].data_root = '{sounds}'
+param_scheduler = []
+val_dataloader = None
+val_evaluator = None
+val_cfg = None
+train_cfg = dict(
+    _delete_=True, type='ResumableEpochTrainLoop', max_epochs=2
+)
+randomness = dict(seed=3)
+"""
+
+
+def losses_of(work_dir: Path) -> dict:
+    """Step -> losses and the weight of the first one, of all starts."""
+    found = {}
+    for file in sorted(work_dir.glob('*/vis_data/scalars.json')):
+        for record in map(json.loads, file.read_text().splitlines()):
+            found[record['step']] = {
+                key: value for key, value in record.items() if 'loss' in key
+            }
+    return found
+
+
+def start_and_kill(command, folder: Path, paused: Path, **variables) -> None:
+    """SIGKILL all processes of a training, once one has paused."""
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        cwd=folder,
+        env={
+            **os.environ,
+            'PYTHON': sys.executable,
+            'OMP_NUM_THREADS': '1',
+            **variables,
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        until = time.time() + 500
+        while not paused.exists() and time.time() < until:
+            assert process.poll() is None
+            time.sleep(0.05)
+        assert paused.exists()
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    paused.unlink()
+
+
+@pytest.mark.timeout(1500)
+def test_joint_training_killed_in_an_epoch_goes_on_as_if_not(tmp_path):
+    """Two processes, texts and sounds; the same losses to the last digit."""
+    texts, sounds = tmp_path / 'texts', tmp_path / 'sounds'
+    make_mini(texts, train=4, val=1, test=1, workers=1, progress=False)
+    make_mini(
+        sounds,
+        train=6,
+        val=1,
+        test=1,
+        layouts=['avsbench-s4'],
+        workers=1,
+        progress=False,
+    )
+    config = tmp_path / 'joint.py'
+    config.write_text(JOINT.format(root=ROOT, texts=texts, sounds=sounds))
+    train = [ROOT / 'tools/dist_train.sh', config, 2, '--work-dir']
+    paths = [str(ROOT), *os.environ.get('PYTHONPATH', '').split(os.pathsep)]
+    where = {'PYTHONPATH': os.pathsep.join(filter(None, paths))}
+    run([*train, 'calm'], tmp_path, PORT='29513', **where)
+    calm = losses_of(tmp_path / 'calm')
+    assert len(calm) % 2 == 0
+    # In the second epoch, after its first step.
+    stop = len(calm) // 2 + 1
+    start_and_kill(
+        [*train, 'killed'],
+        tmp_path,
+        tmp_path / 'killed' / 'paused',
+        PORT='29514',
+        TOY_PAUSE=f'iter:{stop}',
+        **where,
+    )
+    assert len(losses_of(tmp_path / 'killed')) == stop
+    run([*train, 'killed', '--resume'], tmp_path, PORT='29515', **where)
+    assert losses_of(tmp_path / 'killed') == calm
+    # Of the two kinds in turn, dropout and flips included.
+    assert len({record['loss'] for record in calm.values()}) == len(calm)

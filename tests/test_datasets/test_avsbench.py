@@ -139,7 +139,9 @@ def truth(sample):
     """The truth of each frame in its tube, (5, H, W), None -> empty."""
     tube = sample.gt_tubes['1']
     empty = np.zeros(SIZE, np.uint8)
-    return np.stack([empty if r is None else rle_codec.decode(r) for r in tube])
+    return np.stack(
+        [empty if r is None else rle_codec.decode(r) for r in tube]
+    )
 
 
 # ------------------------------------------------------------------- reading
@@ -183,9 +185,7 @@ def test_ms3_reads_masks_of_any_form(ms3):
     samples = [item['data_samples'] for item in data]
     assert [sample.video_id for sample in samples] == ['v', 'w', 'x', 'y']
     for sample in samples:
-        assert np.array_equal(
-            truth(sample), [mask_of(i) for i in range(1, 6)]
-        )
+        assert np.array_equal(truth(sample), [mask_of(i) for i in range(1, 6)])
     training = AVSBenchDataset(str(ms3), 'ms3', 'val', pipeline=PIPELINE)
     sample = training[0]['data_samples']
     assert 'gt_labelled' not in sample

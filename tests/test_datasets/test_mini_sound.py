@@ -39,9 +39,7 @@ MADE.update(workers=0, progress=False)
 @pytest.fixture(scope='module')
 def videos():
     return {
-        split: [
-            make_video(0, split, i, 6, SHAPE, 'sound') for i in range(25)
-        ]
+        split: [make_video(0, split, i, 6, SHAPE, 'sound') for i in range(25)]
         for split in ('train', 'test')
     }
 
@@ -203,7 +201,10 @@ def test_s4_layout(root):
         name, group = row['name'], f'{row["split"]}/{row["category"]}'
         numbered = [f'{name}_{number}.png' for number in range(1, 6)]
         masks = numbered[:1] if row['split'] == 'train' else numbered
-        for folder, wanted in (('visual_frames', numbered), ('gt_masks', masks)):
+        for folder, wanted in (
+            ('visual_frames', numbered),
+            ('gt_masks', masks),
+        ):
             found = data / folder / group / name
             assert sorted(path.name for path in found.iterdir()) == wanted
         assert (data / 'audio_wav' / group / f'{name}.wav').is_file()

@@ -1,10 +1,21 @@
 """References of one video together in a batch."""
 
+import pickle
+import random
 from itertools import islice
 
 import pytest
+import torch
+from mmengine.dataset import DefaultSampler, InfiniteSampler
+from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
-from refvos.datasets import InfiniteVideoSampler
+from refvos.datasets import (
+    InfiniteVideoSampler,
+    OneDatasetBatchSampler,
+    ResumableBatchSampler,
+)
+from refvos.datasets.samplers import SampleIndex, drawn_from
+from refvos.engine.loops import BatchesFrom
 from refvos.errors import InputError
 from refvos.structures import Reference
 
@@ -63,3 +74,165 @@ def test_the_seed_decides():
 def test_no_reference_is_refused():
     with pytest.raises(InputError, match='references_per_video is 0'):
         InfiniteVideoSampler(References(), references_per_video=0)
+
+
+# ------------------------------------------------------ batches, to be resumed
+
+
+class Numbers(Dataset):
+    """Items that are drawn, and say which they are."""
+
+    def __init__(self, size, first=0):
+        self.size, self.first = size, first
+
+    def __len__(self):
+        return self.size
+
+    def __getitem__(self, index):
+        with drawn_from(index.seed):
+            return self.first + index, random.random(), float(torch.rand(1))
+
+
+def make_batches(size=10, batch_size=3, rank=0, world_size=1, **options):
+    sampler = DefaultSampler(Numbers(size), shuffle=True)
+    share = -(-size // world_size)
+    sampler.rank, sampler.world_size = rank, world_size
+    sampler.num_samples, sampler.total_size = share, share * world_size
+    batches = ResumableBatchSampler(sampler, batch_size, **options)
+    batches.rank = rank
+    return batches
+
+
+def as_drawn(batches):
+    return [[(int(i), i.seed) for i in batch] for batch in batches]
+
+
+def test_batches_go_on_where_they_were_left():
+    batches = make_batches()
+    batches.begin(seed=7, epoch=2)
+    whole = as_drawn(batches)
+    assert sorted(i for batch in whole for i, _ in batch) == list(range(10))
+    assert len({seed for batch in whole for _, seed in batch}) == 10
+    again = make_batches()
+    again.begin(seed=7, epoch=2, done=2)
+    assert as_drawn(again) == whole[2:]
+    # The next pass is a whole one.
+    assert len(as_drawn(again)) == len(whole)
+    others = [
+        as_drawn(make_batches(rank=1, world_size=2)),
+        *(as_drawn_at(seed, epoch) for seed, epoch in ((7, 3), (8, 2))),
+    ]
+    seeds = [{s for batch in each for _, s in batch} for each in others]
+    mine = {seed for batch in whole for _, seed in batch}
+    assert all(not (mine & each) for each in seeds)
+
+
+def as_drawn_at(seed, epoch):
+    batches = make_batches()
+    batches.begin(seed, epoch)
+    return as_drawn(batches)
+
+
+def test_indices_keep_their_seed():
+    index = SampleIndex(12, (3, 4))
+    for same in (pickle.loads(pickle.dumps(index)), index - 0):
+        assert (same, same.seed) == (12, (3, 4))
+    data = ConcatDataset([Numbers(5), Numbers(9, first=100)])
+    number, *drawn = data[index]
+    assert number == 107
+    random.seed(0), torch.manual_seed(0)
+    expected = random.random(), float(torch.rand(1))
+    random.seed(0), torch.manual_seed(0)
+    # What others have drawn makes no difference, nor is theirs changed.
+    assert list(data[index][1:]) == drawn
+    assert (random.random(), float(torch.rand(1))) == expected
+    assert list(data[SampleIndex(12, (3, 5))][1:]) != drawn
+
+
+def one_dataset(rank, world_size=2, batch_size=3, drop_last=False):
+    data = ConcatDataset([Numbers(11), Numbers(8, first=100)])
+    sampler = DefaultSampler(data, shuffle=True)
+    sampler.rank, sampler.world_size = rank, world_size
+    sampler.num_samples = -(-len(data) // world_size)
+    sampler.total_size = sampler.num_samples * world_size
+    return OneDatasetBatchSampler(sampler, batch_size, drop_last)
+
+
+@pytest.mark.parametrize('drop_last', [False, True])
+@pytest.mark.parametrize('seed', range(6))
+def test_batches_of_one_data_set(seed, drop_last):
+    """As many of each process; nothing is lost but what is dropped."""
+    seen, counts = set(), []
+    for rank in (0, 1):
+        batches = one_dataset(rank, drop_last=drop_last)
+        batches.begin(seed)
+        made = list(batches)
+        counts.append(len(made))
+        assert len(made) == len(batches)
+        for batch in made:
+            assert len(batch) == 3
+            assert len({index >= 11 for index in batch}) == 1
+            seen.update(batch)
+    assert counts == ([3, 3] if drop_last else [4, 4])
+    if not drop_last:
+        assert len(seen) >= 19 - 2
+
+
+def test_endless_batches_of_one_data_set():
+    data = ConcatDataset([Numbers(11), Numbers(8, first=100)])
+    batches = OneDatasetBatchSampler(InfiniteSampler(data), 3)
+    batches.begin(5)
+    drawn = list(islice(batches, 40))
+    assert {len(batch) for batch in drawn} == {3}
+    kinds = [{index >= 11 for index in batch} for batch in drawn]
+    assert all(len(kind) == 1 for kind in kinds)
+    assert {True} in kinds and {False} in kinds
+
+
+def test_a_single_reference_is_given_once_where_asked():
+    data = References()
+    drawn = [data[index] for index in draw(100, repeat=False)]
+    order = [video for video, _ in drawn]
+    for place, video in enumerate(order[1:-1], start=1):
+        neighbours = (order[place - 1], order[place + 1])
+        assert (video in neighbours) == (video != 'd') or order[
+            place - 1 : place + 2
+        ].count('d') > 1
+
+
+# ------------------------------------------------------------------- the loops
+
+
+def load(sampler_type, workers=0):
+    data = Numbers(10)
+    sampler = (
+        InfiniteSampler(data)
+        if sampler_type == 'endless'
+        else DefaultSampler(data, shuffle=True)
+    )
+    batches = ResumableBatchSampler(sampler, 4)
+    return DataLoader(data, batch_sampler=batches, num_workers=workers)
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+@pytest.mark.parametrize('sampler_type', ['endless', 'finite'])
+@pytest.mark.parametrize('done', [1, 3, 8])
+def test_iterations_go_on_where_they_were_left(sampler_type, workers, done):
+    """Three batches are a pass over the data."""
+
+    def take(done, count, told):
+        batches = BatchesFrom(load(sampler_type, workers), 3, done)
+        if told:
+            # mmengine 0.10.12
+            batches.skip_iter(done)
+        else:
+            # mmengine 0.10.7
+            assert [next(batches) for _ in range(done)] == [None] * done
+        return [
+            [part.tolist() for part in next(batches)] for _ in range(count)
+        ]
+
+    whole = take(0, 12, told=False)
+    assert len({tuple(batch[1]) for batch in whole}) == 12
+    for told in (True, False):
+        assert take(done, 12 - done, told) == whole[done:]

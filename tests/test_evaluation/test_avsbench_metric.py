@@ -90,9 +90,7 @@ def test_thresholds_are_254_steps():
     told = clip([(above * right + below * wrong, right)])
     assert evaluate([told])['F'] == pytest.approx(100)
     same = clip([(127.7 / 254 * right + below * wrong, right)])
-    assert evaluate([same])['F'] == pytest.approx(
-        100 * f_measure(36, 72, 36)
-    )
+    assert evaluate([same])['F'] == pytest.approx(100 * f_measure(36, 72, 36))
 
 
 def test_frames_where_nothing_sounds():
@@ -141,9 +139,7 @@ def test_per_expression_table(tmp_path, name):
             (row,) = csv.DictReader(file)
     assert (row['video'], row['reference']) == ('cat', '0')
     numbers = [float(row[key]) for key in ('IoU', 'F', 'score', 'frames')]
-    assert numbers == pytest.approx(
-        [50, 100 * f_measure(24, 36, 36), 0.75, 1]
-    )
+    assert numbers == pytest.approx([50, 100 * f_measure(24, 36, 36), 0.75, 1])
 
 
 def bad_samples():

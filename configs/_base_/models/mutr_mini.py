@@ -7,7 +7,7 @@ model = dict(
     mta=dict(num_heads=4, feedforward_channels=256, num_blocks=1),
     mti=dict(
         num_heads=4,
-        feedforward_channels=256,
+        feedforward_channels=128,
         num_encoder_layers=3,
         num_decoder_layers=3,
         window=4,

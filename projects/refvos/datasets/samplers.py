@@ -29,6 +29,9 @@ class InfiniteVideoSampler(Sampler):
         dataset: A :class:`BaseReferringDataset` for training.
         references_per_video: How many indices of a video follow each other;
             the batch size should be a multiple of it.
+        repeat: Give as many indices of a video that has a single one; else
+            that one once. Where sounds are among the data, which have one a
+            clip, :class:`OneDatasetBatchSampler` keeps pairs together.
         seed: Of the draws; None takes one shared by all processes.
     """
 
@@ -36,6 +39,7 @@ class InfiniteVideoSampler(Sampler):
         self,
         dataset: Sized,
         references_per_video: int = 2,
+        repeat: bool = True,
         seed: Optional[int] = None,
     ) -> None:
         if references_per_video < 1:
@@ -47,6 +51,7 @@ class InfiniteVideoSampler(Sampler):
             )
         self.rank, self.world_size = get_dist_info()
         self.references_per_video = references_per_video
+        self.repeat = repeat
         self.seed = sync_random_seed() if seed is None else seed
         self.size = len(dataset)
         # Video -> object -> indices.
@@ -76,7 +81,9 @@ class InfiniteVideoSampler(Sampler):
         names = list(objects)
         order = torch.randperm(len(names), generator=generator).tolist()
         chosen = []
-        for turn in range(self.references_per_video):
+        single = len(names) == len(objects[names[0]]) == 1
+        wanted = self.references_per_video
+        for turn in range(1 if single and not self.repeat else wanted):
             indices = objects[names[order[turn % len(names)]]]
             pick = torch.randint(len(indices), (1,), generator=generator)
             chosen.append(indices[int(pick)])
@@ -195,7 +202,8 @@ class OneDatasetBatchSampler(ResumableBatchSampler):
     text and sound): a batch goes through one encoder. All processes make as
     many batches, so that none waits for another: where indices are left over
     of several data sets, the fullest batch is filled up with indices of its
-    data set that had their turn.
+    data set that had their turn; what is left then has to wait for the next
+    epoch and its other order.
 
     Args:
         sampler: Gives the indices of a ``ConcatDataset``.

@@ -1,0 +1,37 @@
+# One small MUTR for texts and sounds, first stage: single frames of both, a
+# batch of one kind. For two processes.
+_base_ = [
+    './mutr_mini_text_pretrain.py',
+    '../_base_/models/mutr_mini_sound_parts.py',
+]
+
+model = dict(sound_encoder=_base_.sound_encoder)
+sound_pipeline = [
+    _base_.train_pipeline[0],
+    dict(type='LoadFrames'),
+    dict(type='LoadTubes'),
+    dict(type='LoadSound'),
+    _base_.train_pipeline[3],
+    dict(type='PackRefInputs'),
+]
+train_dataloader = dict(
+    # Sounds have one reference a clip.
+    sampler=dict(repeat=False),
+    batch_sampler=dict(type='OneDatasetBatchSampler'),
+    dataset=dict(
+        _delete_=True,
+        type='ConcatDataset',
+        datasets=[
+            _base_.train_dataloader.dataset,
+            dict(
+                type='AVSBenchDataset',
+                data_root='data/refvos-mini-sound',
+                subset='s4',
+                split='train',
+                pipeline=sound_pipeline,
+            ),
+        ],
+    ),
+)
+# A batch uses one of the two encoders.
+find_unused_parameters = True
