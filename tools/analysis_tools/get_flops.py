@@ -156,10 +156,17 @@ def count(
     # One operation with the whole of an attention in it can't be counted.
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
+    # The counter stumbles over a view of a weight (such as MTI's queries)
+    # that wants a gradient while there are none.
+    trained = [p for p in model.parameters() if p.requires_grad and not grad]
     try:
+        for parameter in trained:
+            parameter.requires_grad_(False)
         with counter, torch.set_grad_enabled(grad):
             result = Phase(model)(function)
     finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
         torch.backends.mha.set_fastpath_enabled(fast)
         for hook in hooks:
             hook.remove()
@@ -184,8 +191,8 @@ class MadeUpReferences:
     """
 
     def __init__(self, model: Any, words: int, seconds: int) -> None:
-        self.text_encoder = getattr(model, 'text_encoder', None)
-        self.sound_encoder = getattr(model, 'sound_encoder', None)
+        self.text_encoder: Any = getattr(model, 'text_encoder', None)
+        self.sound_encoder: Any = getattr(model, 'sound_encoder', None)
         self.words = words
         self.seconds = seconds
 

@@ -181,7 +181,8 @@ class RefVOSInferencer:
             references.append(Reference(str(len(references)), sound=heard))
         predictions = self.predict(clip, references)
         if folder is not None:
-            write_results(folder, clip, predictions, cue and cue.path)
+            sound_path = None if cue is None else cue.path
+            write_results(folder, clip, predictions, sound_path)
         return InferenceResult(
             predictions, clip.size, clip.frame_ids, clip.fps, folder
         )
@@ -368,7 +369,8 @@ class RefVOSInferencer:
                 )
             sound = None
         elif getattr(self.model, 'sound_encoder', None) is None:
-            shown = sound if isinstance(sound, (bool, str)) else str(sound)
+            given = isinstance(sound, (np.ndarray, Tensor))
+            shown = 'samples' if given else sound
             raise InputError.of(
                 'inferencer',
                 'sound',
