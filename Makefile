@@ -9,7 +9,7 @@ WORK ?= work_dirs
 
 .PHONY: help setup demo test test-official pytest lint docs bench \
     mini-data mini-sound-data mini-referformer mini-mutr-text \
-    mini-mutr-sound mini-mutr-joint ablations
+    mini-mutr-sound mini-mutr-joint ablations mutr-motion
 
 help:
 	@echo 'make demo              the main job on an embedded default, under 5 minutes (FAST=1: 90 s)'
@@ -20,6 +20,7 @@ help:
 	@echo 'make mini-referformer  train the small ReferFormer that the demo uses (an hour)'
 	@echo 'make mini-mutr-text    likewise MUTR; -sound: what sounds; -joint: both, one model'
 	@echo 'make ablations         small models with one part changed each, and their table (2 hours)'
+	@echo "make mutr-motion       MUTR without MTA, MTI and both where only motion tells objects apart (an hour)"
 	@echo 'make bench             timings, as ratios in one run'
 
 setup: $(STAMP)
@@ -93,3 +94,11 @@ mini-mutr-joint: mini-data mini-sound-data
 # Resumable, too; writes docs/ablations_mini.md and .csv.
 ablations: mini-data
 	@$(PY) tools/analysis_tools/ablation_table.py --work-dir $(WORK)/ablations_mini
+
+# The same for MUTR's temporal parts, on scenes of their own; writes
+# docs/mutr_motion_mini.md and .csv.
+mutr-motion: $(STAMP)
+	@$(PY) tools/dataset_converters/make_mini.py data/refvos-mini-motion \
+	    --scenes motion --train 3000
+	@$(PY) tools/analysis_tools/ablation_table.py --table mutr-motion \
+	    --work-dir $(WORK)/mutr_motion_mini

@@ -67,6 +67,27 @@ def build_model(path: str, options: Optional[dict] = None):
     return MODELS.build(load_config(path, options).model).eval()
 
 
+# A sound encoder for the mini models.
+SOUND_ENCODER: Dict[str, Any] = dict(
+    type='SoundEncoder',
+    vggish=dict(
+        type='VGGish',
+        widths=[4, 4, 8, 8, 8, 8],
+        embedding_dims=[32, 32, 16],
+    ),
+    embed_dims=64,
+    sentence_first=True,
+)
+
+
+def write_sound_config(path: Path) -> str:
+    """A mini MUTR that takes sounds and no texts, as a config file."""
+    base = ROOT / 'configs/mini/mutr_mini_text.py'
+    model = dict(text_encoder=None, sound_encoder=SOUND_ENCODER)
+    path.write_text(f'_base_ = [{str(base)!r}]\nmodel = {model!r}\n')
+    return str(path)
+
+
 def load_script(path: str) -> ModuleType:
     """Import a script of tools/ as a module."""
     spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)

@@ -1,6 +1,8 @@
-"""Find the objects that expressions refer to in a video.
+"""Find the objects that expressions or a sound refer to in a video.
 
 refvos video.mp4 --text "the red circle" --text "the dog on the left"
+       --config CONFIG --checkpoint WEIGHTS --out-dir results
+refvos video.mp4 --sound
        --config CONFIG --checkpoint WEIGHTS --out-dir results
 
 `python -m refvos` is the same command.
@@ -18,8 +20,9 @@ from .engine.cli import add_precision_argument, run_tool
 EPILOG = """\
 what is written to --out-dir:
   overlay.mp4        the video with all objects, each in its own colour
-  strip.png          some frames, a row for every text
+  strip.png          some frames, a row for every text, and for the sound
   masks/<k>_<text>/  a PNG for every frame, 0 and 255
+  masks/<k>_sound/   the same
   predictions.json   texts, scores and masks (COCO's run-length encoding)
 
 It must be a new or an empty folder, or one with earlier results; those are
@@ -37,15 +40,23 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     )
     parser.add_argument(
         'video',
+        metavar='VIDEO',
         help='a video file, a folder of images (natural order), or one image',
     )
     parser.add_argument(
         '--text',
         action='append',
-        required=True,
         metavar='EXPRESSION',
         help='what to look for; give it again for more objects, the video is '
         'encoded only once',
+    )
+    parser.add_argument(
+        '--sound',
+        nargs='?',
+        const=True,
+        metavar='FILE',
+        help='look for what is heard in this sound or video file; without '
+        'FILE, in the soundtrack of VIDEO, which stands before --sound then',
     )
     parser.add_argument(
         '--config', required=True, help="the model's config file"
@@ -94,14 +105,17 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         help='read weights that hold more than tensors and plain data; such '
         'a file can run any code, so only from sources that you trust',
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.text is None and args.sound is None:
+        parser.error('one of the arguments --text --sound is required')
+    return args
 
 
-def table(texts: Sequence[str], result: InferenceResult) -> List[str]:
+def table(names: Sequence[str], result: InferenceResult) -> List[str]:
     """Lines that say how sure the model is of each answer."""
     return ['score  text'] + [
-        f'{prediction.score:5.2f}  {text}'
-        for text, prediction in zip(texts, result.predictions, strict=True)
+        f'{prediction.score:5.2f}  {name}'
+        for name, prediction in zip(names, result.predictions, strict=True)
     ]
 
 
@@ -124,9 +138,11 @@ def run(argv: Optional[Sequence[str]] = None) -> None:
         threshold=args.threshold,
         progress=True,
         window=args.window,
+        sound=args.sound,
     )
     height, width = result.frame_size
-    print('\n'.join(table(args.text, result)))
+    names = [*(args.text or []), *(['[sound]'] if args.sound else [])]
+    print('\n'.join(table(names, result)))
     print(
         f'{len(result.frame_ids)} frames of {width}x{height}; '
         f'masks, scores and overlays: {result.out_dir}'

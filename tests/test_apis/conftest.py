@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 import pytest
@@ -19,8 +20,14 @@ def config() -> Config:
     return Config.fromfile(MINI)
 
 
-def cut_masks_in_half(model: torch.nn.Module) -> None:
-    """Shift the masks' last bias so that some pixels are in, some out."""
+def cut_masks_in_half(
+    model: torch.nn.Module, sound: Optional[torch.Tensor] = None
+) -> None:
+    """Shift the masks' last bias so that some pixels are in, some out.
+
+    With a sound, it is the reference.
+    """
+    text = 'the square' if sound is None else None
     frames = torch.from_numpy(np.stack(make_frames(3))).permute(0, 3, 1, 2)
     batch = {'inputs': [frames], 'data_samples': None}
     inputs = model.data_preprocessor(batch)['inputs']
@@ -28,7 +35,7 @@ def cut_masks_in_half(model: torch.nn.Module) -> None:
     with torch.no_grad():
         masks = model.answer(
             model.encode_video(inputs, [tuple(frames.shape[-2:])]),
-            model.encode_references([Reference('0', text='the square')]),
+            model.encode_references([Reference('0', text=text, sound=sound)]),
         ).masks
         model.mask_head.controller.layers[-1].bias[-1] -= masks.median()
 

@@ -174,6 +174,7 @@ def test_files_hold_the_predictions(written, result):
     for index, entry in enumerate(content['predictions']):
         prediction = result.predictions[index]
         assert entry['text'] == prediction.reference.text
+        assert (entry['kind'], entry['sound']) == ('text', None)
         assert entry['score'] == prediction.score
         assert entry['frame_scores'] == prediction.frame_scores
         assert entry['folder'] == f'masks/{folders[index]}'
@@ -260,7 +261,11 @@ def refused(function, *args, **kwargs):
     'texts, message',
     [
         ([], 'texts: texts is []; expected a list of expressions'),
-        (None, 'texts: texts is None; expected a list of expressions'),
+        (
+            None,
+            'inferencer: texts and sound is None; expected expressions, a '
+            'sound, or both',
+        ),
         ('  ', "texts: text 0 is '  '; expected an expression"),
         (['a', ''], "texts: text 1 is ''; expected an expression"),
         (['a', 7], 'texts: text 1 is 7; expected an expression'),

@@ -209,7 +209,7 @@ def test_results_in_windows(inferencer, tmp_path):
 
 
 def test_a_strip_of_a_long_video(inferencer):
-    results = WindowedResults([Reference('0', text='x')])
+    results = WindowedResults([Reference('0', text='x')], fps=6.0)
     stream = (
         StreamedFrame(i, np.zeros((2, 2, 3), np.uint8), f'{i}', [rle(0)], [1])
         for i in range(1000)

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 import av
 import numpy as np
@@ -49,17 +49,33 @@ def write_lossless(
     return path
 
 
-def write_mp4(path: Path, frames: Sequence[np.ndarray], rate: int = 6) -> Path:
-    """H.264 as cameras write it."""
+def write_mp4(
+    path: Path,
+    frames: Sequence[np.ndarray],
+    rate: int = 6,
+    sound: Optional[np.ndarray] = None,
+    sound_rate: int = 44100,
+) -> Path:
+    """H.264 as cameras write it, with AAC of (samples,) if given."""
     with av.open(str(path), 'w') as container:
         stream = container.add_stream('libx264', Fraction(rate))
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = 'yuv420p'
         stream.options = {'crf': '4'}
+        if sound is not None:
+            track = container.add_stream('aac', sound_rate)
+            track.layout = 'mono'
         for frame in frames:
             picture = av.VideoFrame.from_ndarray(frame, 'rgb24')
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
+        if sound is not None:
+            plane = sound.astype(np.float32)[None]
+            samples = av.AudioFrame.from_ndarray(plane, 'fltp', 'mono')
+            samples.sample_rate = sound_rate
+            samples.pts = 0
+            container.mux(track.encode(samples))
+            container.mux(track.encode(None))
     return path
 
 

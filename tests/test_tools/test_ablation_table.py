@@ -19,6 +19,11 @@ def tool(monkeypatch):
     return load_script('tools/analysis_tools/ablation_table.py')
 
 
+def config_of(tool, row, table='referformer'):
+    return tool.config_of(row, tool.parse_args(['--table', table]))
+
+
+MOTION_DATA = 'data/refvos-mini-motion'
 MINI = {
     'no-fpn-fusion': {'model.fpn.fuse_words': False},
     'no-relative-coordinates': {'model.mask_head.relative_coordinates': False},
@@ -30,17 +35,46 @@ MINI = {
 
 @pytest.mark.parametrize('row', MINI)
 def test_a_row_changes_one_thing(tool, row):
-    found = changes_of(tool.config_of(row), tool.config_of('base'))
+    found = changes_of(config_of(tool, row), config_of(tool, 'base'))
     assert found == MINI[row]
 
 
 def test_rows_train_alike(tool):
     """The base line has a model of its own, and nothing else."""
-    found = changes_of(tool.config_of('bottom-up'), tool.config_of('base'))
+    found = changes_of(config_of(tool, 'bottom-up'), config_of(tool, 'base'))
     assert {key.split('.')[0] for key in found} == {'model'}
-    files = {Path(tool.config_of(row)).name for row in tool.ROWS}
-    there = {path.name for path in (ROOT / tool.CONFIGS).glob('*.py')}
-    assert files == there
+
+
+def test_no_config_is_left_out(tool):
+    files = [
+        Path(config_of(tool, row, name)).name
+        for name, table in tool.TABLES.items()
+        for row in table.rows
+    ]
+    there = [path.name for path in (ROOT / tool.CONFIGS).glob('*.py')]
+    assert sorted(files) == sorted(there)
+
+
+@pytest.mark.parametrize(
+    ('row', 'left_out'),
+    [('no-mta', {'mta'}), ('no-mti', {'mti'}), ('neither', {'mta', 'mti'})],
+)
+def test_rows_of_the_motion_table(tool, row, left_out):
+    paths = [config_of(tool, name, 'mutr-motion') for name in (row, 'base')]
+    parts = {tuple(key.split('.')[:2]) for key in changes_of(*paths)}
+    assert parts == {('model', name) for name in left_out}
+    for path in paths:
+        config = load_config(path)
+        # Frames meet in MTA and MTI alone, and there are some to meet.
+        assert config.model.fpn.fuse_words is False
+        loaders = (config.train_dataloader, config.test_dataloader)
+        folders = {each.dataset.data_root for each in loaders}
+        assert folders == {MOTION_DATA}
+        clip = config.train_dataloader.dataset.pipeline[0]
+        assert clip.num_frames == 4
+    backbone = load_config(tool.MUTR_MOTION.backbone)
+    assert backbone.train_dataloader.dataset.data_root == MOTION_DATA
+    assert f'make_mini.py {MOTION_DATA}' in (ROOT / 'Makefile').read_text()
 
 
 def options_of(folder):
@@ -67,8 +101,8 @@ def made_before(tool, arguments, row, score):
     args = tool.parse_args(arguments)
     result = {
         'row': row,
-        'what': tool.ROWS[row].what,
-        'config': tool.config_of(row),
+        'what': tool.TABLES[args.table].rows[row].what,
+        'config': tool.config_of(row, args),
         'settings': tool.settings_of(args),
         'parameters': 2032271,
         'iterations': 2,
@@ -121,7 +155,7 @@ def test_rows_are_trained_scored_and_tabled(
     assert float(table[1]['J&F']) == score
     assert float(table[1]['to base']) == pytest.approx(score - 40, abs=0.01)
     markdown = Path(f'{out}.md').read_text()
-    what = tool.ROWS['bottom-up'].what
+    what = tool.REFERFORMER.rows['bottom-up'].what
     assert f'| bottom-up | {what} | {score} |' in markdown
     assert '2 steps a row on 1 processes' in markdown
 
@@ -134,6 +168,69 @@ def test_rows_are_trained_scored_and_tabled(
     message = str(error.value)
     assert message.startswith(f'{tmp_path}/work/base/result.json: settings')
     assert message.endswith('or another --work-dir')
+
+
+def test_the_motion_table(tool, tmp_path, monkeypatch):
+    """A row is trained for two steps, beside one made before."""
+    data, out = tmp_path / 'motion', tmp_path / 'table'
+    make_mini(
+        data,
+        train=2,
+        val=1,
+        test=1,
+        workers=1,
+        progress=False,
+        scenes='motion',
+    )
+    arguments = [
+        *('--table', 'mutr-motion', '--rows', 'no-mti'),
+        *('--iters', '2', '--processes', '1'),
+        *('--work-dir', str(tmp_path / 'work'), '--out', str(out)),
+        *('--backbone', save_backbone(tmp_path)),
+        *('--cfg-options', *options_of(data)),
+    ]
+    base = made_before(tool, arguments, 'base', 40.0)
+    results = tool.main(arguments)
+    assert [result['row'] for result in results] == ['base', 'no-mti']
+    assert results[0] == base
+    markdown = Path(f'{out}.md').read_text()
+    assert markdown.startswith(f'# {tool.MUTR_MOTION.title}\n')
+    assert '`make mutr-motion` writes this file' in markdown
+    score = results[1]['test']['J&F']
+    wrong = results[1]['test_with_wrong_references']['J&F']
+    assert 0 <= score <= 100
+    to_base = round(score - 40, 2)
+    line = f'| no-mti | without MTI (Table 7) | {score} | {to_base} | {wrong} '
+    assert line in markdown
+    state = torch.load(
+        tmp_path / 'work/no-mti/train/iter_2.pth', weights_only=False
+    )['state_dict']
+    assert {key.split('.')[0] for key in state} >= {'mta', 'fusion'}
+    assert not any(key.startswith('mti.') for key in state)
+
+    # A folder of another table's rows is refused.
+    with pytest.raises(InputError, match=r'result\.json: config is .*motion'):
+        tool.main([*arguments[2:], '--table', 'referformer', '--rows', 'base'])
+
+
+def test_defaults_of_the_tables(tool):
+    """Results of the first table stay where they have been made."""
+    args = tool.parse_args([])
+    assert args.work_dir == 'work_dirs/ablations_mini'
+    assert args.out == 'docs/ablations_mini'
+    assert args.rows == list(tool.REFERFORMER.rows)
+    assert tool.settings_of(args) == {
+        'minutes': 15.0,
+        'backbone': None,
+        'processes': 2,
+        'options': [],
+    }
+    args = tool.parse_args(['--table', 'mutr-motion'])
+    assert args.work_dir == 'work_dirs/mutr_motion_mini'
+    assert args.out == 'docs/mutr_motion_mini'
+    assert args.rows == ['base', 'no-mta', 'no-mti', 'neither']
+    with pytest.raises(InputError, match="row of mutr-motion is 'n5'"):
+        tool.parse_args(['--table', 'mutr-motion', '--rows', 'n5'])
 
 
 def test_rows_start_from_one_backbone_and_go_on(tool, tmp_path, monkeypatch):
@@ -156,7 +253,7 @@ def test_rows_start_from_one_backbone_and_go_on(tool, tmp_path, monkeypatch):
         place = command.index('--load-from')
         assert command[place + 1] == 'iter_9.pth'
         assert '--resume' not in command
-    assert len(trained) == 1 and tool.BACKBONE in trained[0]
+    assert len(trained) == 1 and tool.REFERFORMER.backbone in trained[0]
     command = tool.train_command('base', tmp_path / 'begun', 100, args)
     assert '--resume' in command and '--load-from' not in command
     args = tool.parse_args(['--backbone', 'none.pth'])
@@ -230,9 +327,9 @@ def test_the_schedule_has_the_length_of_the_training(
     args = tool.parse_args(['--processes', '2', '--backbone', backbone])
     command = tool.train_command('base', tmp_path, iterations, args)
     assert command[:2] == ['bash', str(tool.TOOLS / 'dist_train.sh')]
-    assert command[2:4] == [tool.config_of('base'), '2']
+    assert command[2:4] == [config_of(tool, 'base'), '2']
     options = command[command.index('--cfg-options') + 1 :]
-    config = load_config(tool.config_of('base'))
+    config = load_config(config_of(tool, 'base'))
     config.merge_from_dict(
         {
             key: int(value)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from refvos.errors import InputError
-from tests.builders import ROOT, load_script
+from tests.builders import ROOT, load_script, write_sound_config
 
 MINI = str(ROOT / 'configs/mini/referformer_mini.py')
 SMALL = [MINI, '--size', '64', '96']
@@ -67,11 +67,25 @@ def test_two_measurements(tool, capsys):
     assert len(lines) == 7
 
 
+@pytest.mark.parametrize('train', [[], ['--train']])
+def test_a_model_of_sounds(tool, tmp_path, train):
+    """In this process; a longer sound takes more operations."""
+    config = write_sound_config(tmp_path / 'sound.py')
+    flops = {}
+    for seconds in ('2', '4'):
+        arguments = [config, '--size', '64', '96', '--frames', '1', *train]
+        (found,) = tool.main([*arguments, '--child', '--seconds', seconds])
+        assert found['total_s'] > 0
+        flops[seconds] = found['tflop']
+    assert flops['4'] > flops['2'] > 0
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
         ([MINI, '--frames', '0'], '--frames: number is 0; expected at least'),
         ([MINI, '--rounds', '0'], '--rounds: number is 0'),
+        ([MINI, '--seconds', '0'], '--seconds: number is 0'),
         (['no.py'], "no.py: config is 'missing'"),
         (
             [*SMALL, '--cfg-options', 'model.test_cfg.precision=int8'],

@@ -9,7 +9,7 @@ from mmcv.ops import MultiScaleDeformableAttention
 from torch import nn
 
 from refvos.errors import InputError
-from tests.builders import ROOT, load_script
+from tests.builders import ROOT, load_script, write_sound_config
 
 MINI = str(ROOT / 'configs/mini/referformer_mini.py')
 SMALL = ['--size', '64', '96', '--words', '4']
@@ -160,6 +160,28 @@ def test_printed_json_and_options(tool, capsys):
     tool.main([*argv[:-1]])
     text = capsys.readouterr().out
     assert f'{printed["phases"]["encode_video"] / 1e9:.3f}' in text
+
+
+def test_a_model_of_sounds(tool, tmp_path, capsys):
+    """Three sounds of 4 s: two convolutions worked out, and the resizer."""
+    result = tool.main(
+        [
+            write_sound_config(tmp_path / 'sound.py'),
+            *('--size', '64', '96', '--frames', '2', '--depth', '4'),
+            *('--references', '3', '--seconds', '4'),
+        ]
+    )
+    examples = 3 * 4
+    vggish = 'sound_encoder.vggish.features'
+    first = 2 * 9 * 1 * 4 * (96 * 64) * examples
+    assert flops_of(result, f'{vggish}.0') == first
+    second = 2 * 9 * 4 * 4 * (48 * 32) * examples
+    assert flops_of(result, f'{vggish}.3') == second
+    resizer = 2 * 16 * 64 * examples
+    assert flops_of(result, 'sound_encoder.resizer') == resizer
+    encoder = flops_of(result, 'sound_encoder')
+    assert encoder == result['phases']['encode_reference']
+    assert '3 reference(s) of 4 s of sound' in capsys.readouterr().out
 
 
 def test_model_without_text_encoder(tool, tmp_path):

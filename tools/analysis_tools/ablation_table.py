@@ -2,6 +2,10 @@
 
     python tools/analysis_tools/ablation_table.py
     python tools/analysis_tools/ablation_table.py --rows base n5 --minutes 5
+    python tools/analysis_tools/ablation_table.py --table mutr-motion
+
+Tables: `referformer`, its paper's ablations in small; `mutr-motion`, what MTA
+and MTI are for, on scenes whose objects only their motion tells apart.
 
 All rows start from one backbone that has learned shapes before, as the
 paper's start from Kinetics; its training does not count.
@@ -27,7 +31,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from mmdet.registry import MODELS
 from mmengine.registry import init_default_scope
@@ -38,10 +42,8 @@ from refvos.errors import InputError
 
 TOOLS = Path(__file__).resolve().parents[1]
 CONFIGS = Path('configs/mini/ablations')
-BACKBONE = 'configs/mini/backbone_mini.py'
 TRIAL_ITERS = 30
 WARMUP = 100
-KINDS = ('appearance', 'place', 'relation', 'order', 'motion')
 
 
 class Row(NamedTuple):
@@ -51,26 +53,89 @@ class Row(NamedTuple):
     what: str
 
 
-ROWS = {
-    'base': Row('referformer_mini_base', 'N = 1, T = 2'),
-    'bottom-up': Row('bottom-up_mini', 'base line: no queries (Table 4)'),
-    'no-fpn-fusion': Row(
-        'referformer_mini_no-fpn-fusion', 'pyramid without words (Table 4)'
+class Table(NamedTuple):
+    """Rows that are compared, and where they come from and go to.
+
+    Args:
+        rows: By name; 'base' is what the others are compared with.
+        backbone: Config of the training that all rows start from.
+        work_dir: Where rows are trained by default.
+        out: Where the table goes by default, without suffix.
+        target: Of the Makefile, which makes the data and the table.
+        title: Of the Markdown.
+        about: What the rows are, in lines; goes on with how long they train.
+        kinds: Kinds of expressions with a column.
+    """
+
+    rows: Dict[str, Row]
+    backbone: str
+    work_dir: str
+    out: str
+    target: str
+    title: str
+    about: Tuple[str, ...]
+    kinds: Tuple[str, ...] = ()
+
+
+REFERFORMER = Table(
+    rows={
+        'base': Row('referformer_mini_base', 'N = 1, T = 2'),
+        'bottom-up': Row('bottom-up_mini', 'base line: no queries (Table 4)'),
+        'no-fpn-fusion': Row(
+            'referformer_mini_no-fpn-fusion',
+            'pyramid without words (Table 4)',
+        ),
+        'no-relative-coordinates': Row(
+            'referformer_mini_no-relative-coordinates',
+            'kernels without coordinates (Table 4)',
+        ),
+        'n5': Row('referformer_mini_n5', 'N = 5 (Table 6a)'),
+        't1': Row('referformer_mini_t1', 'T = 1 (Table 6b)'),
+        't3': Row('referformer_mini_t3', 'T = 3 (Table 6b)'),
+    },
+    backbone='configs/mini/backbone_mini.py',
+    work_dir='work_dirs/ablations_mini',
+    out='docs/ablations_mini',
+    target='ablations',
+    title='Ablations on RefVOS-Mini',
+    about=('The ablations of the ReferFormer paper in small: one stage of',),
+    kinds=('appearance', 'place', 'relation', 'order', 'motion'),
+)
+MUTR_MOTION = Table(
+    rows={
+        'base': Row('mutr_mini_motion_base', 'MTA and MTI'),
+        'no-mta': Row('mutr_mini_motion_no-mta', 'without MTA (Table 7)'),
+        'no-mti': Row('mutr_mini_motion_no-mti', 'without MTI (Table 7)'),
+        'neither': Row(
+            'mutr_mini_motion_neither', 'without both (Table 7, first row)'
+        ),
+    },
+    backbone='configs/mini/backbone_mini_motion.py',
+    work_dir='work_dirs/mutr_motion_mini',
+    out='docs/mutr_motion_mini',
+    target='mutr-motion',
+    title='MTA and MTI on scenes that need time',
+    about=(
+        "MUTR with and without its temporal parts (its paper's Table 7 in",
+        'small), on a RefVOS-Mini whose objects look the same in a scene and',
+        'are told apart by their motion alone. The pyramid sees single frames',
+        'here, so that frames meet nowhere else. Neither part knows which',
+        'frame comes first: opposite directions look the same. One stage of',
     ),
-    'no-relative-coordinates': Row(
-        'referformer_mini_no-relative-coordinates',
-        'kernels without coordinates (Table 4)',
-    ),
-    'n5': Row('referformer_mini_n5', 'N = 5 (Table 6a)'),
-    't1': Row('referformer_mini_t1', 'T = 1 (Table 6b)'),
-    't3': Row('referformer_mini_t3', 'T = 3 (Table 6b)'),
-}
+)
+TABLES = {'referformer': REFERFORMER, 'mutr-motion': MUTR_MOTION}
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        '--table',
+        choices=list(TABLES),
+        default='referformer',
+        help='which rows, their folders and their text (default: referformer)',
     )
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument(
@@ -85,24 +150,26 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument(
         '--rows',
         nargs='+',
-        choices=list(ROWS),
-        default=list(ROWS),
-        help='which rows to train (default: all)',
+        metavar='ROW',
+        help='which rows to train (default: all; of '
+        + '; '.join(f'{key}: {", ".join(t.rows)}' for key, t in TABLES.items())
+        + ')',
     )
     parser.add_argument(
-        '--work-dir', default='work_dirs/ablations_mini', metavar='DIR'
+        '--work-dir',
+        metavar='DIR',
+        help="where rows are trained (default: the table's, in work_dirs)",
     )
     parser.add_argument(
         '--out',
-        default='docs/ablations_mini',
         metavar='PREFIX',
-        help='where the table goes, without suffix',
+        help="where the table goes, without suffix (default: the table's, "
+        'in docs)',
     )
     parser.add_argument(
         '--backbone',
         metavar='CHECKPOINT',
-        help='weights that every row starts from (default: trained first, '
-        f'with {BACKBONE})',
+        help='weights that every row starts from (default: trained first)',
     )
     parser.add_argument(
         '--processes',
@@ -122,6 +189,18 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         raise InputError.of('--iters', 'iters', args.iters, 'at least 2')
     if args.minutes <= 0:
         raise InputError.of('--minutes', 'minutes', args.minutes, 'above 0')
+    table = TABLES[args.table]
+    args.rows = args.rows or list(table.rows)
+    for name in args.rows:
+        if name not in table.rows:
+            raise InputError.of(
+                '--rows',
+                f'row of {args.table}',
+                name,
+                f'of {list(table.rows)}',
+            )
+    args.work_dir = args.work_dir or table.work_dir
+    args.out = args.out or table.out
     return args
 
 
@@ -150,8 +229,9 @@ def settings_of(args: argparse.Namespace) -> Dict[str, Any]:
     }
 
 
-def config_of(name: str) -> str:
-    return str(CONFIGS / f'{ROWS[name].config}.py')
+def config_of(name: str, args: argparse.Namespace) -> str:
+    """A row's config."""
+    return str(CONFIGS / f'{TABLES[args.table].rows[name].config}.py')
 
 
 # -------------------------------------------------------------------- training
@@ -174,7 +254,10 @@ def train_backbone(args: argparse.Namespace) -> str:
     done = folder / 'done.json'
     if not done.exists():
         run_training(
-            [*trainer(BACKBONE, args), '--work-dir', str(folder), '--resume']
+            [
+                *trainer(TABLES[args.table].backbone, args),
+                *('--work-dir', str(folder), '--resume'),
+            ]
         )
         write_atomically(
             done, json.dumps(find_latest_checkpoint(str(folder))).encode()
@@ -195,7 +278,7 @@ def train_command(
         start = ['--load-from', train_backbone(args)]
     warmup = max(1, min(WARMUP, iterations // 10))
     return [
-        *trainer(config_of(name), args),
+        *trainer(config_of(name, args), args),
         *('--work-dir', str(folder), *start, '--cfg-options'),
         f'train_cfg.max_iters={iterations}',
         f'param_scheduler.0.end={warmup}',
@@ -278,10 +361,10 @@ def run_row(name: str, args: argparse.Namespace) -> Dict[str, Any]:
     train_mini = load_tool('train_mini')
     result = {
         'row': name,
-        'what': ROWS[name].what,
-        'config': config_of(name),
+        'what': TABLES[args.table].rows[name].what,
+        'config': config_of(name, args),
         'settings': settings_of(args),
-        'parameters': count_parameters(config_of(name)),
+        'parameters': count_parameters(config_of(name, args)),
         'iterations': iterations,
         'minutes': round(train_mini.training_seconds(folder) / 60, 1),
         'test': scores,
@@ -299,12 +382,21 @@ def finished(name: str, args: argparse.Namespace) -> Optional[Dict[str, Any]]:
     """A row's result, if there is one.
 
     Raises:
-        InputError: It was made with other settings.
+        InputError: It is another table's, or was made with other settings.
     """
     file = Path(args.work_dir) / name / 'result.json'
     if not file.exists():
         return None
     result = json.loads(file.read_text())
+    # Rows of two tables may have one name.
+    config = config_of(name, args)
+    if result['config'] != config:
+        raise InputError.of(
+            file,
+            'config',
+            result['config'],
+            f'{config}, or another --work-dir',
+        )
     if result['settings'] != settings_of(args):
         raise InputError.of(
             file,
@@ -323,7 +415,8 @@ def evaluate(
     wrong: bool,
 ) -> Dict[str, float]:
     """Score a row on the test set."""
-    arguments = [config_of(name), checkpoint, '--work-dir', str(folder)]
+    arguments = [config_of(name, args), checkpoint]
+    arguments += ['--work-dir', str(folder)]
     if wrong:
         arguments.append('--wrong-references')
     kind = 'wrong' if wrong else 'right'
@@ -342,19 +435,19 @@ def count_parameters(config: str) -> int:
 # ------------------------------------------------------------------- the table
 
 
-def write_table(results: List[Dict[str, Any]], out: str) -> None:
+def write_table(results: List[Dict[str, Any]], table: Table, out: str) -> None:
     """Write Markdown and CSV of the rows that are finished."""
-    lines = [table_line(result, results) for result in results]
+    lines = [table_line(result, results, table) for result in results]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(lines[0]), lineterminator='\n')
     writer.writeheader()
     writer.writerows(lines)
     write_atomically(f'{out}.csv', text.getvalue().encode())
-    write_atomically(f'{out}.md', as_markdown(results, lines).encode())
+    write_atomically(f'{out}.md', as_markdown(results, lines, table).encode())
 
 
 def table_line(
-    result: Dict[str, Any], results: List[Dict[str, Any]]
+    result: Dict[str, Any], results: List[Dict[str, Any]], table: Table
 ) -> Dict[str, Any]:
     """One row's entries, by column."""
     test = result['test']
@@ -365,7 +458,7 @@ def table_line(
         'J&F': test['J&F'],
         'to base': round(test['J&F'] - base[0], 2) if base else '',
         'wrong': result['test_with_wrong_references']['J&F'],
-        **{kind: test.get(f'J&F/{kind}', '') for kind in KINDS},
+        **{kind: test.get(f'J&F/{kind}', '') for kind in table.kinds},
         'parameters (M)': round(result['parameters'] / 1e6, 3),
         'iterations': result['iterations'],
         'minutes': result['minutes'],
@@ -373,7 +466,7 @@ def table_line(
 
 
 def as_markdown(
-    results: List[Dict[str, Any]], lines: List[Dict[str, Any]]
+    results: List[Dict[str, Any]], lines: List[Dict[str, Any]], table: Table
 ) -> str:
     """The table with what is needed to make it again."""
     columns = list(lines[0])
@@ -383,22 +476,23 @@ def as_markdown(
         if 'minutes' in settings
         else f'{settings["iterations"]} steps'
     )
-    backbone = settings['backbone'] or BACKBONE
+    backbone = settings['backbone'] or table.backbone
     rows = [columns, ['---'] * 2 + ['---:'] * (len(columns) - 2)]
     rows += [[str(line[column]) for column in columns] for line in lines]
     commits = ', '.join(sorted({result['commit'] for result in results}))
     return '\n'.join(
         [
-            '# Ablations on RefVOS-Mini',
+            f'# {table.title}',
             '',
-            'The ablations of the ReferFormer paper in small: one stage of',
+            *table.about,
             f'{budget} a row on {settings["processes"]} processes, from a',
             f'backbone that knows shapes ({backbone}),',
             'then J&F on the held-out test set. *Wrong*: every object is',
             'asked for by the words of another object of its video. One run',
             'a row: small differences mean little.',
             '',
-            '`make ablations` writes this file (and the CSV beside it) with',
+            f'`make {table.target}` writes this file (and the CSV beside it) '
+            'with',
             '`tools/analysis_tools/ablation_table.py`; commit '
             + commits
             + '.',
@@ -417,15 +511,16 @@ def as_markdown(
 
 def main(argv: Optional[Sequence[str]] = None) -> List[Dict[str, Any]]:
     args = parse_args(argv)
+    table = TABLES[args.table]
     # Before hours of training.
-    for name in ROWS:
+    for name in table.rows:
         finished(name, args)
     results: List[Dict[str, Any]] = []
     for name in args.rows:
         run_row(name, args)
-        found = [finished(other, args) for other in ROWS]
+        found = [finished(other, args) for other in table.rows]
         results = [result for result in found if result is not None]
-        write_table(results, args.out)
+        write_table(results, table, args.out)
     print(Path(f'{args.out}.md').read_text())
     return results
 

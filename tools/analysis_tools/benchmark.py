@@ -41,7 +41,7 @@ from mmengine.structures import InstanceData
 
 from refvos.engine.cli import add_precision_argument, load_config, run_tool
 from refvos.errors import InputError
-from refvos.structures import RefDataSample, Reference, ReferenceTokens
+from refvos.structures import RefDataSample, Reference
 
 HERE = Path(__file__).parent
 AGAINST = '--against'
@@ -77,8 +77,14 @@ def build_parser() -> argparse.ArgumentParser:
         metavar=('H', 'W'),
         help='of a frame as the model sees it',
     )
-    add('--references', type=int, default=1, help='expressions asked')
+    add('--references', type=int, default=1, help='how many are asked')
     add('--words', type=int, default=10, help='tokens of an expression')
+    add(
+        '--seconds',
+        type=int,
+        default=5,
+        help='of a sound, asked where the model has no encoder of texts',
+    )
     add('--repeats', type=int, default=1, help='timed runs a process')
     add('--rounds', type=int, default=1, help='processes a measurement')
     add('--threads', type=int, help="torch's (default: one a core)")
@@ -161,25 +167,6 @@ class Timer:
         setattr(model, name, timed)
 
 
-class Words:
-    """References as tokens: published tokenizers would be downloaded.
-
-    Args:
-        encoder: The model's text encoder.
-        count: Tokens of a reference.
-    """
-
-    def __init__(self, encoder: Any, count: int) -> None:
-        self.encoder = encoder
-        self.count = count
-
-    def __call__(self, references: List[Reference]) -> ReferenceTokens:
-        device = next(self.encoder.parameters()).device
-        # Any token but the padding's.
-        ids = torch.full((len(references), self.count), 5, device=device)
-        return self.encoder.encode_tokens(ids, ids == -1)
-
-
 def draw_sample(args: argparse.Namespace, frames: int) -> Dict[str, Any]:
     """A video of noise with its references, as the data set would give it."""
     size = tuple(args.size)
@@ -223,10 +210,11 @@ def build(args: argparse.Namespace) -> Any:
     options = dict(args.cfg_options)
     if args.amp is not None and not args.train:
         options['model.test_cfg.precision'] = args.amp
-    model = load_script('get_flops').build_model(
-        args.config, options, args.device
+    tool = load_script('get_flops')
+    model = tool.build_model(args.config, options, args.device)
+    model.encode_references = tool.MadeUpReferences(
+        model, args.words, args.seconds
     )
-    model.encode_references = Words(model.text_encoder, args.words)
     if not args.train:
         model.prepare_for_test()
     if args.compile:
@@ -373,6 +361,7 @@ def main(argv: Optional[Sequence[str]] = None) -> List[Dict[str, Any]]:
             ('--frames', min(args.frames)),
             ('--references', args.references),
             ('--words', args.words),
+            ('--seconds', args.seconds),
             ('--repeats', args.repeats),
             ('--rounds', args.rounds),
         ):

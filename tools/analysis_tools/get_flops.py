@@ -2,8 +2,9 @@
 
     python tools/analysis_tools/get_flops.py CONFIG --frames 5 --size 360 640
 
-Weights are random and none are downloaded: the text encoder has the config's
-size. The video is encoded once, each reference is encoded and answered.
+Weights are random and none are downloaded: the encoders have the config's
+size. The video is encoded once, each reference is encoded and answered. It is
+a text, or a sound where the model has no encoder of texts.
 
 A multiply-add counts as two operations. Counted are convolutions, matrix
 products (all linear layers and the attention made of them), fused attention,
@@ -36,6 +37,8 @@ from refvos.apis.inferencer import choose_device
 from refvos.engine import check_config
 from refvos.engine.cli import load_config, merge_options, run_tool
 from refvos.errors import InputError
+from refvos.models.encoders.log_mel import BANDS, FRAMES
+from refvos.structures import Reference, ReferenceTokens
 
 Counts = Dict[str, int]
 PHASES = ('encode_video', 'encode_reference', 'answer')
@@ -57,8 +60,9 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         metavar=('H', 'W'),
         help='of a frame as the model sees it',
     )
-    add('--references', type=int, default=1, help='expressions asked')
+    add('--references', type=int, default=1, help='how many are asked')
     add('--words', type=int, default=10, help='tokens of an expression')
+    add('--seconds', type=int, default=5, help='of a sound')
     add('--depth', type=int, default=1, help='levels of modules to list')
     add(
         '--cfg-options',
@@ -71,7 +75,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     add('--device', default='cpu', help='such as cuda:0 (default: cpu)')
     add('--json', action='store_true', help='print one JSON object instead')
     args = parser.parse_args(argv)
-    for name in ('frames', 'references', 'words', 'depth'):
+    for name in ('frames', 'references', 'words', 'seconds', 'depth'):
         if getattr(args, name) < 1:
             parser.error(f'--{name} must be at least 1')
     if min(args.size) < 32:
@@ -152,10 +156,17 @@ def count(
     # One operation with the whole of an attention in it can't be counted.
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
+    # The counter stumbles over a view of a weight (such as MTI's queries)
+    # that wants a gradient while there are none.
+    trained = [p for p in model.parameters() if p.requires_grad and not grad]
     try:
+        for parameter in trained:
+            parameter.requires_grad_(False)
         with counter, torch.set_grad_enabled(grad):
             result = Phase(model)(function)
     finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
         torch.backends.mha.set_fastpath_enabled(fast)
         for hook in hooks:
             hook.remove()
@@ -167,27 +178,65 @@ def count(
     return counts, result
 
 
+class MadeUpReferences:
+    """References of any content, as tokens; for :meth:`encode_references`.
+
+    Of texts there are token ids, since published tokenizers would be
+    downloaded; of sounds, where the model has no encoder of texts, noise.
+
+    Args:
+        model: A segmentor.
+        words: Tokens of a text.
+        seconds: Of a sound.
+    """
+
+    def __init__(self, model: Any, words: int, seconds: int) -> None:
+        self.text_encoder: Any = getattr(model, 'text_encoder', None)
+        self.sound_encoder: Any = getattr(model, 'sound_encoder', None)
+        self.words = words
+        self.seconds = seconds
+
+    def __call__(self, references: Sequence[Any]) -> ReferenceTokens:
+        count = len(references)
+        if self.text_encoder is not None:
+            device = next(self.text_encoder.parameters()).device
+            # Any token but the padding's.
+            ids = torch.full((count, self.words), 5, device=device)
+            return self.text_encoder.encode_tokens(ids, ids == -1)
+        device = next(self.sound_encoder.parameters()).device
+        shape = (count * self.seconds, 1, FRAMES, BANDS)
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        return self.sound_encoder.encode_examples(
+            noise.to(device), [self.seconds] * count
+        )
+
+    @property
+    def what(self) -> str:
+        """A reference in words."""
+        if self.text_encoder is not None:
+            return f'{self.words} tokens'
+        return f'{self.seconds} s of sound'
+
+
 def count_phases(
-    model: Any, frames: Tensor, words: int, references: int
+    model: Any, frames: Tensor, encode: MadeUpReferences, references: int
 ) -> Dict[str, Counts]:
     """Count what a video and its references take.
 
     Args:
         model: A segmentor, in evaluation mode.
         frames: (1, T, 3, H, W).
-        words: Tokens of a reference.
+        encode: Gives a reference's tokens.
         references: How many are asked; each takes the same.
     """
     shapes = [tuple(frames.shape[-2:])]
-    # Any token but the padding's.
-    ids = torch.full((1, words), 5, device=frames.device)
-    encode = model.text_encoder.encode_tokens
     encoded, video = count(model, lambda: model.encode_video(frames, shapes))
-    texts, tokens = count(model, lambda: encode(ids, ids == -1))
+    one = [Reference('0')]
+    made, tokens = count(model, lambda: encode(one))
     answers, _ = count(model, lambda: model.answer(video, tokens))
     return {
         'encode_video': encoded,
-        'encode_reference': times(texts, references),
+        'encode_reference': times(made, references),
         'answer': times(answers, references),
     }
 
@@ -208,7 +257,7 @@ def count_parameters(module: nn.Module) -> Dict[str, int]:
 def flops_of(module: nn.Module, name: str, counts: Counts) -> int:
     """Operations of a module, or of its parts where they run without it.
 
-    Lists have no forward, and the text encoder's isn't called.
+    Lists have no forward, and that of a reference's encoder isn't called.
     """
     parts = sum(
         flops_of(part, f'{name}.{key}'.lstrip('.'), counts)
@@ -260,12 +309,16 @@ def build_model(
         raise InputError.of(config, 'model', 'missing', 'a model')
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     model = MODELS.build(cfg.model)
-    if not hasattr(getattr(model, 'text_encoder', None), 'encode_tokens'):
+    texts = getattr(model, 'text_encoder', None)
+    sounds = getattr(model, 'sound_encoder', None)
+    if not (
+        hasattr(texts, 'encode_tokens') or hasattr(sounds, 'encode_examples')
+    ):
         raise InputError.of(
             config,
             'model.text_encoder',
             cfg.model.get('text_encoder'),
-            'an encoder of text references',
+            'an encoder of text references, or a sound_encoder',
         )
     return model.eval().to(choose_device(device))
 
@@ -276,7 +329,7 @@ def as_text(result: Dict[str, Any]) -> str:
     lines = [
         f'{result["config"]}: {result["frames"]} frames of '
         f'{result["size"][0]}x{result["size"][1]}, '
-        f'{result["references"]} reference(s) of {result["words"]} tokens',
+        f'{result["references"]} reference(s) of {result["reference"]}',
         f'{"module":40}{"params (M)":>12}{"trained (M)":>13}'
         f'{"GFLOPs":>12}{"%":>7}',
     ]
@@ -299,13 +352,14 @@ def main(argv: Optional[Sequence[str]] = None) -> Dict[str, Any]:
     frames = torch.randn(
         1, args.frames, 3, *args.size, device=next(model.parameters()).device
     )
-    phases = count_phases(model, frames, args.words, args.references)
+    encode = MadeUpReferences(model, args.words, args.seconds)
+    phases = count_phases(model, frames, encode, args.references)
     result = {
         'config': args.config,
         'frames': args.frames,
         'size': list(args.size),
         'references': args.references,
-        'words': args.words,
+        'reference': encode.what,
         **count_parameters(model),
         'flops': sum(counts[''] for counts in phases.values()),
         'phases': {name: phases[name][''] for name in PHASES},

@@ -1,4 +1,4 @@
-"""Ask for objects of a video in words."""
+"""Ask for objects of a video in words, or by their sound."""
 
 import copy
 import os
@@ -15,6 +15,7 @@ from typing import (
     Mapping,
     Optional,
     Sequence,
+    Tuple,
     Union,
 )
 
@@ -39,12 +40,14 @@ from ..engine import (
 from ..engine.cli import load_config, merge_options
 from ..errors import InputError
 from ..structures import Reference, ReferencePrediction, Rle
+from ..visualization import moment_of
 from .results import (
     InferenceResult,
     WindowedResults,
     check_out_dir,
     write_results,
 )
+from .sound_cue import SoundCue, SoundSource, find_sound, is_asked
 from .streaming import StreamedFrame, follow, windows
 from .video_reader import (
     Video,
@@ -59,7 +62,7 @@ NOT_NEEDED = 'num_batches_tracked'
 
 
 class RefVOSInferencer:
-    """Find the objects that expressions refer to in a video.
+    """Find the objects that expressions or a sound refer to in a video.
 
     Frames go through the transforms of the config's test set, so that the
     answers are those of ``tools/test.py``.
@@ -89,6 +92,10 @@ class RefVOSInferencer:
         >>> result = inferencer(
         ...     'video.mp4', ['the red circle'], out_dir='out')
         >>> result.predictions[0].score, result.masks(0).shape
+
+        A model with a sound encoder also takes the video's soundtrack:
+
+        >>> inferencer('video.mp4', sound=True, out_dir='out')
     """
 
     def __init__(
@@ -122,48 +129,60 @@ class RefVOSInferencer:
     def __call__(
         self,
         video: VideoSource,
-        texts: Union[str, Sequence[str]],
+        texts: Union[str, Sequence[str], None] = None,
         out_dir: Union[str, 'os.PathLike[str]', None] = None,
         fps: Optional[float] = None,
         threshold: Optional[float] = None,
         progress: bool = False,
         window: Optional[int] = None,
+        sound: SoundSource = None,
     ) -> InferenceResult:
-        """Answer expressions about one video, which is encoded once.
+        """Answer references to one video, which is encoded once.
 
         Args:
             video: A video file; a folder of images; a list of image files;
                 or a list of frames, RGB, uint8, (H, W, 3).
             texts: Expressions, one for each answer; or a single one.
-            out_dir: Write ``masks/<k>_<text>/<frame>.png`` (0 and 255),
-                ``predictions.json``, ``overlay.mp4`` and ``strip.png`` to
-                this folder. It must be new, empty, or hold earlier results,
-                which are replaced when the new ones are whole.
-            fps: Frames a second: a video file with more is thinned out.
+            out_dir: Write ``masks/<k>_<text>/<frame>.png`` (0 and 255; of
+                the sound ``masks/<k>_sound``), ``predictions.json``,
+                ``overlay.mp4`` and ``strip.png`` to this folder. It must be
+                new, empty, or hold earlier results, which are replaced when
+                the new ones are whole.
+            fps: Frames a second: a video file with more is thinned out,
+                images are so many, 6 by default.
             threshold: Probability above which a pixel belongs to the
                 object; the config's by default.
             progress: Show a progress bar on the terminal.
             window: Let the model see so many frames together, a quarter of
                 them again in the next window, see :meth:`stream`: for videos
                 that don't fit into memory. By default all frames.
+            sound: Ask for what sounds, too, in an answer of its own after
+                those to the texts: True for the soundtrack of a video file,
+                a sound or video file, or a waveform (floats (samples,),
+                16 kHz mono, -1..1). It begins with the video, is cut to its
+                length (frames / ``fps`` seconds) or filled up with silence.
 
         Raises:
-            InputError: The video, a text, the folder or a number can't be
-                used.
+            InputError: The video, a text, the sound, the folder or a number
+                can't be used, or the model has no encoder for a reference.
         """
         folder = None if out_dir is None else check_out_dir(out_dir)
-        references = make_references(texts)
         self.set_threshold(threshold)
         # Reading and encoding a video can take long: refuse before.
-        self.check_references(references)
+        references, cue = self.check_asked(texts, sound, video)
         if window is not None:
             return self.answer_in_windows(
-                video, texts, folder, fps, threshold, progress, window
+                video, texts, cue, folder, fps, threshold, progress, window
             )
         clip = read_video(video, fps, progress)
+        if cue is not None:
+            cue.read(clip.seconds)
+            heard = cue.part(0.0, clip.seconds)
+            references.append(Reference(str(len(references)), sound=heard))
         predictions = self.predict(clip, references)
         if folder is not None:
-            write_results(folder, clip, predictions)
+            sound_path = None if cue is None else cue.path
+            write_results(folder, clip, predictions, sound_path)
         return InferenceResult(
             predictions, clip.size, clip.frame_ids, clip.fps, folder
         )
@@ -171,7 +190,8 @@ class RefVOSInferencer:
     def answer_in_windows(
         self,
         video: VideoSource,
-        texts: Union[str, Sequence[str]],
+        texts: Union[str, Sequence[str], None],
+        cue: Optional[SoundCue],
         folder: Optional[Path],
         fps: Optional[float],
         threshold: Optional[float],
@@ -180,8 +200,9 @@ class RefVOSInferencer:
     ) -> InferenceResult:
         """As a call, with a window of the video in memory."""
         name, rate = describe_video(video, fps)
-        stream = self.stream(video, texts, window, None, fps, threshold)
-        results = WindowedResults(make_references(texts))
+        sound = None if cue is None else cue.read()
+        stream = self.stream(video, texts, window, None, fps, threshold, sound)
+        results = WindowedResults(make_references(texts), rate, cue)
         frames = results.gather(
             tqdm(stream, unit='frame', disable=None if progress else True)
         )
@@ -189,7 +210,7 @@ class RefVOSInferencer:
             for _ in frames:
                 pass
         else:
-            results.write(folder, frames, name, rate)
+            results.write(folder, frames, name)
         return InferenceResult(
             results.predictions,
             results.size,
@@ -201,19 +222,22 @@ class RefVOSInferencer:
     def stream(
         self,
         frames: Union[VideoSource, Iterable[np.ndarray]],
-        texts: Union[str, Sequence[str]],
+        texts: Union[str, Sequence[str], None] = None,
         window: int = 32,
         overlap: Optional[int] = None,
         fps: Optional[float] = None,
         threshold: Optional[float] = None,
+        sound: SoundSource = None,
     ) -> Iterator[StreamedFrame]:
-        """Answer expressions about a camera, or a video of any length.
+        """Answer references to a camera's view, or a video of any length.
 
         The model sees a window of frames at a time; the first of them are
         the last ones of the window before. Among the answers of all queries
         the one goes on with an object that is surest and overlaps most with
         what was answered in the frames that both windows share. Memory
-        depends on the window, not on the video.
+        depends on the window, not on the video. Of a sound, each window
+        hears its own seconds; all of it, at most an hour, is in memory
+        (0.23 GB an hour).
 
         Args:
             frames: What the inferencer takes, or anything that gives frames
@@ -222,15 +246,18 @@ class RefVOSInferencer:
             window: Frames that the model sees together.
             overlap: Of them, those that the window before has seen; a
                 quarter by default.
-            fps: A video file with more frames a second is thinned out.
+            fps: A video file with more frames a second is thinned out;
+                other frames are so many a second, 6 by default (the sound
+                needs to know).
             threshold: As in a call.
+            sound: As in a call.
 
         Returns:
             One item a frame, in order, as soon as its window is full.
 
         Raises:
-            InputError: While iterating: the video, a text or a number can't
-                be used.
+            InputError: While iterating: the video, a text, the sound or a
+                number can't be used.
 
         Example:
             >>> for frame in inferencer.stream('long.mp4', ['the dog']):
@@ -247,9 +274,12 @@ class RefVOSInferencer:
                 if most is not None:
                     expected = f'{least} to {most}, less than the window'
                 raise InputError.of('stream', name, value, expected)
-        references = make_references(texts)
-        self.check_references(references)
-        answered: List[Deque[Rle]] = [deque(maxlen=window) for _ in references]
+        references, cue = self.check_asked(texts, sound, frames)
+        count = len(references) + (cue is not None)
+        answered: List[Deque[Rle]] = [
+            deque(maxlen=window) for _ in range(count)
+        ]
+        _, rate = describe_video(frames, fps) if cue else ('', 0.0)
         number = 0
         for old, part in windows(stream_video(frames, fps), window, overlap):
             video = Video(
@@ -257,12 +287,16 @@ class RefVOSInferencer:
                 frames=[frame.picture for frame in part],
                 frame_ids=[frame.id for frame in part],
                 sources=[frame.source for frame in part],
-                fps=0.0,
+                fps=rate,
             )
+            asked = list(references)
+            if cue is not None:
+                heard = cue.part((number - old) / rate, video.seconds)
+                asked.append(Reference(str(len(asked)), sound=heard))
             # A generator: others may have asked in between.
             self.set_threshold(threshold)
             with self.candidates():
-                predictions = self.predict(video, references)
+                predictions = self.predict(video, asked)
             chosen = [
                 follow(prediction, list(before)[len(before) - old :])
                 for prediction, before in zip(predictions, answered)
@@ -277,6 +311,8 @@ class RefVOSInferencer:
                     id=part[index].id,
                     masks=masks,
                     scores=[each.score for each in chosen],
+                    references=asked,
+                    moment=moment_of(index, len(part)),
                 )
                 number += 1
 
@@ -312,6 +348,38 @@ class RefVOSInferencer:
         with torch.no_grad():
             (sample,) = self.model.test_step(batch)
         return sample.predictions
+
+    def check_asked(
+        self,
+        texts: Union[str, Sequence[str], None],
+        sound: SoundSource,
+        video: Any,
+    ) -> Tuple[List[Reference], Optional[SoundCue]]:
+        """Make references of texts, find the sound; refuse what is neither.
+
+        How long the sound has to be is known when the video has been read.
+        """
+        if not is_asked(sound):
+            if texts is None:
+                raise InputError.of(
+                    'inferencer',
+                    'texts and sound',
+                    None,
+                    'expressions, a sound, or both',
+                )
+            sound = None
+        elif getattr(self.model, 'sound_encoder', None) is None:
+            given = isinstance(sound, (np.ndarray, Tensor))
+            shown = 'samples' if given else sound
+            raise InputError.of(
+                'inferencer',
+                'sound',
+                shown,
+                f'None: this {type(self.model).__name__} has no sound encoder',
+            )
+        references = make_references(texts)
+        self.check_references(references)
+        return references, None if sound is None else find_sound(sound, video)
 
     @torch.no_grad()
     def check_references(self, references: List[Reference]) -> None:
@@ -432,7 +500,9 @@ def load_weights(model: nn.Module, content: Dict[str, Any], path: str) -> None:
 
 
 def make_references(texts: Any) -> List[Reference]:
-    """One reference an expression, numbered from 0."""
+    """One reference an expression, numbered from 0; none for None."""
+    if texts is None:
+        return []
     if isinstance(texts, str):
         texts = [texts]
     if not isinstance(texts, (list, tuple)) or not texts:

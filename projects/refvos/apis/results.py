@@ -23,6 +23,7 @@ from ..structures import (
 )
 from ..version import __version__
 from ..visualization import RefVOSVisualizer, write_image, write_video
+from .sound_cue import SoundCue
 from .streaming import StreamedFrame
 from .video_reader import Video
 
@@ -72,8 +73,13 @@ def mask_folder(index: int, prediction: ReferencePrediction) -> str:
 
     Only letters, digits and dashes of the text are in it.
     """
-    words = slug(prediction.reference.text or prediction.reference.id)
+    words = slug(prediction.reference.text or kind_of(prediction.reference))
     return f'{MASKS}/{index}_{words}'
+
+
+def kind_of(reference: Reference) -> str:
+    """What the reference is, as ``predictions.json`` calls it."""
+    return 'text' if reference.sound is None else 'sound'
 
 
 def check_out_dir(out_dir: 'str | os.PathLike[str]') -> Path:
@@ -130,7 +136,10 @@ def holds_results(folder: Path) -> bool:
 
 
 def write_results(
-    folder: Path, video: Video, predictions: List[ReferencePrediction]
+    folder: Path,
+    video: Video,
+    predictions: List[ReferencePrediction],
+    sound_path: Optional[str] = None,
 ) -> None:
     """Write masks, predictions, overlay and strip; all or nothing.
 
@@ -138,6 +147,7 @@ def write_results(
         folder: As :func:`check_out_dir` gave it.
         video: What was asked about.
         predictions: The answers.
+        sound_path: The file of the sound that was asked.
     """
     with whole_folder(folder) as partial:
         for index, prediction in enumerate(predictions):
@@ -147,7 +157,7 @@ def write_results(
                 prediction,
             )
         write_overlays(partial, video, predictions)
-        write_predictions(partial, video, predictions)
+        write_predictions(partial, video, predictions, sound_path)
 
 
 class WindowedResults:
@@ -156,13 +166,25 @@ class WindowedResults:
     Frames are not kept, but for some that show the whole video in a strip.
 
     Args:
-        references: Those that were asked.
+        references: The texts that were asked.
+        fps: Frames a second.
+        cue: The sound that was asked after them, if any, read.
     """
 
-    def __init__(self, references: Sequence[Reference]) -> None:
+    def __init__(
+        self,
+        references: Sequence[Reference],
+        fps: float,
+        cue: Optional[SoundCue] = None,
+    ) -> None:
+        asked = list(references)
+        if cue is not None:
+            asked.append(Reference(str(len(asked)), sound=cue.read()))
         self.predictions = [
-            ReferencePrediction(reference, [], 0.0) for reference in references
+            ReferencePrediction(reference, [], 0.0) for reference in asked
         ]
+        self.fps = fps
+        self.cue = cue
         self.frame_ids: List[str] = []
         self.size = (0, 0)
         self.shown: List[Tuple[int, np.ndarray]] = []
@@ -187,13 +209,14 @@ class WindowedResults:
                 self.step *= 2
                 self.shown = self.shown[::2]
             yield frame
+        if self.cue is not None:
+            # Only now it is known how long the video is.
+            heard = self.cue.part(0.0, len(self.frame_ids) / self.fps)
+            last = self.predictions[-1]
+            last.reference = replace(last.reference, sound=heard)
 
     def write(
-        self,
-        folder: Path,
-        stream: Iterable[StreamedFrame],
-        name: str,
-        fps: float,
+        self, folder: Path, stream: Iterable[StreamedFrame], name: str
     ) -> None:
         """Write what :func:`write_results` writes, as frames come.
 
@@ -201,24 +224,25 @@ class WindowedResults:
             folder: As :func:`check_out_dir` gave it.
             stream: What :meth:`gather` passes on.
             name: The video's.
-            fps: Frames a second.
         """
         with whole_folder(folder) as partial:
-            write_video(partial / OVERLAY, self.draw(partial, stream), fps)
+            pictures = self.draw(partial, stream)
+            write_video(partial / OVERLAY, pictures, self.fps)
             visualizer = RefVOSVisualizer(
                 'inferencer', max_references=len(self.predictions)
             )
-            numbers, pictures = zip(*self.shown)
+            numbers, frames = zip(*self.shown)
             shown = [
                 replace(each, masks=[each.masks[i] for i in numbers])
                 for each in self.predictions
             ]
             strip = visualizer.draw_strip(
-                pictures, RefDataSample(predictions=shown), draw_gt=False
+                frames, RefDataSample(predictions=shown), draw_gt=False
             )
             write_image(partial / STRIP, strip)
-            video = Video(name, [pictures[0]], self.frame_ids, [], fps)
-            write_predictions(partial, video, self.predictions)
+            video = Video(name, [frames[0]], self.frame_ids, [], self.fps)
+            sound_path = None if self.cue is None else self.cue.path
+            write_predictions(partial, video, self.predictions, sound_path)
 
     def draw(
         self, folder: Path, stream: Iterable[StreamedFrame]
@@ -233,14 +257,16 @@ class WindowedResults:
             path.mkdir(parents=True)
         for frame in stream:
             alone = [
-                replace(each, masks=[mask], score=score)
-                for each, mask, score in zip(
-                    self.predictions, frame.masks, frame.scores
+                ReferencePrediction(reference, [mask], score)
+                for reference, mask, score in zip(
+                    frame.references, frame.masks, frame.scores, strict=True
                 )
             ]
             for path, mask in zip(folders, frame.masks):
                 write_mask(path / f'{frame.id}.png', mask)
-            yield from visualizer.draw_frames([frame.picture], alone)
+            yield from visualizer.draw_frames(
+                [frame.picture], alone, moments=[frame.moment]
+            )
 
 
 @contextmanager
@@ -271,9 +297,13 @@ def write_mask(path: Path, rle: Rle) -> None:
 
 
 def write_predictions(
-    folder: Path, video: Video, predictions: List[ReferencePrediction]
+    folder: Path,
+    video: Video,
+    predictions: List[ReferencePrediction],
+    sound_path: Optional[str],
 ) -> None:
-    content = json.dumps(as_json(video, predictions), ensure_ascii=False)
+    entries = as_json(video, predictions, sound_path)
+    content = json.dumps(entries, ensure_ascii=False)
     (folder / PREDICTIONS).write_text(content, encoding='utf-8')
 
 
@@ -291,8 +321,13 @@ def write_overlays(
     write_image(folder / STRIP, strip)
 
 
-def as_json(video: Video, predictions: List[ReferencePrediction]) -> dict:
+def as_json(
+    video: Video,
+    predictions: List[ReferencePrediction],
+    sound_path: Optional[str],
+) -> dict:
     """What ``predictions.json`` holds; pycocotools reads its masks."""
+    kinds = [kind_of(prediction.reference) for prediction in predictions]
     return {
         'made_by': MADE_BY,
         'version': __version__,
@@ -302,7 +337,9 @@ def as_json(video: Video, predictions: List[ReferencePrediction]) -> dict:
         'frames': video.frame_ids,
         'predictions': [
             {
+                'kind': kinds[index],
                 'text': prediction.reference.text,
+                'sound': sound_path if kinds[index] == 'sound' else None,
                 'score': prediction.score,
                 'frame_scores': prediction.frame_scores,
                 'folder': mask_folder(index, prediction),

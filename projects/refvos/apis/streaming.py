@@ -1,13 +1,13 @@
 """Answers for a video of any length, a window of frames at a time."""
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Deque, Iterable, Iterator, List, Sequence, Tuple
 
 import numpy as np
 from pycocotools import mask as rle_codec
 
-from ..structures import Candidate, ReferencePrediction, Rle
+from ..structures import Candidate, Reference, ReferencePrediction, Rle
 from .video_reader import Frame
 
 # How much the overlap with what was answered before counts beside the score,
@@ -25,6 +25,8 @@ class StreamedFrame:
         id: Its name.
         masks: One run-length encoding a reference, at the frame's own size.
         scores: How sure the model is of each in the frame's window, 0..1.
+        references: What was asked; a sound is the window's part of it.
+        moment: Where the frame begins and ends in its window, 0..1.
     """
 
     index: int
@@ -32,6 +34,8 @@ class StreamedFrame:
     id: str
     masks: List[Rle]
     scores: List[float]
+    references: List[Reference] = field(default_factory=list)
+    moment: Tuple[float, float] = (0.0, 1.0)
 
 
 def windows(

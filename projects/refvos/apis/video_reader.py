@@ -61,6 +61,11 @@ class Video:
         height, width = self.frames[0].shape[:2]
         return height, width
 
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return len(self.frames) / self.fps
+
 
 def read_video(
     source: VideoSource,
@@ -350,11 +355,12 @@ def stream_video(
 
 
 def describe_video(
-    source: VideoSource, fps: Optional[float] = None
+    source: Union[VideoSource, Iterable[np.ndarray]],
+    fps: Optional[float] = None,
 ) -> Tuple[str, float]:
     """A video's name and frames a second, as :func:`read_video` gives them.
 
-    Of a file the beginning is read.
+    Of a file the beginning is read, of what gives frames nothing.
     """
     check_fps(fps)
     if not isinstance(source, (str, os.PathLike)):

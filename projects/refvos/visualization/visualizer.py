@@ -117,8 +117,17 @@ class RefVOSVisualizer(Visualizer):
         frames: Sequence[np.ndarray],
         predictions: Sequence[ReferencePrediction],
         sound: Optional[np.ndarray] = None,
+        moments: Optional[Sequence[Moment]] = None,
     ) -> Iterator[np.ndarray]:
-        """Overlay all references on every frame, each in its own colour."""
+        """Overlay all references on every frame, each in its own colour.
+
+        Args:
+            frames: RGB, uint8, (H, W, 3).
+            predictions: With a mask for each of them.
+            sound: As of :meth:`add_datasample`.
+            moments: The part of the sound that belongs to each frame;
+                equal parts of all of it by default.
+        """
         colors = distinct_colors(len(predictions))
         labels = [reference_label(p) for p in predictions]
         heard = [self.sound_of(p.reference, sound) for p in predictions]
@@ -134,7 +143,7 @@ class RefVOSVisualizer(Visualizer):
                 dim=self.dim,
                 min_side=self.min_side,
                 sound=drawn,
-                moment=moment_of(i, len(frames)),
+                moment=moments[i] if moments else moment_of(i, len(frames)),
             )
 
     def sound_of(
