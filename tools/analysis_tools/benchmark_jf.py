@@ -213,7 +213,7 @@ def main(argv: Optional[Sequence[str]] = None) -> List[Dict[str, Any]]:
     videos = [draw_video(index, args) for index in range(args.videos)]
     frames = args.frames * args.objects * args.expressions * args.videos
     plain = timed(lambda: run_plain(videos))
-    rows = [{'metric': 'plain', **plain}]
+    rows: List[Dict[str, Any]] = [{'metric': 'plain', **plain}]
     for workers in args.workers:
         found = run_metric(videos, workers)
         for name in ('J', 'F'):

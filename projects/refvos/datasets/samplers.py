@@ -114,7 +114,9 @@ class SampleIndex(int):
         self.seed = seed
         return self
 
-    def __getnewargs__(self) -> Tuple[int, Tuple[int, ...]]:
+    def __getnewargs__(  # type: ignore[override]
+        self,
+    ) -> Tuple[int, Tuple[int, ...]]:
         return int(self), self.seed
 
     def __sub__(self, offset: int) -> 'SampleIndex':
@@ -162,6 +164,7 @@ class ResumableBatchSampler(BatchSampler):
         self, sampler: Any, batch_size: int, drop_last: bool = False
     ) -> None:
         super().__init__(sampler, batch_size, drop_last)
+        self.sampler: Any
         self.rank, self.world_size = get_dist_info()
         self.begin(0)
 

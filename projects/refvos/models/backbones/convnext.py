@@ -1,12 +1,12 @@
 """ConvNeXt on single frames."""
 
-from typing import List, Optional, Sequence
+from typing import Iterable, List, Optional, Sequence
 
 import torch.nn.functional as F
 from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-from transformers import ConvNextBackbone, ConvNextConfig, ConvNextModel
+from transformers import AutoConfig, ConvNextBackbone, ConvNextModel
 
 from .blocks import freeze, run_block
 
@@ -55,7 +55,8 @@ class FrameConvNeXt(BaseModule):
         self.with_cp = with_cp
         self.pretrained = pretrained
         model = ConvNextBackbone(
-            ConvNextConfig(
+            AutoConfig.for_model(
+                'convnext',
                 hidden_sizes=list(embed_dims),
                 depths=list(depths),
                 drop_path_rate=drop_path_rate,
@@ -90,7 +91,8 @@ class FrameConvNeXt(BaseModule):
         height, width = frames.shape[-2:]
         x = self.embeddings(F.pad(frames, (0, -width % 32, 0, -height % 32)))
         levels = []
-        for stage, norm, stride in zip(self.stages, self.norms, STRIDES):
+        stages: Iterable[Any] = self.stages
+        for stage, norm, stride in zip(stages, self.norms, STRIDES):
             for layer in stage.downsampling_layer:
                 x = layer(x)
             for block in stage.layers:

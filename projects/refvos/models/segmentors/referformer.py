@@ -57,7 +57,8 @@ class ReferFormer(BaseReferringSegmentor):
 
     Args:
         backbone: Gives four levels, strides 4 to 32.
-        text_encoder: Makes tokens of expressions.
+        text_encoder: Makes tokens of expressions; None is for subclasses whose
+            references are something else.
         encoder: Of ``DeformableDetrTransformerEncoder``.
         decoder: Of ``DeformableDetrTransformerDecoder``.
         fpn: Of :class:`CrossModalFPN`, without its channels.
@@ -78,7 +79,7 @@ class ReferFormer(BaseReferringSegmentor):
     def __init__(
         self,
         backbone: dict,
-        text_encoder: dict,
+        text_encoder: Optional[dict],
         encoder: dict,
         decoder: dict,
         fpn: Optional[dict] = None,
