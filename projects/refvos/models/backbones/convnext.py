@@ -1,6 +1,6 @@
 """ConvNeXt on single frames."""
 
-from typing import Iterable, List, Optional, Sequence
+from typing import Any, Iterable, List, Optional, Sequence
 
 import torch.nn.functional as F
 from mmdet.registry import MODELS
@@ -54,15 +54,14 @@ class FrameConvNeXt(BaseModule):
         self.frozen_stages = frozen_stages
         self.with_cp = with_cp
         self.pretrained = pretrained
-        model = ConvNextBackbone(
-            AutoConfig.for_model(
-                'convnext',
-                hidden_sizes=list(embed_dims),
-                depths=list(depths),
-                drop_path_rate=drop_path_rate,
-                out_features=STAGES,
-            )
+        config: Any = AutoConfig.for_model(
+            'convnext',
+            hidden_sizes=list(embed_dims),
+            depths=list(depths),
+            drop_path_rate=drop_path_rate,
+            out_features=STAGES,
         )
+        model = ConvNextBackbone(config)
         self.embeddings = model.embeddings
         self.stages = model.encoder.stages
         self.norms = nn.ModuleList(
