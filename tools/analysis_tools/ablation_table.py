@@ -240,7 +240,8 @@ def config_of(name: str, args: argparse.Namespace) -> str:
 def trainer(config: str, args: argparse.Namespace) -> List[str]:
     """The command that trains with a config on some processes."""
     if args.processes > 1:
-        script = str(TOOLS / 'dist_train.sh')
+        # As one would type it; the page of results has the command, too.
+        script = os.path.relpath(TOOLS / 'dist_train.sh')
         return ['bash', script, config, str(args.processes)]
     return [sys.executable, str(TOOLS / 'train.py'), config]
 
@@ -271,10 +272,11 @@ def train_command(
     iterations: int,
     args: argparse.Namespace,
     *options: str,
+    fresh: bool = False,
 ) -> List[str]:
-    """The command that trains a row, or goes on with it."""
+    """The command that trains a row, or goes on with it unless fresh."""
     start = ['--resume']
-    if find_latest_checkpoint(str(folder)) is None:
+    if fresh or find_latest_checkpoint(str(folder)) is None:
         start = ['--load-from', train_backbone(args)]
     warmup = max(1, min(WARMUP, iterations // 10))
     return [
@@ -359,6 +361,7 @@ def run_row(name: str, args: argparse.Namespace) -> Dict[str, Any]:
         for wrong in (False, True)
     )
     train_mini = load_tool('train_mini')
+    begun = train_command(name, folder / 'train', iterations, args, fresh=True)
     result = {
         'row': name,
         'what': TABLES[args.table].rows[name].what,
@@ -370,7 +373,7 @@ def run_row(name: str, args: argparse.Namespace) -> Dict[str, Any]:
         'test': scores,
         'test_with_wrong_references': wrong,
         'commit': train_mini.current_commit(),
-        'command': shlex.join(command[1:]),
+        'command': shlex.join(begun[1:]),
     }
     write_atomically(
         folder / 'result.json', (json.dumps(result, indent=2) + '\n').encode()
