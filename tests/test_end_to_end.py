@@ -144,7 +144,7 @@ def losses_of(work_dir: Path) -> dict:
 
 
 def start_and_kill(command, folder: Path, paused: Path, **variables) -> None:
-    """SIGKILL all processes of a training, once one has paused."""
+    """SIGKILL the two processes of a training, once both have paused."""
     process = subprocess.Popen(
         [str(part) for part in command],
         cwd=folder,
@@ -160,14 +160,26 @@ def start_and_kill(command, folder: Path, paused: Path, **variables) -> None:
     )
     try:
         until = time.time() + 500
-        while not paused.exists() and time.time() < until:
+        while len(workers := numbers_in(paused)) < 2 and time.time() < until:
             assert process.poll() is None
             time.sleep(0.05)
-        assert paused.exists()
+        assert len(workers) == 2
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        # The launcher gives its processes groups of their own.
+        workers = numbers_in(paused)
+        loaders = [each for number in workers for each in children(number)]
+        for number in (process.pid, *workers, *loaders):
+            os.kill(number, signal.SIGKILL)
         process.wait()
     paused.unlink()
+
+
+def children(process: int) -> list:
+    return numbers_in(Path(f'/proc/{process}/task/{process}/children'))
+
+
+def numbers_in(file: Path) -> list:
+    return list(map(int, file.read_text().split())) if file.exists() else []
 
 
 @pytest.mark.timeout(1500)

@@ -100,6 +100,7 @@ class ToyPause(Hook):
             self.pause(runner)
 
     def pause(self, runner):
-        with open(os.path.join(runner.work_dir, 'paused'), 'w'):
-            pass
+        # Of every process of the training.
+        with open(os.path.join(runner.work_dir, 'paused'), 'a') as file:
+            file.write(f'{os.getpid()}\n')
         time.sleep(600)
