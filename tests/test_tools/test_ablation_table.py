@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from refvos.datasets.mini import make_mini
+from refvos.engine import load_checkpoint_file
 from refvos.errors import InputError
 from tests.builders import ROOT, changes_of, load_config, load_script
 
@@ -142,7 +143,7 @@ def test_rows_are_trained_scored_and_tabled(
     for scores in (result['test'], result['test_with_wrong_references']):
         assert 0 <= scores['J&F'] <= 100
     assert result['parameters'] < base['parameters']
-    trained = torch.load(folder / 'train' / 'iter_2.pth', weights_only=False)
+    trained = load_checkpoint_file(str(folder / 'train' / 'iter_2.pth'))
     stem = trained['state_dict']['backbone.conv1.weight']
     assert (stem - 2).abs().max() < 0.01
     weights = trained['state_dict']['mask_conv.weight']
@@ -203,9 +204,8 @@ def test_the_motion_table(tool, tmp_path, monkeypatch):
     to_base = round(score - 40, 2)
     line = f'| no-mti | without MTI (Table 7) | {score} | {to_base} | {wrong} '
     assert line in markdown
-    state = torch.load(
-        tmp_path / 'work/no-mti/train/iter_2.pth', weights_only=False
-    )['state_dict']
+    path = tmp_path / 'work/no-mti/train/iter_2.pth'
+    state = load_checkpoint_file(str(path))['state_dict']
     assert {key.split('.')[0] for key in state} >= {'mta', 'fusion'}
     assert not any(key.startswith('mti.') for key in state)
 

@@ -77,9 +77,9 @@ def log_mel_every(step: int, waveform: Tensor) -> Tensor:
 
 def log_mel(pieces: Tensor) -> Tensor:
     """Log-mel spectra of pieces: (N, samples) -> (N, windows, 64)."""
-    double = dict(dtype=torch.float64, device=pieces.device)
     frames = pieces.double().unfold(-1, WINDOW, HOP)  # (N, windows, 400)
-    hann = torch.hann_window(WINDOW, periodic=True, **double)  # type: ignore
+    hann = torch.hann_window(WINDOW, periodic=True, dtype=torch.float64)
+    hann = hann.to(pieces.device)
     # (N, windows, 257)
     spectra = torch.fft.rfft(frames * hann, n=FFT).abs()
     mel = spectra @ mel_bands().to(pieces.device)
