@@ -93,7 +93,8 @@ mini-mutr-joint: mini-data mini-sound-data
 
 # Resumable, too; writes docs/ablations_mini.md and .csv.
 ablations: mini-data
-	@$(PY) tools/analysis_tools/ablation_table.py --work-dir $(WORK)/ablations_mini
+	@$(PY) tools/analysis_tools/ablation_table.py --iters 1500 \
+	    --work-dir $(WORK)/ablations_mini
 
 # The same for MUTR's temporal parts, on scenes of their own; writes
 # docs/mutr_motion_mini.md and .csv.

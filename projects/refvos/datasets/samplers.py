@@ -114,6 +114,7 @@ class SampleIndex(int):
         self.seed = seed
         return self
 
+    # int's has one argument: workers get the seed, too.
     def __getnewargs__(  # type: ignore[override]
         self,
     ) -> Tuple[int, Tuple[int, ...]]:
