@@ -76,20 +76,23 @@ mini-referformer: mini-data
 	    configs/mini/referformer_mini.py \
 	    --work-dir $(WORK)/referformer_mini --out demo/weights/referformer_mini
 
+# The three share their first stages, which are trained once.
 mini-mutr-text: mini-data
 	@$(PY) tools/train_mini.py configs/mini/backbone_mini.py \
 	    configs/mini/mutr_mini_text_pretrain.py configs/mini/mutr_mini_text.py \
-	    --work-dir $(WORK)/mutr_mini_text --out demo/weights/mutr_mini_text
+	    --work-dir $(WORK)/mutr_mini --out demo/weights/mutr_mini_text
 
 mini-mutr-sound: mini-data mini-sound-data
 	@$(PY) tools/train_mini.py configs/mini/backbone_mini.py \
 	    configs/mini/mutr_mini_sound_pretrain.py configs/mini/mutr_mini_sound.py \
-	    --work-dir $(WORK)/mutr_mini_sound --out demo/weights/mutr_mini_sound
+	    --work-dir $(WORK)/mutr_mini --out demo/weights/mutr_mini_sound
 
 mini-mutr-joint: mini-data mini-sound-data
 	@$(PY) tools/train_mini.py configs/mini/backbone_mini.py \
+	    configs/mini/mutr_mini_text_pretrain.py \
 	    configs/mini/mutr_mini_joint_pretrain.py configs/mini/mutr_mini_joint.py \
-	    --work-dir $(WORK)/mutr_mini_joint --out demo/weights/mutr_mini_joint
+	    --work-dir $(WORK)/mutr_mini --out demo/weights/mutr_mini_joint \
+	    --also-score configs/mini/mutr_mini_joint_sound.py
 
 # Resumable, too; writes docs/ablations_mini.md and .csv.
 ablations: mini-data

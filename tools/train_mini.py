@@ -6,7 +6,8 @@
         --out demo/weights/referformer_mini
 
 Each config starts from the weights of the one before. Started again, it goes
-on from the last whole checkpoint. It writes ``<out>.safetensors`` (half
+on from the last whole checkpoint; models with the same first stages and the
+same work directory train those once. It writes ``<out>.safetensors`` (half
 precision) and ``<out>.json``: the command, the commit, the time, and the
 scores of the written weights with the right references and with those of
 another object.
@@ -17,8 +18,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Dict, Optional
 
@@ -53,6 +55,13 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         metavar='PREFIX',
         help='where weights and scores go, without suffix',
     )
+    parser.add_argument(
+        '--also-score',
+        nargs='+',
+        default=[],
+        metavar='CONFIG',
+        help='configs on whose test sets the model is scored, too',
+    )
     return parser.parse_args(argv)
 
 
@@ -84,10 +93,15 @@ def train_stages(configs: Sequence[str], work_dir: Path) -> str:
     return checkpoint
 
 
-def training_seconds(work_dir: Path) -> float:
-    """Sum up the time of all logged iterations, lost ones included."""
+def training_seconds(stages: Iterable[Path]) -> float:
+    """Sum up the time of all logged iterations, lost ones included.
+
+    Args:
+        stages: Their folders.
+    """
     total = 0.0
-    for file in work_dir.glob('*/*/vis_data/scalars.json'):
+    logs = [stage.glob('*/vis_data/scalars.json') for stage in stages]
+    for file in chain(*logs):
         previous = None
         for line in file.read_text().splitlines():
             record = json.loads(line)
@@ -114,6 +128,25 @@ def keep_weights(checkpoint: str, file: Path) -> None:
     write_atomically(file, content)
 
 
+def score(
+    config: str, weights: Path, work_dir: Path
+) -> Dict[str, Dict[str, float]]:
+    """Score weights with the right references and with wrong ones."""
+    test = import_module('test')
+    folder = work_dir / Path(config).stem
+    command = [config, str(weights), '--work-dir', str(folder / 'test')]
+    scores = {
+        'test': test.main(command),
+        'test_with_wrong_references': test.main(
+            [*command, '--wrong-references']
+        ),
+    }
+    return {
+        name: {key: round(float(value), 2) for key, value in each.items()}
+        for name, each in scores.items()
+    }
+
+
 def current_commit() -> str:
     """Name the commit, marked where files differ from it."""
     return subprocess.run(
@@ -130,23 +163,21 @@ def main(argv: Optional[Sequence[str]] = None) -> Dict[str, object]:
     # Before the weights, tracked themselves, change.
     commit = current_commit()
     keep_weights(train_stages(args.configs, work_dir), weights)
-    test = import_module('test')
-    common = [args.configs[-1], str(weights)]
-    common += ['--work-dir', str(work_dir / 'test')]
-    right = test.main([*common, '--out', str(work_dir / 'expressions.csv')])
-    wrong = test.main([*common, '--wrong-references'])
+    stages = [work_dir / Path(config).stem for config in args.configs]
     report = {
         'command': 'python tools/train_mini.py '
         + ' '.join(sys.argv[1:] if argv is None else argv),
         'commit': commit,
-        'training_minutes': round(training_seconds(work_dir) / 60, 1),
+        'training_minutes': round(training_seconds(stages) / 60, 1),
         'processes': 2,
         'bytes': weights.stat().st_size,
-        'test': {k: round(float(v), 2) for k, v in right.items()},
-        'test_with_wrong_references': {
-            k: round(float(v), 2) for k, v in wrong.items()
-        },
+        **score(args.configs[-1], weights, work_dir),
     }
+    if args.also_score:
+        report['also_scored'] = {
+            config: score(config, weights, work_dir)
+            for config in args.also_score
+        }
     text = json.dumps(report, indent=2) + '\n'
     write_atomically(f'{args.out}.json', text.encode())
     print(text)

@@ -1,4 +1,4 @@
-# One small MUTR for texts and sounds, second stage: clips of three frames,
+# One small MUTR for texts and sounds, last stage: clips of three frames,
 # all kinds of expressions, from the weights of mutr_mini_joint_pretrain.py
 # (`make mini-mutr-joint` runs both). For two processes.
 _base_ = ['./mutr_mini_joint_pretrain.py']
@@ -8,9 +8,9 @@ train_dataloader.batch_size = 4
 train_dataloader.dataset.datasets[0].kinds = None
 train_dataloader.dataset.datasets[0].pipeline[0].num_frames = 3
 train_dataloader.dataset.datasets[1].pipeline[0].num_frames = 3
-train_cfg = dict(max_iters=2000, val_interval=2000)
+train_cfg = dict(max_iters=1600, val_interval=1600)
 # The backbone goes on at the rate of all else.
 optim_wrapper = dict(optimizer=dict(lr=5e-4), paramwise_cfg=None)
 param_scheduler = _base_.param_scheduler
-param_scheduler[1].end = 2000
+param_scheduler[1].end = 1600
 param_scheduler[1].eta_min = 1e-5

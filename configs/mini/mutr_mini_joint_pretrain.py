@@ -1,5 +1,6 @@
-# One small MUTR for texts and sounds, first stage: single frames of both, a
-# batch of one kind. For two processes.
+# One small MUTR for texts and sounds, second stage: single frames of both, a
+# batch of one kind, from the weights of mutr_mini_text_pretrain.py: a sound is
+# one more way to name what words name already. For two processes.
 _base_ = [
     './mutr_mini_text_pretrain.py',
     '../_base_/models/mutr_mini_sound_parts.py',
@@ -33,3 +34,7 @@ train_dataloader = dict(
         ],
     ),
 )
+train_cfg = dict(max_iters=1200, val_interval=1200)
+optim_wrapper = dict(optimizer=dict(lr=5e-4))
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].end = 1200

@@ -47,6 +47,8 @@ def test_time_is_summed_over_stages_and_restarts(tool, tmp_path):
         'first/a': [(50, 0.5), (100, 0.3)],
         'first/b': [(130, 1.0)],
         'second/a': [(50, 2.0)],
+        # Another model's.
+        'third/a': [(50, 9.0)],
     }
     for name, records in runs.items():
         folder = tmp_path / name / 'vis_data'
@@ -61,4 +63,5 @@ def test_time_is_summed_over_stages_and_restarts(tool, tmp_path):
         )
     # The first record of a run stands for the logger's interval, 50.
     expected = 50 * 0.5 + 50 * 0.3 + 50 * 1.0 + 50 * 2.0
-    assert tool.training_seconds(tmp_path) == pytest.approx(expected)
+    stages = [tmp_path / 'first', tmp_path / 'second']
+    assert tool.training_seconds(stages) == pytest.approx(expected)

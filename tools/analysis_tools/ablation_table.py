@@ -361,6 +361,7 @@ def run_row(name: str, args: argparse.Namespace) -> Dict[str, Any]:
         for wrong in (False, True)
     )
     train_mini = load_tool('train_mini')
+    seconds = train_mini.training_seconds([folder / 'train'])
     begun = train_command(name, folder / 'train', iterations, args, fresh=True)
     result = {
         'row': name,
@@ -369,7 +370,7 @@ def run_row(name: str, args: argparse.Namespace) -> Dict[str, Any]:
         'settings': settings_of(args),
         'parameters': count_parameters(config_of(name, args)),
         'iterations': iterations,
-        'minutes': round(train_mini.training_seconds(folder) / 60, 1),
+        'minutes': round(seconds / 60, 1),
         'test': scores,
         'test_with_wrong_references': wrong,
         'commit': train_mini.current_commit(),
