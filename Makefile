@@ -66,7 +66,7 @@ mini-data: $(STAMP)
 	@$(PY) tools/dataset_converters/make_mini.py $(DATA) --train 5000
 
 mini-sound-data: $(STAMP)
-	@$(PY) tools/dataset_converters/make_mini.py $(DATA)-sound --train 3000 \
+	@$(PY) tools/dataset_converters/make_mini.py $(DATA)-sound --train 6000 \
 	    --layouts avsbench-s4 avsbench-ms3
 
 # Resumable: started again, it goes on from the last whole checkpoint.

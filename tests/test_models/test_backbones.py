@@ -21,7 +21,7 @@ from refvos.models import (
     FrameSwinTransformer,
     VideoSwinTransformer,
 )
-from refvos.models.backbones import resize_bias_table
+from refvos.models.backbones import resize_bias_table, window_attention
 from refvos.structures import Reference
 from tests.builders import build_model, load_config, make_sample
 
@@ -143,22 +143,26 @@ def test_sizes_are_rounded_up(kind):
     ]
 
 
-@pytest.mark.parametrize('num_frames', [1, 2, 5])
-def test_video_swin_gives_the_levels_of_torchvision(num_frames):
+@pytest.mark.parametrize('window', [(2, 3, 3), (4, 7, 7), (3, 2, 5)])
+@pytest.mark.parametrize('num_frames', [1, 2, 5, 9])
+def test_video_swin_gives_the_levels_of_torchvision(
+    monkeypatch, num_frames, window
+):
+    monkeypatch.setattr(window_attention, 'WINDOWS_AT_ONCE', 5)
     torch.manual_seed(0)
     theirs = SwinTransformer3d(
         patch_size=[1, 4, 4],
         embed_dim=16,
         depths=list(TINY['depths']),
         num_heads=list(TINY['num_heads']),
-        window_size=[2, 3, 3],
+        window_size=list(window),
     ).eval()
     read = []
     for index in (0, 2, 4, 6):
         theirs.features[index].register_forward_hook(
             lambda module, inputs, output: read.append(output)
         )
-    ours = build_backbone('video_swin').eval()
+    ours = build_backbone('video_swin', window_size=window).eval()
     weights = {
         key: value
         for key, value in theirs.state_dict().items()
@@ -167,12 +171,16 @@ def test_video_swin_gives_the_levels_of_torchvision(num_frames):
     # Whose indices of positions are taken out.
     ours.load_state_dict(weights)
     clips = draw_frames(2, num_frames, 3, 50, 67)
+    levels = ours(clips)
     with torch.no_grad():
         theirs(clips.transpose(1, 2))
-        levels = ours(clips)
-    assert len(read) == len(levels) == 4
-    for level, maps in zip(levels, read):  # maps: (B, T, h, w, c)
-        assert torch.equal(level, maps.permute(0, 1, 4, 2, 3).flatten(0, 1))
+        # A few windows at a time.
+        parts = ours(clips)
+    assert len(read) == len(levels) == len(parts) == 4
+    for level, part, maps in zip(levels, parts, read):
+        expected = maps.permute(0, 1, 4, 2, 3).flatten(0, 1)
+        assert torch.equal(level, expected)
+        torch.testing.assert_close(part, expected, rtol=1e-5, atol=1e-5)
 
 
 @every_backbone

@@ -86,7 +86,7 @@ def test_pixels_of_all_frames_and_words_are_one_sequence():
     given = model.encoder.given
     top = video.levels[-1]
     # What goes in comes out at its place: frames are not mixed up.
-    assert torch.equal(memory, top.features)
+    assert torch.equal(memory, top.values())
     height, width = top.features.shape[-2:]
     pixels = NUM_FRAMES * height * width
     assert (height, width) == (LARGE[0] // 32, LARGE[1] // 32)
@@ -112,7 +112,7 @@ def test_pyramid_stands_on_the_memory(model):
         found = model.refer(video, words)
         top = None
         maps = [video.high_resolution.values()]
-        maps += [level.features for level in video.levels[:2]] + [memory]
+        maps += [level.values() for level in video.levels[:2]] + [memory]
         for i in (3, 2, 1, 0):
             x = model.fpn.laterals[i](maps[i])
             if top is not None:
@@ -227,12 +227,12 @@ def test_a_video_backbone_sees_no_more_than_a_clip():
 def test_prediction_is_the_mask_and_its_mean_probability(model):
     inputs, samples = make_batch(model, [LARGE])
     samples[0].set_metainfo({'ori_shape': (100, 151)})
+    model = copy.deepcopy(model)
+    # Logits as they are: one lies on the threshold.
+    model.test_cfg['compact_features'] = False
     logits = masks_of(model, inputs, samples)[0]
     # Some of the pixels are in the mask.
     shift = logits.median()
-    model = copy.deepcopy(model)
-    # The logits were computed for gradients, with nothing packed.
-    model.test_cfg['compact_features'] = False
     with torch.no_grad():
         model.mask_conv.bias -= shift
     logits = logits - shift

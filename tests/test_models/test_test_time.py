@@ -7,7 +7,8 @@ import pytest
 import torch
 from pycocotools import mask as rle_codec
 
-from refvos.structures import Reference
+from refvos.errors import InputError
+from refvos.structures import FeatureLevel, Reference
 from tests.builders import build_model, make_sample
 
 SIZE = (64, 96)
@@ -132,3 +133,42 @@ def test_predictions_are_those_of_the_raw_outputs(model):
         )
         assert (ours != theirs).mean() < 1e-3
         assert prediction.score == pytest.approx(alone.score, abs=1e-4)
+
+
+def test_features_wait_where_they_are_told_to(model):
+    """Answers are the same; positions stay with the model."""
+    here = answer(model, 2)
+    model.test_cfg['features_on'] = 'cpu'
+    there = answer(model, 2)
+    # A device without values shows where they go, on any machine.
+    model.test_cfg['features_on'] = 'meta'
+    with torch.no_grad():
+        video = model.encode_video(draw_video()[None], [SIZE])
+    with torch.enable_grad():
+        trained = model.encode_video(draw_video()[None], [SIZE])
+    model.test_cfg['features_on'] = None
+    assert torch.equal(here.masks, there.masks)
+    for level in (video.high_resolution, *video.levels):
+        assert level.features.device.type == 'meta'
+        assert level.positions.device.type == 'cpu'
+    assert video.high_resolution.ranges.device.type == 'meta'
+    for level in (trained.high_resolution, *trained.levels):
+        assert level.features.device.type == 'cpu'
+
+
+def test_an_unknown_device_is_refused():
+    with pytest.raises(InputError, match="features_on is 'gpuu'"):
+        build_model(MODELS['resnet'], {'model.test_cfg.features_on': 'gpuu'})
+
+
+def test_what_waits_between_two_passes_is_small():
+    """16 bits, and codes come back as they were within a step."""
+    level = FeatureLevel(
+        torch.randn(2, 3, 4, 5), torch.zeros(1, 3, 4, 5), None
+    )
+    packed = level.packed()
+    assert packed.features.dtype == torch.int16
+    torch.testing.assert_close(
+        packed.values(), level.features, rtol=0, atol=1e-4
+    )
+    assert packed.packed() is packed

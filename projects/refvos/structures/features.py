@@ -42,6 +42,7 @@ class FeatureLevel:
 
     Args:
         features: (B*T, C, h, w), clip by clip; codes where there are ranges.
+            They may wait on another device than the positions.
         positions: (B, C, h, w), the same in every frame of a clip.
         padding_mask: (B, h, w) bool, True where there is no frame.
         ranges: (B*T, C, 2), those of :func:`pack_maps`; None where the
@@ -54,10 +55,24 @@ class FeatureLevel:
     ranges: Optional[Tensor] = None
 
     def values(self) -> Tensor:
-        """The features, unpacked."""
+        """The features, unpacked, on the positions' device."""
+        device = self.positions.device
+        features = self.features.to(device)
         if self.ranges is None:
-            return self.features
-        return unpack_maps(self.features, self.ranges)
+            return features
+        return unpack_maps(features, self.ranges.to(device))
+
+    def packed(self) -> 'FeatureLevel':
+        """The level in 16 bits."""
+        if self.features.itemsize <= 2:
+            return self
+        codes, ranges = pack_maps(self.features)
+        return replace(self, features=codes, ranges=ranges)
+
+    def moved(self, device: torch.device) -> 'FeatureLevel':
+        """The level with its features on a device, to wait there."""
+        ranges = None if self.ranges is None else self.ranges.to(device)
+        return replace(self, features=self.features.to(device), ranges=ranges)
 
 
 def pack_maps(maps: Tensor) -> Tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from typing import Any, List, MutableMapping, Optional, Sequence
 
+import torch
 from einops import rearrange
 from mmdet.registry import MODELS
 from mmengine.model import BaseModule
@@ -10,6 +11,7 @@ from torchvision.models.video import SwinTransformer3d
 
 from .blocks import freeze, run_block
 from .position_bias import fit_position_biases, keep_indices_out_of_checkpoints
+from .window_attention import run_block_in_parts
 
 PATCH = 'patch_embed.proj.weight'
 
@@ -103,15 +105,22 @@ class VideoSwinTransformer(BaseModule):
             rounded up; clip by clip. They are not normalised, as in the
             published model.
         """
+        # Frames meet in windows only: without gradients, what is computed on
+        # the way takes as much memory for a long clip as for a short one.
+        in_parts = not (self.training or torch.is_grad_enabled())
         x = self.patch_embed(clips.transpose(1, 2))  # (B, T, H/4, W/4, C)
         x = self.pos_drop(x)
         levels = []
         for index, part in enumerate(self.features):
             if index % 2:
-                x = part(x)
+                frames = x.split(1 if in_parts else x.shape[1], dim=1)
+                x = torch.cat([part(each) for each in frames], 1)
                 continue
             for block in part:
-                x = run_block(block, x, with_cp=self.with_cp)
+                if in_parts:
+                    x = run_block_in_parts(block, x)
+                else:
+                    x = run_block(block, x, with_cp=self.with_cp)
             level = rearrange(x, 'b t h w c -> (b t) c h w')
             levels.append(level.contiguous())
         return levels

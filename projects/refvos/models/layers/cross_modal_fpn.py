@@ -234,7 +234,9 @@ class CrossModalFPN(nn.Module):
         """Let the pixels of all frames look at each other.
 
         Args:
-            parts: What :meth:`shrink` gave of the clip, part by part.
+            parts: What :meth:`shrink` gave of the clip, part by part; a
+                level is taken out before it is looked at, so that of a long
+                video two are never kept.
             levels: Of any part: positions and padding are the same.
             is_padded: Whether the levels' padding masks mask anything.
 
@@ -243,8 +245,8 @@ class CrossModalFPN(nn.Module):
         """
         seen = []
         blocks: Iterable[Any] = self.blocks
-        for block, small, level in zip(blocks, zip(*parts), levels):
-            whole = torch.cat(small, 1)
+        for block, level in zip(blocks, levels):
+            whole = torch.cat([part.pop(0) for part in parts], 1)
             answer = block.look_around(
                 whole.flatten(0, 1),
                 level.positions,

@@ -144,11 +144,7 @@ class TemporalAggregation(nn.Module):
             pattern = '(b t) c h w -> b (t h w) c'
             if not self.temporal:
                 pattern = '(b t) c h w -> (b t) (h w) c'
-            pixels = rearrange(
-                level.features,
-                pattern,
-                t=num_frames,
-            )
+            pixels = rearrange(level.values(), pattern, t=num_frames)
             mask = None
             if is_padded:
                 mask = level.padding_mask.flatten(1)

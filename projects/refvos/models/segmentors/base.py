@@ -52,8 +52,11 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             (fill ``ReferencePrediction.soft_masks``: True for Ref-DAVIS17,
             'linear' for AVSBench's F),
             ``precision`` (None, 'bf16' or 'fp16': of what predicts),
-            ``compact_features`` (a video's finest features, most of what is
-            kept of it, wait in 16 bits until they are used) and
+            ``compact_features`` (what is kept of a video waits in 16 bits
+            until it is used),
+            ``features_on`` (device where a video's features wait, such as
+            'cpu' for videos longer than a GPU's memory; None: where the
+            model is) and
             ``post_process`` (what changes a video's masks, such as
             :class:`SAM2Propagation`).
         init_cfg: mmengine's initialisation.
@@ -73,10 +76,12 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             'keep_soft_masks': False,
             'precision': None,
             'compact_features': True,
+            'features_on': None,
         }
         self.test_cfg.update(test_cfg or {})
         check_precision(self.test_cfg['precision'])
         check_soft_masks(self.test_cfg['keep_soft_masks'])
+        check_device(self.test_cfg['features_on'])
         post_process = self.test_cfg.pop('post_process', None)
         self.post_process = (
             None if post_process is None else TASK_UTILS.build(post_process)
@@ -215,6 +220,16 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         default = CHUNK_ON_CPU if on_cpu else CHUNK_ON_GPU
         return self.test_cfg['frame_chunk'] or default
 
+    def waiting_device(self, device: torch.device) -> torch.device:
+        """Where a video's features wait, of a video on ``device``.
+
+        There, where gradients are wanted.
+        """
+        elsewhere = self.test_cfg['features_on']
+        if elsewhere is None or torch.is_grad_enabled():
+            return device
+        return torch.device(elsewhere)
+
     def predict_reference(
         self,
         video: VideoFeatures,
@@ -293,6 +308,16 @@ def check_soft_masks(keep: Any) -> None:
         )
 
 
+def check_device(device: Optional[str]) -> None:
+    """Refuse what ``test_cfg.features_on`` can't be."""
+    try:
+        torch.device(device or 'cpu')
+    except (RuntimeError, TypeError) as error:
+        raise InputError.of(
+            'test_cfg', 'features_on', device, "None or a device, as 'cpu'"
+        ) from error
+
+
 def full_precision(device: torch.device) -> torch.autocast:
     """Where few bits would cost more than they save."""
     return torch.autocast(device.type, enabled=False)
@@ -326,12 +351,15 @@ def answer_frames_of(
     return indices
 
 
-def gather_parts(parts: Iterable[List[Tensor]], size: int) -> List[Tensor]:
+def gather_parts(
+    parts: Iterable[List[Tensor]], size: int, device: torch.device
+) -> List[Tensor]:
     """Join what was made of a clip's parts, one part in memory at a time.
 
     Args:
         parts: Tensors (B, t, ...), the same ones of every part.
         size: T, the frames of all parts together.
+        device: Where they are joined.
 
     Returns:
         Tensors (B, T, ...); those of the part itself where there is one.
@@ -341,10 +369,11 @@ def gather_parts(parts: Iterable[List[Tensor]], size: int) -> List[Tensor]:
     for part in parts:
         stop = start + part[0].shape[1]
         if (start, stop) == (0, size):
-            return part
+            return [x.to(device) for x in part]
         if not joined:
             joined = [
-                x.new_empty(x.shape[0], size, *x.shape[2:]) for x in part
+                x.new_empty(x.shape[0], size, *x.shape[2:], device=device)
+                for x in part
             ]
         for whole, x in zip(joined, part):
             whole[:, start:stop] = x

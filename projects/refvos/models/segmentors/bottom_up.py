@@ -122,7 +122,7 @@ class BottomUpTransformer(ReferFormer):
         """Relate all pixels and words; the pixels, (B*T, C, H/32, W/32)."""
         level, num_frames = video.levels[-1], video.num_frames
         pixels = rearrange(
-            level.features, '(b t) c h w -> b (t h w) c', t=num_frames
+            level.values(), '(b t) c h w -> b (t h w) c', t=num_frames
         )
         place = level.positions.flatten(2).transpose(1, 2)  # (B, h*w, C)
         related = self.encoder(

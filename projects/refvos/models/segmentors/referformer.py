@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
@@ -232,22 +233,27 @@ class ReferFormer(BaseReferringSegmentor):
                 after the backbone, as many in every clip; None for all.
         """
         padded_shape = (frames.shape[-2], frames.shape[-1])
-        if self.sees_clips:
-            # All frames go in; those to be answered come out.
-            maps = self.compact(self.project(frames, answer_frames))
-        else:
-            if answer_frames is not None:
-                frames = take_frames(frames, answer_frames)
-            num_frames = frames.shape[1]
-            parts = frames.split(self.frames_at_once(num_frames), dim=1)
-            projected = (self.compact(self.project(part)) for part in parts)
-            maps = gather_parts(projected, num_frames)
+        if answer_frames is not None and not self.sees_clips:
+            frames = take_frames(frames, answer_frames)
+            answer_frames = None
+        # A backbone that sees clips gets all frames; those to be answered
+        # come out.
+        at_once = self.frames_at_once(frames.shape[1])
+        parts = [frames] if self.sees_clips else frames.split(at_once, dim=1)
+        maps = gather_parts(
+            (self.compact(self.project(x, answer_frames)) for x in parts),
+            frames.shape[1]
+            if answer_frames is None
+            else len(answer_frames[0]),
+            self.waiting_device(frames.device),
+        )
         mask = padding_mask_of(image_shapes, padded_shape, frames.device)
         num_levels = 1 + len(self.input_projections)
-        ranges = maps.pop() if len(maps) > num_levels else None
-        finest, *levels = (self.make_level(level, mask) for level in maps)
-        if ranges is not None:
-            finest.ranges = ranges.flatten(0, 1)
+        maps, ranges = maps[:num_levels], maps[num_levels:]
+        finest, *levels = (
+            self.make_level(*level, mask)
+            for level in zip_longest(maps, ranges)
+        )
         return VideoFeatures(
             num_frames=maps[0].shape[1],
             image_shapes=image_shapes,
@@ -293,21 +299,26 @@ class ReferFormer(BaseReferringSegmentor):
         ]
 
     def compact(self, maps: List[Tensor]) -> List[Tensor]:
-        """Pack the finest maps, which are most of what is kept of a video.
+        """Pack what is kept of a video, all at once.
 
         Args:
             maps: What :meth:`project` gives.
 
         Returns:
-            The same with the finest maps packed and, last, their ranges; as
-            they are where 16 bits are no gain, or gradients are wanted.
+            The same packed, then their ranges, empty where a level has 16
+            bits anyway; as they are where gradients are wanted.
         """
-        finest, *levels = maps
-        packs = self.test_cfg['compact_features'] and finest.itemsize > 2
-        if not packs or torch.is_grad_enabled():
+        if not self.test_cfg['compact_features'] or torch.is_grad_enabled():
             return maps
-        codes, ranges = pack_maps(finest)
-        return [codes, *levels, ranges]
+        codes, ranges = zip(
+            *(
+                pack_maps(level)
+                if level.itemsize > 2
+                else (level, level.new_empty(*level.shape[:3], 0))
+                for level in maps
+            )
+        )
+        return [*codes, *ranges]
 
     @property
     def sees_clips(self) -> bool:
@@ -320,12 +331,19 @@ class ReferFormer(BaseReferringSegmentor):
             return list(self.backbone(frames))
         return list(self.backbone(frames.flatten(0, 1)))
 
-    def make_level(self, features: Tensor, mask: Tensor) -> FeatureLevel:
+    def make_level(
+        self, features: Tensor, ranges: Optional[Tensor], mask: Tensor
+    ) -> FeatureLevel:
         """Attach positions and padding to a level (B, T, c, h, w)."""
         size = features.shape[-2:]
         small = F.interpolate(mask[:, None].float(), size)[:, 0].bool()
         return FeatureLevel(
-            features.flatten(0, 1), self.pixel_positions(small), small
+            features.flatten(0, 1),
+            self.pixel_positions(small),
+            small,
+            ranges.flatten(0, 1)
+            if ranges is not None and ranges.numel()
+            else None,
         )
 
     def encode_references(
@@ -408,7 +426,7 @@ class ReferFormer(BaseReferringSegmentor):
         pixels, positions, masks = [], [], []
         for index, level in enumerate(video.levels):
             x = rearrange(
-                level.features, '(b t) c h w -> b (t h w) c', t=num_frames
+                level.values(), '(b t) c h w -> b (t h w) c', t=num_frames
             )
             x = self.fusion(x, tokens)
             pixels.append(rearrange(x, 'b (t p) c -> (b t) p c', t=num_frames))
@@ -518,6 +536,12 @@ class ReferFormer(BaseReferringSegmentor):
             )
         return levels
 
+    def keep(self, level: FeatureLevel) -> FeatureLevel:
+        """How a level of the pyramid waits until it is drawn from."""
+        if self.test_cfg['compact_features'] and not torch.is_grad_enabled():
+            level = level.packed()
+        return level.moved(self.waiting_device(level.positions.device))
+
     @staticmethod
     def by_clip(x: Tensor, video: VideoFeatures) -> Tensor:
         """(B*T, ...) -> (B, T, ...)."""
@@ -548,7 +572,7 @@ class ReferFormer(BaseReferringSegmentor):
         parts = video.split(self.frames_at_once(video.num_frames))
         layer = self.predicting_layers()[-1]
         content = self.query_content(video, tokens)
-        memories, states, boxes, small = [], [], [], []
+        waiting, states, boxes, small = [], [], [], []
         for part, own in zip(
             parts, content.split([p.num_frames for p in parts])
         ):
@@ -559,7 +583,7 @@ class ReferFormer(BaseReferringSegmentor):
             boxes.append(references[layer + 1])
             levels = self.pyramid_levels(memory, part)
             small.append(self.fpn.shrink(self.fpn.project(levels), levels))
-            memories.append(memory)
+            waiting.append([self.keep(level) for level in levels])
         box = torch.cat(boxes)  # (T, N, 4)
         with full_precision(box.device):
             queries = self.clip_queries(torch.cat(states)[None])[0]
@@ -572,7 +596,7 @@ class ReferFormer(BaseReferringSegmentor):
         drawn = []
         start = 0
         for part in parts:
-            levels = self.pyramid_levels(memories.pop(0), part)
+            levels = waiting.pop(0)
             frames = slice(start, start + part.num_frames)
             start = frames.stop
             fused = self.fpn.fuse(
