@@ -84,12 +84,13 @@ mini-mutr-text: mini-data
 
 mini-mutr-sound: mini-data mini-sound-data
 	@$(PY) tools/train_mini.py configs/mini/backbone_mini.py \
-	    configs/mini/mutr_mini_sound_pretrain.py configs/mini/mutr_mini_sound.py \
+	    configs/mini/vggish_mini.py configs/mini/mutr_mini_sound_pretrain.py \
+	    configs/mini/mutr_mini_sound.py \
 	    --work-dir $(WORK)/mutr_mini --out demo/weights/mutr_mini_sound
 
 mini-mutr-joint: mini-data mini-sound-data
 	@$(PY) tools/train_mini.py configs/mini/backbone_mini.py \
-	    configs/mini/mutr_mini_text_pretrain.py \
+	    configs/mini/vggish_mini.py configs/mini/mutr_mini_text_pretrain.py \
 	    configs/mini/mutr_mini_joint_pretrain.py configs/mini/mutr_mini_joint.py \
 	    --work-dir $(WORK)/mutr_mini --out demo/weights/mutr_mini_joint \
 	    --also-score configs/mini/mutr_mini_joint_sound.py

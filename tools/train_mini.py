@@ -5,7 +5,8 @@
         --work-dir work_dirs/referformer_mini \\
         --out demo/weights/referformer_mini
 
-Each config starts from the weights of the one before. Started again, it goes
+Each config starts from the weights of those before it, the last one that has
+a weight counts. Started again, it goes
 on from the last whole checkpoint; models with the same first stages and the
 same work directory train those once. It writes ``<out>.safetensors`` (half
 precision) and ``<out>.json``: the command, the commit, the time, and the
@@ -22,7 +23,9 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Any, Dict, Optional
+
+import torch
 
 from refvos.engine import (
     checkpoint_weights,
@@ -67,17 +70,21 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
 
 def train_stages(configs: Sequence[str], work_dir: Path) -> str:
     """Train stage by stage; gives the last one's checkpoint."""
+    learned: Dict[str, Any] = {}
     checkpoint: Optional[str] = None
     for config in configs:
-        folder = str(work_dir / Path(config).stem)
+        folder = work_dir / Path(config).stem
         start = ['--resume']
-        if checkpoint is not None and find_latest_checkpoint(folder) is None:
-            start = ['--load-from', checkpoint]
+        if learned and find_latest_checkpoint(str(folder)) is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            first = folder / 'start.pth'
+            torch.save({'state_dict': learned}, first)
+            start = ['--load-from', str(first)]
         # Two processes of one thread each take three quarters of the time
         # of one with two: the tensors are small.
         subprocess.run(
             ['bash', str(TOOLS / 'dist_train.sh'), config, '2']
-            + ['--work-dir', folder, *start],
+            + ['--work-dir', str(folder), *start],
             check=True,
             env={
                 **os.environ,
@@ -85,7 +92,10 @@ def train_stages(configs: Sequence[str], work_dir: Path) -> str:
                 'PYTHON': sys.executable,
             },
         )
-        checkpoint = find_latest_checkpoint(folder)
+        checkpoint = find_latest_checkpoint(str(folder))
+        if checkpoint is not None:
+            state = load_checkpoint_file(checkpoint)
+            learned.update(checkpoint_weights(state, checkpoint))
     if checkpoint is None:
         raise InputError.of(
             work_dir, 'checkpoint', None, 'one that the training left'

@@ -1,6 +1,9 @@
 """What the mini training leaves behind."""
 
 import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -65,3 +68,23 @@ def test_time_is_summed_over_stages_and_restarts(tool, tmp_path):
     expected = 50 * 0.5 + 50 * 0.3 + 50 * 1.0 + 50 * 2.0
     stages = [tmp_path / 'first', tmp_path / 'second']
     assert tool.training_seconds(stages) == pytest.approx(expected)
+
+
+def test_weights_are_scored_with_right_and_wrong_references(
+    tool, tmp_path, monkeypatch
+):
+    asked = []
+
+    def main(argv):
+        asked.append(argv)
+        return {'J&F': 5.678 if '--wrong-references' in argv else 76.543}
+
+    monkeypatch.setitem(sys.modules, 'test', SimpleNamespace(main=main))
+    scores = tool.score('configs/some.py', Path('some.safetensors'), tmp_path)
+    assert scores == {
+        'test': {'J&F': 76.54},
+        'test_with_wrong_references': {'J&F': 5.68},
+    }
+    folder = str(tmp_path / 'some' / 'test')
+    common = ['configs/some.py', 'some.safetensors', '--work-dir', folder]
+    assert asked == [common, [*common, '--wrong-references']]

@@ -95,7 +95,8 @@ class AVSBenchDataset(BaseReferringDataset):
 
     An item is a clip of five frames, one a second, with one reference: its
     soundtrack, which :class:`LoadSound` reads (``sound_path``,
-    ``log_mel_path``, ``seconds``). The answer is the union of what sounds in
+    ``log_mel_path``, ``seconds``); S4 also has what sounds (``category``).
+    The answer is the union of what sounds in
     each frame's second; of several sources, that can be nothing. Frames
     without a mask are seen by the model, and are ``labelled=False``: losses
     and metrics leave them out. :class:`SampleClip` of fewer frames keeps the
@@ -178,6 +179,7 @@ class AVSBenchDataset(BaseReferringDataset):
             'references': [Reference(id='0', object_ids=known)],
             'labels': {},
             'seconds': SECONDS,
+            'category': sound.category,
             **self.find_sound(sound),
         }
 

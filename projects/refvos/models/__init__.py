@@ -5,7 +5,7 @@ from .backbones import (
     VGGish,
     VideoSwinTransformer,
 )
-from .backbones.classifier import BackboneClassifier
+from .backbones.classifier import BackboneClassifier, SoundClassifier
 from .data_preprocessor import RefDataPreprocessor
 from .encoders import SoundEncoder, TextEncoder
 from .losses import ClipMaskLoss, ClipSetLoss
@@ -31,6 +31,7 @@ __all__ = [
     'RefDataPreprocessor',
     'ReferFormer',
     'SAM2Propagation',
+    'SoundClassifier',
     'SoundEncoder',
     'TextEncoder',
     'VGGish',

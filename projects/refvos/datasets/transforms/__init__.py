@@ -8,7 +8,7 @@ from .frames import (
 from .loading import LoadFrames, LoadTubes
 from .packing import PackRefInputs
 from .pseudo_clip import MakePseudoClip
-from .sound import LoadSound
+from .sound import LoadSound, PackSoundCategory
 
 __all__ = [
     'LoadFrames',

@@ -2,7 +2,7 @@
 
 import os.path as osp
 from dataclasses import replace
-from typing import Optional
+from typing import Optional, Sequence
 
 import torch
 from mmcv.transforms import BaseTransform
@@ -142,3 +142,33 @@ def fit_examples(examples: Tensor, seconds: Optional[float]) -> Tensor:
     count = max(1, int(seconds + 0.5))
     silence = silent_examples(max(0, count - len(examples)))
     return torch.cat((examples[:count], silence))
+
+
+@TRANSFORMS.register_module()
+class PackSoundCategory(BaseTransform):
+    """Pack a sound with what makes it, for :class:`SoundClassifier`.
+
+    Required Keys: references, the first one with its sound; category. Gives
+    ``inputs``, (seconds, 1, 96, 64) log-mel examples, and ``labels``, the
+    category's index.
+
+    Args:
+        classes: Names of the categories.
+    """
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self.classes = list(classes)
+
+    def transform(self, results: dict) -> dict:
+        category = results['category']
+        if category not in self.classes:
+            raise InputError.of(
+                f'clip {results["video_id"]!r}',
+                'category',
+                category,
+                f'one of {self.classes}',
+            )
+        return {
+            'inputs': results['references'][0].sound,
+            'labels': self.classes.index(category),
+        }

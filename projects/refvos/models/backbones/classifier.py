@@ -1,4 +1,4 @@
-"""Training a backbone to tell categories apart."""
+"""Training a backbone, or what hears, to tell categories apart."""
 
 from typing import Any, Dict, Optional, Sequence, Union
 
@@ -82,3 +82,66 @@ class BackboneClassifier(BaseModel):
             right = (level.argmax(1) == truth)[truth < self.num_classes]
             results[f'accuracy_{index}'] = right.float().mean()
         return results
+
+
+@MODELS.register_module()
+class SoundClassifier(BaseModel):
+    """A sound encoder and a linear classifier of its tokens.
+
+    A segmentor started from its checkpoint (``load_from``) takes over the
+    sound encoder, as the papers' models start from VGGish, which has learned
+    AudioSet's categories. Without, all sounds begin as nearly the same token,
+    and a small segmentor does not find out what tells them apart.
+
+    Args:
+        sound_encoder: As in the segmentor.
+        num_classes: Number of categories.
+        data_preprocessor: mmengine's.
+        init_cfg: mmengine's initialisation.
+    """
+
+    def __init__(
+        self,
+        sound_encoder: dict,
+        num_classes: int,
+        data_preprocessor: Optional[dict] = None,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        encoder: Any = MODELS.build(sound_encoder)
+        self.sound_encoder = encoder
+        self.head = nn.Linear(encoder.embed_dims, num_classes)
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: Any = None,
+        labels: Optional[Tensor] = None,
+        mode: str = 'tensor',
+    ) -> Union[Dict[str, Tensor], Any]:
+        """Classify sounds.
+
+        Args:
+            inputs: (B, seconds, 1, 96, 64) log-mel examples.
+            data_samples: Not used; mmengine's preprocessor adds it.
+            labels: (B,) indices.
+            mode: 'loss', 'predict' ((B,), of all tokens together) or
+                'tensor' (logits of each token, (B, L, K)).
+        """
+        batch, seconds = inputs.shape[:2]
+        tokens = self.sound_encoder.encode_examples(
+            inputs.flatten(0, 1), [seconds] * batch
+        ).tokens
+        logits = self.head(tokens)
+        if mode == 'tensor':
+            return logits
+        if mode == 'predict':
+            return logits.mean(1).argmax(1)
+        if labels is None:
+            raise ValueError('labels is None; the loss needs them')
+        truth = labels[:, None].expand(logits.shape[:2])
+        right = logits.argmax(-1) == truth
+        return {
+            'loss': F.cross_entropy(logits.flatten(0, 1), truth.flatten()),
+            'accuracy': right.float().mean(),
+        }
