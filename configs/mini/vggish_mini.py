@@ -1,5 +1,5 @@
-# The mini models' VGGish learns which kind of shape makes a sound: what AudioSet
-# is to the papers' VGGish. For two processes.
+# The mini models' VGGish learns which kind of shape makes a sound: what
+# AudioSet is to the papers' VGGish. For two processes.
 _base_ = [
     '../_base_/models/mutr_mini_sound_parts.py',
     '../_base_/schedules/mini.py',

@@ -244,6 +244,26 @@ def test_sound_forms(s4):
         sound_files('auto')
 
 
+def test_sounds_with_their_category(s4):
+    """For a classifier: what sounds, and its index."""
+    steps = [
+        dict(type='LoadSound'),
+        dict(type='PackSoundCategory', classes=['cat', 'dog']),
+    ]
+    data = AVSBenchDataset(str(s4), 's4', 'train', pipeline=steps)
+    assert [item['labels'] for item in data] == [
+        ['cat', 'dog'].index(category)
+        for *_, category, split in S4_ROWS
+        if split == 'train'
+    ]
+    assert data[0]['inputs'].shape == (5, 1, 96, 64)
+    steps[1]['classes'] = ['dog']
+    data = AVSBenchDataset(str(s4), 's4', 'test', pipeline=steps)
+    message = "clip 'd_0': category is 'cat'; expected one of"
+    with pytest.raises(InputError, match=message):
+        data[0]
+
+
 def test_wrong_sounds_are_of_another_category(s4, ms3, logged):
     data = AVSBenchDataset(
         str(s4), 's4', 'train', wrong_references=True, pipeline=PIPELINE

@@ -7,7 +7,7 @@ import torch
 from mmdet.registry import MODELS
 from mmengine.registry import init_default_scope
 
-from tests.builders import load_config
+from tests.builders import build_model, load_config
 
 
 @pytest.fixture
@@ -86,3 +86,46 @@ def test_the_mini_segmentor_takes_the_whole_backbone_over(model):
     assert all(key.startswith('heads.') for key in found.unexpected_keys)
     for name, value in model.backbone.state_dict().items():
         assert torch.equal(segmentor.backbone.state_dict()[name], value)
+
+
+@pytest.fixture
+def sound_model():
+    init_default_scope('mmdet')
+    torch.manual_seed(0)
+    return MODELS.build(load_config('configs/mini/vggish_mini.py').model)
+
+
+def test_every_token_of_a_sound_is_classified(sound_model):
+    """The whole and each second; guessing costs log 7."""
+    sounds = torch.randn(3, 5, 1, 96, 64)
+    logits = sound_model(sounds)
+    assert logits.shape == (3, 1 + 5, 7)
+    assert torch.equal(
+        sound_model(sounds, mode='predict'), logits.mean(1).argmax(1)
+    )
+    torch.nn.init.zeros_(sound_model.head.weight)
+    torch.nn.init.zeros_(sound_model.head.bias)
+    losses = sound_model(sounds, labels=torch.tensor([0, 3, 3]), mode='loss')
+    assert losses['loss'].item() == pytest.approx(math.log(7))
+    # The first class is guessed.
+    assert losses['accuracy'].item() == pytest.approx(1 / 3)
+
+
+def test_sounds_without_labels_are_refused(sound_model):
+    with pytest.raises(ValueError, match='labels is None'):
+        sound_model(torch.randn(1, 5, 1, 96, 64), mode='loss')
+
+
+def test_the_mini_segmentor_takes_the_whole_sound_encoder_over(sound_model):
+    segmentor = build_model('configs/mini/mutr_mini_joint_pretrain.py')
+    learned = {
+        key: value
+        for key, value in sound_model.state_dict().items()
+        if not key.startswith('head.')
+    }
+    theirs = {
+        key: value.shape
+        for key, value in segmentor.state_dict().items()
+        if key.startswith('sound_encoder.')
+    }
+    assert {key: value.shape for key, value in learned.items()} == theirs

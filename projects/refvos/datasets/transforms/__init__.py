@@ -16,6 +16,7 @@ __all__ = [
     'LoadTubes',
     'MakePseudoClip',
     'PackRefInputs',
+    'PackSoundCategory',
     'RoundPixels',
     'SampleClip',
     'SampleWindow',
