@@ -17,8 +17,8 @@ model = dict(
 train_pipeline = _base_.train_pipeline
 train_pipeline[0].num_frames = 1
 train_dataloader = dict(batch_size=6, dataset=dict(pipeline=train_pipeline))
-train_cfg = dict(max_iters=1800, val_interval=900)
+train_cfg = dict(max_iters=1000, val_interval=1000)
 param_scheduler = _base_.param_scheduler
-param_scheduler[1].end = 1800
+param_scheduler[1].end = 1000
 # The second stage goes on from here; it brings the rate down to nothing.
 param_scheduler[1].eta_min = 2e-4
