@@ -1,6 +1,6 @@
 # One small MUTR for texts and sounds, last stage: clips of three frames,
 # all kinds of expressions, from the weights of mutr_mini_joint_pretrain.py
-# (`make mini-mutr-joint` runs both). For two processes.
+# (`make mini-mutr-joint` runs all stages). For two processes.
 _base_ = ['./mutr_mini_joint_pretrain.py']
 
 train_dataloader = _base_.train_dataloader

@@ -1,6 +1,6 @@
 # MUTR on RefVOS-Mini's sounds (S4), second stage: clips of three frames, one
 # of them with a mask, from the weights of mutr_mini_sound_pretrain.py
-# (`make mini-mutr-sound` runs both). For two processes.
+# (`make mini-mutr-sound` runs all stages). For two processes.
 _base_ = ['./mutr_mini_sound_pretrain.py']
 
 train_pipeline = _base_.train_pipeline

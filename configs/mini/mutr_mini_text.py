@@ -1,6 +1,6 @@
 # MUTR on RefVOS-Mini, second stage: clips of three frames, all kinds of
 # expressions, from the weights of mutr_mini_text_pretrain.py
-# (`make mini-mutr-text` runs both). For two processes.
+# (`make mini-mutr-text` runs all stages). For two processes.
 _base_ = ['./mutr_mini_text_pretrain.py']
 
 train_pipeline = _base_.train_pipeline
