@@ -1,6 +1,6 @@
-# One small MUTR for texts and sounds, second stage: single frames of both, a
-# batch of one kind, from the weights of mutr_mini_text_pretrain.py: a sound is
-# one more way to name what words name already. For two processes.
+# One small MUTR for texts and sounds: single frames of both, a batch of one
+# kind, from the weights of vggish_mini.py and mutr_mini_text_pretrain.py: a
+# sound is one more way to name what words name already. For two processes.
 _base_ = [
     './mutr_mini_text_pretrain.py',
     '../_base_/models/mutr_mini_sound_parts.py',

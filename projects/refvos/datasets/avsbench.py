@@ -96,11 +96,10 @@ class AVSBenchDataset(BaseReferringDataset):
     An item is a clip of five frames, one a second, with one reference: its
     soundtrack, which :class:`LoadSound` reads (``sound_path``,
     ``log_mel_path``, ``seconds``); S4 also has what sounds (``category``).
-    The answer is the union of what sounds in
-    each frame's second; of several sources, that can be nothing. Frames
-    without a mask are seen by the model, and are ``labelled=False``: losses
-    and metrics leave them out. :class:`SampleClip` of fewer frames keeps the
-    labelled one.
+    The answer is the union of what sounds in each frame's second; of several
+    sources, that can be nothing. Frames without a mask are seen by the model,
+    and are ``labelled=False``: losses and metrics leave them out.
+    :class:`SampleClip` of fewer frames keeps the labelled one.
 
     Args:
         data_root: Folder of the data set.

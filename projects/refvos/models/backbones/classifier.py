@@ -91,7 +91,7 @@ class SoundClassifier(BaseModel):
     A segmentor started from its checkpoint (``load_from``) takes over the
     sound encoder, as the papers' models start from VGGish, which has learned
     AudioSet's categories. Without, all sounds begin as nearly the same token,
-    and a small segmentor does not find out what tells them apart.
+    and a small segmentor may never find out what tells them apart.
 
     Args:
         sound_encoder: As in the segmentor.
