@@ -104,6 +104,6 @@ ablations: mini-data
 # docs/mutr_motion_mini.md and .csv.
 mutr-motion: $(STAMP)
 	@$(PY) tools/dataset_converters/make_mini.py data/refvos-mini-motion \
-	    --scenes motion --train 3000
+	    --scenes one-moves --train 4000
 	@$(PY) tools/analysis_tools/ablation_table.py --table mutr-motion \
-	    --work-dir $(WORK)/mutr_motion_mini
+	    --iters 1500 --work-dir $(WORK)/mutr_motion_mini

@@ -182,7 +182,7 @@ def test_the_motion_table(tool, tmp_path, monkeypatch):
         test=1,
         workers=1,
         progress=False,
-        scenes='motion',
+        scenes='one-moves',
     )
     arguments = [
         *('--table', 'mutr-motion', '--rows', 'no-mti'),

@@ -117,10 +117,11 @@ MUTR_MOTION = Table(
     title='MTA and MTI on scenes that need time',
     about=(
         "MUTR with and without its temporal parts (its paper's Table 7 in",
-        'small), on a RefVOS-Mini whose objects look the same in a scene and',
-        'are told apart by their motion alone. The pyramid sees single frames',
-        'here, so that frames meet nowhere else. Neither part knows which',
-        'frame comes first: opposite directions look the same. One stage of',
+        'small), on a RefVOS-Mini whose scenes have two objects that look the',
+        'same, one of them still: motion alone tells them apart. The pyramid',
+        'sees single frames here, so that frames meet nowhere else. Neither',
+        'part knows which frame comes first; what moves can be told without.',
+        'One stage of',
     ),
 )
 TABLES = {'referformer': REFERFORMER, 'mutr-motion': MUTR_MOTION}

@@ -48,10 +48,10 @@ def parse_args() -> argparse.Namespace:
     )
     add(
         '--scenes',
-        choices=('mixed', 'motion'),
+        choices=('mixed', 'one-moves'),
         default='mixed',
-        help='motion: objects that look the same, told apart by their '
-        'motion alone; layouts for sounds have scenes of their own',
+        help='one-moves: two objects that look the same, one of them '
+        'still; layouts for sounds have scenes of their own',
     )
     return parser.parse_args()
 

@@ -21,7 +21,7 @@ model = dict(
 train_pipeline = _base_.train_pipeline
 train_pipeline[0] = dict(type='SampleClip', num_frames=4)
 train_dataloader = dict(
-    batch_size=2, dataset=dict(data_root=data_root, pipeline=train_pipeline)
+    dataset=dict(data_root=data_root, pipeline=train_pipeline)
 )
 test_dataloader = dict(dataset=dict(data_root=data_root))
 default_hooks = dict(checkpoint=dict(interval=100, max_keep_ckpts=1))

@@ -79,7 +79,7 @@ def express(
 ) -> List[Expression]:
     """Refer to every object in up to four ways, in an order by chance."""
     weights = TRAINING_WEIGHTS if split == 'train' else WEIGHTS
-    if scenes == 'motion':
+    if scenes == 'one-moves':
         weights = MOTION_WEIGHTS
     expressions: List[Expression] = []
     for target, item in enumerate(facts.objects):

@@ -61,9 +61,9 @@ def make_mini(
         workers: Processes; 0 or 1 for this one only. Changes no byte.
         layouts: Keys of ``WRITERS``.
         progress: Show a bar.
-        scenes: 'mixed', or 'motion' for objects of one kind, colour and
-            size that expressions tell apart by their motion alone. Layouts
-            for sounds have scenes of their own.
+        scenes: 'mixed', or 'one-moves' for two objects of one kind, colour
+            and size, one of them still, that expressions tell apart by
+            their motion alone. Layouts for sounds have scenes of their own.
 
     Returns:
         What ``mini.json`` holds: version, arguments and counts.

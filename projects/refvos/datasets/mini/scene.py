@@ -22,8 +22,9 @@ from .paths import draw_leaving_path, draw_path
 
 SPLITS = ('train', 'valid', 'test')
 # What scenes are made for: expressions of all kinds; expressions about motion
-# alone, of objects that look the same; sounds, of different kinds.
-SCENES = ('mixed', 'motion', 'sound')
+# alone, of two objects that look the same, one of them still; sounds, of
+# different kinds.
+SCENES = ('mixed', 'one-moves', 'sound')
 # Number of objects -> share of the scenes.
 NUM_OBJECTS = {
     'train': {1: 0.15, 2: 0.30, 3: 0.33, 4: 0.22},
@@ -31,7 +32,7 @@ NUM_OBJECTS = {
     'test': {2: 0.30, 3: 0.40, 4: 0.30},
 }
 SEVERAL = {
-    'motion': {2: 0.5, 3: 0.5},
+    'one-moves': {2: 1.0},
     'sound': {2: 0.30, 3: 0.40, 4: 0.30},
 }
 # Two of a kind make colours and places matter, two of a colour kinds. Training
@@ -118,7 +119,7 @@ def draw_scene(
         num_frames: T.
         scenes: One of ``SCENES``.
     """
-    alike = scenes == 'motion'
+    alike = scenes == 'one-moves'
     numbers = SEVERAL.get(scenes, NUM_OBJECTS[split])
     count = int(rng.choice(list(numbers), p=list(numbers.values())))
     # Objects that look the same and meet can't be told apart afterwards.
@@ -126,7 +127,7 @@ def draw_scene(
     leaving = not alike and num_frames >= 6 and rng.uniform() < LEAVING
     draw = {
         'mixed': draw_looks,
-        'motion': draw_alike,
+        'one-moves': draw_alike,
         'sound': draw_sounding,
     }[scenes]
     objects = None
@@ -168,17 +169,26 @@ def draw_looks(
 def draw_alike(
     rng: np.random.Generator, split: str, count: int
 ) -> List[Combination]:
-    """Draw one colour and kind for all, and how each of them moves."""
-    first = draw_combination(
-        rng, TRAINING if split == 'train' else tuple(sorted(HELD_OUT))
-    )
-    allowed = tuple(
-        look
-        for look in (TRAINING if split == 'train' else ALL)
-        if (look.colour, look.kind) == (first.colour, first.kind)
-    )
-    others = [draw_combination(rng, allowed) for _ in range(count - 1)]
-    return [first, *others]
+    """Draw one colour and kind, and that the first alone moves, or does not.
+
+    Which of them moves can be told without knowing which frame comes first.
+    """
+    firsts = TRAINING if split == 'train' else tuple(sorted(HELD_OUT))
+    allowed = TRAINING if split == 'train' else ALL
+    others: Tuple[Combination, ...] = ()
+    while not others:
+        first = draw_combination(rng, firsts)
+        others = tuple(
+            look
+            for look in allowed
+            if (look.colour, look.kind) == (first.colour, first.kind)
+            and (look.motion_class == 'still')
+            != (first.motion_class == 'still')
+        )
+    return [
+        first,
+        *(draw_combination(rng, others) for _ in range(count - 1)),
+    ]
 
 
 def draw_sounding(
@@ -213,8 +223,7 @@ def place(
     Args:
         occluding: The last object shall pass in front of or behind another.
         leaving: One object that can shall leave the frame and come back.
-        alike: All shall have one size and filling, and each its own motion;
-            None where two draw the same.
+        alike: All shall have one size and filling.
     """
     objects: List[SceneObject] = []
     for index, look in enumerate(looks):
@@ -237,8 +246,6 @@ def place(
                 break
         else:
             return None
-    if alike and len({item.motion for item in objects}) < len(objects):
-        return None
     return None if leaving else objects
 
 
