@@ -8,7 +8,7 @@ _base_ = [
 
 model = dict(sound_encoder=_base_.sound_encoder)
 sound_pipeline = [
-    _base_.train_pipeline[0],
+    dict(type='SampleClip', num_frames=1, distinct=True),
     dict(type='LoadFrames'),
     dict(type='LoadTubes'),
     dict(type='LoadSound'),

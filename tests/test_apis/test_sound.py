@@ -13,9 +13,12 @@ from mmengine.registry import init_default_scope
 from PIL import Image
 
 from refvos.__main__ import main
-from refvos.apis import RefVOSInferencer
+from refvos.apis import RefVOSInferencer, results
+from refvos.apis.sound_cue import find_sound
 from refvos.datasets.sound_files import fit_sound, read_sound
 from refvos.errors import InputError
+from refvos.visualization import visualizer
+from refvos.visualization.overlay import draw_overlay
 from refvos.visualization.sound import LOUD
 
 from ..builders import ROOT, SOUND_ENCODER
@@ -177,6 +180,24 @@ def test_a_window_hears_its_own_seconds(both):
                 assert frame.scores[index] == prediction.score
 
 
+def test_the_strip_of_windows_marks_each_frame_s_own_part(
+    hearing, video, tmp_path, monkeypatch
+):
+    """Of a video of which not all frames are kept for the strip."""
+    marked = []
+
+    def overlay(frame, *args, moment, **kwargs):
+        marked.append(moment)
+        return draw_overlay(frame, *args, moment=moment, **kwargs)
+
+    monkeypatch.setattr(results, 'MOST_SHOWN', 3)
+    monkeypatch.setattr(visualizer, 'draw_overlay', overlay)
+    hearing(video, out_dir=tmp_path / 'out', window=4, sound=True)
+    # Eight frames, each in its window; then those of the strip.
+    assert len(marked) == 8 + 2
+    assert marked[8:] == [(0, 1 / 8), (4 / 8, 5 / 8)]
+
+
 def test_results_in_windows(both, video, tmp_path):
     inferencer = both[0]
     result = inferencer(video, TEXT, tmp_path / 'out', window=4, sound=True)
@@ -293,8 +314,14 @@ def test_videos_without_a_sound(hearing, tmp_path):
         (7, 'inferencer: sound is 7; expected True, a path or an array'),
         (
             np.zeros(9, np.int16),
+            "sound is 'int16 (9,)'; expected a waveform: floats",
+        ),
+        (
+            torch.zeros(9, dtype=torch.int16),
             "sound is 'torch.int16 (9,)'; expected a waveform: floats",
         ),
+        (np.array(['la']), "sound is '<U2 (1,)'; expected a waveform"),
+        (np.zeros((), np.float32), "sound is 'float32 ()'; expected a"),
         (torch.zeros(2, 9), "sound is 'torch.float32 (2, 9)'; expected a"),
         (torch.zeros(0), "sound is 'torch.float32 (0,)'"),
         (torch.tensor([0.0, float('nan')]), 'is nan; expected finite'),
@@ -304,6 +331,18 @@ def test_videos_without_a_sound(hearing, tmp_path):
 def test_bad_sounds(hearing, sound, message):
     """Before the video is read: there is none."""
     assert message in refused(hearing, 'no-such.mp4', sound=sound)
+
+
+@pytest.mark.parametrize(
+    'given', [lambda x: x[::-1], lambda x: x.astype('>f8'), np.longdouble]
+)
+def test_any_array_of_floats(given):
+    """Views from behind, foreign byte orders, many digits."""
+    samples = noise(0.1).astype(np.float32)
+    cue = find_sound(given(samples), None)
+    expected = np.ascontiguousarray(given(samples)).astype(np.float32)
+    assert cue.samples.dtype == torch.float32
+    assert (cue.samples.numpy() == expected).all()
 
 
 def test_a_sound_that_breaks_off_later(hearing, video, tmp_path):

@@ -38,12 +38,14 @@ def write_stream(
     codec: str,
     starts: tuple = (0.0,),
     with_video: bool = False,
+    video_start: float = 0.0,
 ) -> Path:
     """Write (samples, channels) with FFmpeg.
 
     Args:
         starts: Seconds at which equal parts of the samples begin.
-        with_video: With a second of dark frames before.
+        with_video: With a second of four dark frames.
+        video_start: Second at which they begin.
     """
     layout = {1: 'mono', 2: 'stereo'}[samples.shape[1]]
     with av.open(str(path), 'w') as container:
@@ -55,8 +57,10 @@ def write_stream(
         stream.layout = layout
         if video is not None:
             dark = np.zeros((16, 16, 3), np.uint8)
-            for _ in range(4):
+            for index in range(4):
                 frame = av.VideoFrame.from_ndarray(dark, 'rgb24')
+                frame.pts = index + round(4 * video_start)
+                frame.time_base = Fraction(1, 4)
                 container.mux(video.encode(frame))
             container.mux(video.encode(None))
         parts = np.split(samples.astype(np.float32), len(starts))

@@ -71,6 +71,48 @@ def test_the_seed_decides():
     assert list(islice(sampler, 50)) != draw(50)
 
 
+class Named(References):
+    """References of one object to each of some videos."""
+
+    def __init__(self, videos):
+        list.__init__(self, [(video, '1') for video in videos])
+
+
+class Joined(ConcatDataset):
+    """As mmengine's says what is in its parts."""
+
+    def get_data_info(self, index):
+        part = index >= self.cumulative_sizes[0]
+        start = self.cumulative_sizes[0] if part else 0
+        return self.datasets[part].get_data_info(index - start)
+
+
+@pytest.mark.parametrize('repeat', [True, False])
+def test_videos_of_two_data_sets_may_have_one_name(repeat):
+    """Texts in pairs, 'd' too, which has a single one; sounds once."""
+    data = Joined([References(), Named('abcdxyz')])
+    sampler = InfiniteVideoSampler(data, repeat=repeat, seed=3)
+    sampler.rank, sampler.world_size = 0, 1
+    first = len(References())
+    length = 2 * 4 + (2 if repeat else 1) * 7
+    for passed in range(5):
+        drawn = list(islice(sampler, (passed + 1) * length))[-length:]
+        texts = [data[i] for i in drawn if i < first]
+        sounds = [data[i] for i in drawn if i >= first]
+        for (video, one), (same, other) in zip(texts[::2], texts[1::2]):
+            assert video == same
+            assert (one != other) == (len(set(VIDEOS[video])) > 1)
+        assert sorted(video for video, _ in texts) == list('aabbccdd')
+        times = 2 if repeat else 1
+        assert sorted(v for v, _ in sounds) == sorted('abcdxyz' * times)
+    # Batches of one kind keep the pairs of texts together.
+    batches = OneDatasetBatchSampler(sampler, 4)
+    for batch in islice(batches, 30):
+        if batch[0] < first:
+            for one, other in zip(batch[::2], batch[1::2]):
+                assert data[one][0] == data[other][0]
+
+
 def test_no_reference_is_refused():
     with pytest.raises(InputError, match='references_per_video is 0'):
         InfiniteVideoSampler(References(), references_per_video=0)

@@ -113,6 +113,34 @@ def test_a_soundtrack_that_starts_late_and_has_a_gap(tmp_path):
     assert (read_sound(alone).numpy() == samples[:, 0]).all()
 
 
+@pytest.mark.parametrize('starts', [(0.0,), (0.0, 0.5), (0.25, 0.75)])
+def test_time_begins_with_the_first_frame(tmp_path, starts):
+    """What is heard before it is left out."""
+    samples = noise(1.0)[:, None]
+    path = write_stream(
+        tmp_path / 'a.mkv',
+        samples,
+        RATE,
+        'pcm_s16le',
+        starts=starts,
+        with_video=True,
+        video_start=0.5,
+    )
+    whole = np.concatenate((samples[:, 0], np.zeros(RATE)))
+    if len(starts) == 2:
+        half = RATE // 2
+        whole = np.zeros(2 * RATE)
+        for number, start in enumerate(starts):
+            first = round(start * RATE)
+            part = samples[number * half : (number + 1) * half, 0]
+            whole[first : first + half] = part
+    found = read_sound(path).numpy()
+    first = RATE // 2
+    end = max(round(s * RATE) for s in starts) + RATE // len(starts)
+    assert (found == whole[first:end].astype(np.float32)).all()
+    assert len(found) == end - first
+
+
 def test_floats_over_full_scale_are_cut(tmp_path):
     path = write_wav(tmp_path / 'a.wav', 3 * tone(440, 0.5), subtype='FLOAT')
     expected = np.clip(3 * tone(440, 0.5), -1, 1)

@@ -76,6 +76,22 @@ def test_at_the_ends_the_anchor_stands_in_for_what_is_not_there():
     assert all(clip[1:] == [29, 29] for clip in choose_many(3, 30, 29))
 
 
+@pytest.mark.parametrize('anchor', [0, 2, 4])
+@pytest.mark.parametrize('num_frames', [1, 2, 3, 4, 5])
+def test_no_frame_comes_twice_where_that_is_asked(num_frames, anchor):
+    sampler = SampleClip(num_frames, distinct=True)
+    seen = set()
+    for _ in range(200):
+        clip = sampler.choose(5, anchor)
+        assert clip == sorted(set(clip)) and len(clip) == num_frames
+        assert anchor in clip
+        seen |= set(clip)
+    if num_frames > 2:
+        assert seen == set(range(5))
+    # Too short a video repeats some all the same.
+    assert len(SampleClip(4, distinct=True).choose(3, 0)) == 4
+
+
 def test_the_rest_comes_from_outside_the_span(monkeypatch):
     monkeypatch.setattr(np.random, 'randint', lambda *a, **k: (1, 1))
     # Just two frames lie outside 1..3.

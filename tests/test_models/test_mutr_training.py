@@ -1,6 +1,8 @@
 """What of MUTR is trained, and how its configs say so."""
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from mmdet.registry import MODELS
 from mmengine.registry import init_default_scope
 
@@ -61,6 +63,45 @@ def test_schedule_and_rates():
     assert round(rates['backbone'], 12) == 6e-6
     assert round(rates['text_encoder.model'], 12) == 1e-5
     assert config.model.text_encoder.frozen is False
+
+
+def test_with_sounds_all_is_trained():
+    """S4: one of five frames has a mask; no process has to look for more."""
+    torch.manual_seed(0)
+    config = load_config('configs/mini/mutr_mini_sound.py')
+    config.model.num_queries = 5
+    model = MODELS.build(config.model).train()
+    model.init_weights()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.02 * torch.randn_like(parameter)
+    masks = np.ones((5, 64, 96), bool)
+    samples = []
+    for _ in range(2):
+        sound = Reference('0', sound=torch.randn(5 * 16000) / 4)
+        sample = make_sample(masks, references=[sound])
+        sample.gt_labelled = [True] + [False] * 4
+        samples.append(sample)
+    frames = torch.randint(0, 256, (2, 5, 3, 64, 96), dtype=torch.uint8)
+    data = {'inputs': list(frames), 'data_samples': samples}
+    losses = model(**model.data_preprocessor(data, True), mode='loss')
+    model.parse_losses(losses)[0].backward()
+    assert not [n for n, p in model.named_parameters() if p.grad is None]
+    assert not config.get('find_unused_parameters', False)
+
+
+def test_the_video_s_queries_start_apart():
+    """Whatever the frames say: else one of five could not be picked."""
+    torch.manual_seed(0)
+    config = load_config('configs/mini/ablations/mutr_mini_motion_base.py')
+    model = MODELS.build(config.model).eval()
+    model.init_weights()
+    content = model.mti.query_content.weight
+    assert 0.8 < content.std() < 1.2
+    with torch.no_grad():
+        queries = model.clip_queries(torch.randn(1, 4, 5, 64))[0, 0]
+    alike = F.normalize(queries, dim=1) @ F.normalize(queries, dim=1).T
+    assert alike[~torch.eye(5, dtype=bool)].max() < 0.97
 
 
 def test_sound_configs_see_whole_clips_of_their_subset():

@@ -8,7 +8,7 @@ batch_size = 4
 
 train_pipeline = [
     # Of fewer than five frames one is that with the mask.
-    dict(type='SampleClip', num_frames=num_frames),
+    dict(type='SampleClip', num_frames=num_frames, distinct=True),
     dict(type='LoadFrames'),
     dict(type='LoadTubes'),
     dict(type='LoadSound'),

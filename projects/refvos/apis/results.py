@@ -22,7 +22,12 @@ from ..structures import (
     Rle,
 )
 from ..version import __version__
-from ..visualization import RefVOSVisualizer, write_image, write_video
+from ..visualization import (
+    RefVOSVisualizer,
+    moment_of,
+    write_image,
+    write_video,
+)
 from .sound_cue import SoundCue
 from .streaming import StreamedFrame
 from .video_reader import Video
@@ -237,7 +242,10 @@ class WindowedResults:
                 for each in self.predictions
             ]
             strip = visualizer.draw_strip(
-                frames, RefDataSample(predictions=shown), draw_gt=False
+                frames,
+                RefDataSample(predictions=shown),
+                draw_gt=False,
+                moments=[moment_of(i, len(self.frame_ids)) for i in numbers],
             )
             write_image(partial / STRIP, strip)
             video = Video(name, [frames[0]], self.frame_ids, [], self.fps)

@@ -105,18 +105,21 @@ def own_file(video: Any) -> str:
 
 def check_given(sound: Union[np.ndarray, Tensor]) -> Tensor:
     """Take samples as those of a file are taken: (samples,) float32."""
-    samples = torch.as_tensor(sound).detach().cpu()
-    if (
-        samples.dim() != 1
-        or not samples.numel()
-        or not samples.is_floating_point()
-    ):
+    of_floats = (
+        sound.dtype.kind == 'f'
+        if isinstance(sound, np.ndarray)
+        else sound.is_floating_point()
+    )
+    if not of_floats or sound.ndim != 1 or not len(sound):
         raise InputError.of(
             'inferencer',
             'sound',
-            f'{samples.dtype} {tuple(samples.shape)}',
+            f'{sound.dtype} {tuple(sound.shape)}',
             'a waveform: floats (samples,), 16 kHz mono',
         )
-    samples = samples.float()
+    if isinstance(sound, np.ndarray):
+        # Torch takes no views from behind and no foreign byte orders.
+        sound = torch.from_numpy(np.ascontiguousarray(sound, np.float32))
+    samples = sound.detach().cpu().float()
     check_samples('inferencer: sound', samples.numpy(), 0.0)
     return samples.clamp(-1, 1)

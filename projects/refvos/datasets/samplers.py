@@ -26,12 +26,14 @@ class InfiniteVideoSampler(Sampler):
     to the same one are taken, or the same one again.
 
     Args:
-        dataset: A :class:`BaseReferringDataset` for training.
+        dataset: A :class:`BaseReferringDataset` for training, or a
+            ``ConcatDataset`` of some: their videos may have the same names.
         references_per_video: How many indices of a video follow each other;
             the batch size should be a multiple of it.
-        repeat: Give as many indices of a video that has a single one; else
-            that one once. Where sounds are among the data, which have one a
-            clip, :class:`OneDatasetBatchSampler` keeps pairs together.
+        repeat: Give as many indices of every video, also where all of its
+            data set have a single one (as sounds have); else that one once.
+            :class:`OneDatasetBatchSampler` then keeps the pairs of the other
+            data sets together.
         seed: Of the draws; None takes one shared by all processes.
     """
 
@@ -52,16 +54,27 @@ class InfiniteVideoSampler(Sampler):
         self.rank, self.world_size = get_dist_info()
         self.dataset = dataset
         self.references_per_video = references_per_video
-        self.repeat = repeat
         self.seed = sync_random_seed() if seed is None else seed
         self.size = len(dataset)
-        # Video -> object -> indices.
-        videos: Dict[str, Dict[str, List[int]]] = defaultdict(dict)
+        sizes: List[int] = getattr(dataset, 'cumulative_sizes', [self.size])
+        # Data set and video -> object -> indices.
+        videos: Dict[Tuple[int, str], Dict[str, List[int]]] = defaultdict(dict)
         for index in range(len(dataset)):
             info = dataset.get_data_info(index)  # type: ignore[attr-defined]
             objects = ' '.join(info['references'][0].object_ids)
-            videos[info['video_id']].setdefault(objects, []).append(index)
+            video = bisect_right(sizes, index), info['video_id']
+            videos[video].setdefault(objects, []).append(index)
+        in_pairs = {
+            part
+            for (part, _), objects in videos.items()
+            if repeat or sum(map(len, objects.values())) > 1
+        }
         self.videos = list(videos.values())
+        # How many indices of each follow each other.
+        self.wanted = [
+            references_per_video if part in in_pairs else 1
+            for part, _ in videos
+        ]
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed)
@@ -70,21 +83,18 @@ class InfiniteVideoSampler(Sampler):
             for video in torch.randperm(
                 len(self.videos), generator=generator
             ).tolist():
-                chosen = self.draw(self.videos[video], generator)
+                chosen = self.draw(video, generator)
                 if position % self.world_size == self.rank:
                     yield from chosen
                 position += 1
 
-    def draw(
-        self, objects: Dict[str, List[int]], generator: torch.Generator
-    ) -> List[int]:
+    def draw(self, video: int, generator: torch.Generator) -> List[int]:
         """Draw references of a video, its objects in turn."""
+        objects = self.videos[video]
         names = list(objects)
         order = torch.randperm(len(names), generator=generator).tolist()
         chosen = []
-        single = len(names) == len(objects[names[0]]) == 1
-        wanted = self.references_per_video
-        for turn in range(1 if single and not self.repeat else wanted):
+        for turn in range(self.wanted[video]):
             indices = objects[names[order[turn % len(names)]]]
             pick = torch.randint(len(indices), (1,), generator=generator)
             chosen.append(indices[int(pick)])
@@ -203,12 +213,12 @@ class ResumableBatchSampler(BatchSampler):
 class OneDatasetBatchSampler(ResumableBatchSampler):
     """Batches of one data set each, of those of a ``ConcatDataset``.
 
-    For joint training on references of several kinds (MUTR, Section 4.4:
-    text and sound): a batch goes through one encoder. All processes make as
-    many batches, so that none waits for another: where indices are left over
-    of several data sets, the fullest batch is filled up with indices of its
-    data set that had their turn; what is left then has to wait for the next
-    epoch and its other order.
+    For joint training on references of several kinds (MUTR, "Joint Training
+    for Multi-modality"): a batch goes through one encoder. All processes
+    make as many batches, so that none waits for another: where indices are
+    left over of several data sets, the fullest batch is filled up with
+    indices of its data set that had their turn; what is left then has to
+    wait for the next epoch and its other order.
 
     Args:
         sampler: Gives the indices of a ``ConcatDataset``.

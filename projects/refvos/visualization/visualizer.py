@@ -160,8 +160,17 @@ class RefVOSVisualizer(Visualizer):
         data_sample: RefDataSample,
         draw_gt: bool = True,
         sound: Optional[np.ndarray] = None,
+        moments: Optional[Sequence[Moment]] = None,
     ) -> np.ndarray:
-        """One row of evenly spaced frames for every reference."""
+        """One row of evenly spaced frames for every reference.
+
+        Args:
+            frames: RGB, uint8, (H, W, 3).
+            data_sample: Its predictions have a mask for each frame.
+            draw_gt: Draw the outline of what is right, if that is known.
+            sound: As of :meth:`add_datasample`.
+            moments: As of :meth:`draw_frames`.
+        """
         predictions = data_sample.predictions[: self.max_references]
         colors = distinct_colors(len(predictions))
         chosen = evenly_spaced(len(frames), self.strip_frames)
@@ -175,7 +184,7 @@ class RefVOSVisualizer(Visualizer):
                     color,
                     true_masks(data_sample, prediction, i) if draw_gt else [],
                     heard,
-                    moment_of(i, len(frames)),
+                    moments[i] if moments else moment_of(i, len(frames)),
                 )
                 for i in chosen
             ]

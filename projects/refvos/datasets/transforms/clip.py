@@ -20,11 +20,19 @@ class SampleClip(BaseTransform):
     Args:
         num_frames: T.
         max_near: Largest distance of the two near frames.
+        distinct: Draw from afar what would be a frame twice; only a video
+            that is too short repeats some. Otherwise, as in the published
+            code, the anchor stands in for near frames beyond the video's
+            ends: of a video whose first frame alone has a mask (AVSBench
+            S4), that one would always come twice.
     """
 
-    def __init__(self, num_frames: int = 5, max_near: int = 3) -> None:
+    def __init__(
+        self, num_frames: int = 5, max_near: int = 3, distinct: bool = False
+    ) -> None:
         self.num_frames = num_frames
         self.max_near = max_near
+        self.distinct = distinct
 
     def transform(self, results: dict) -> dict:
         chosen = self.choose(len(results['frames']), results['anchor'])
@@ -40,6 +48,8 @@ class SampleClip(BaseTransform):
             before, after = np.random.randint(1, self.max_near + 1, size=2)
             chosen.append(max(0, anchor - before))
             chosen.append(min(length - 1, anchor + after))
+            if self.distinct:
+                chosen = list(dict.fromkeys(chosen))
             chosen = chosen[: self.num_frames]
         missing = self.num_frames - len(chosen)
         if missing > 0:
@@ -47,6 +57,8 @@ class SampleClip(BaseTransform):
                 i for i in range(length) if i < min(chosen) or i > max(chosen)
             ]
             pool = outside if len(outside) >= missing else list(range(length))
+            if self.distinct and length >= self.num_frames:
+                pool = [i for i in pool if i not in chosen]
             chosen += np.random.choice(
                 pool, missing, replace=len(pool) < missing
             ).tolist()

@@ -121,9 +121,14 @@ class MUTR(ReferFormer):
     def init_queries(self) -> None:
         super().init_queries()
         for part in (self.mta, self.mti):
-            for parameter in part.parameters() if part is not None else ():
-                if parameter.dim() > 1:
-                    nn.init.xavier_uniform_(parameter)
+            for module in part.modules() if part is not None else ():
+                # Embeddings stay as far from each other as they were drawn:
+                # ten times closer, all of the video's queries would be one.
+                if isinstance(module, nn.Embedding):
+                    continue
+                for parameter in module.parameters(recurse=False):
+                    if parameter.dim() > 1:
+                        nn.init.xavier_uniform_(parameter)
 
     def query_content(
         self, video: VideoFeatures, tokens: ReferenceTokens
