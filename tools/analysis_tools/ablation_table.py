@@ -30,6 +30,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from types import ModuleType
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
@@ -63,7 +64,7 @@ class Table(NamedTuple):
         out: Where the table goes by default, without suffix.
         target: Of the Makefile, which makes the data and the table.
         title: Of the Markdown.
-        about: What the rows are, in lines; goes on with how long they train.
+        about: What the rows are; goes on with how long they train.
         kinds: Kinds of expressions with a column.
     """
 
@@ -73,7 +74,7 @@ class Table(NamedTuple):
     out: str
     target: str
     title: str
-    about: Tuple[str, ...]
+    about: str
     kinds: Tuple[str, ...] = ()
 
 
@@ -98,7 +99,7 @@ REFERFORMER = Table(
     out='docs/ablations_mini',
     target='ablations',
     title='Ablations on RefVOS-Mini',
-    about=('The ablations of the ReferFormer paper in small: one stage of',),
+    about='The ablations of the ReferFormer paper in small: one stage of',
     kinds=('appearance', 'place', 'relation', 'order', 'motion'),
 )
 MUTR_MOTION = Table(
@@ -115,14 +116,12 @@ MUTR_MOTION = Table(
     out='docs/mutr_motion_mini',
     target='mutr-motion',
     title='MTA and MTI on scenes that need time',
-    about=(
-        "MUTR with and without its temporal parts (its paper's Table 7 in",
-        'small), on a RefVOS-Mini whose scenes have two objects that look the',
-        'same, one of them still: motion alone tells them apart. The pyramid',
-        'sees single frames here, so that frames meet nowhere else. Neither',
-        'part knows which frame comes first; what moves can be told without.',
-        'One stage of',
-    ),
+    about="MUTR with and without its temporal parts (its paper's Table 7 in "
+    'small), on a RefVOS-Mini whose scenes have two objects that look the '
+    'same, one of them still: motion alone tells them apart. The pyramid '
+    'sees single frames here, so that frames meet nowhere else. Neither part '
+    'knows which frame comes first; what moves can be told without. '
+    'One stage of',
 )
 TABLES = {'referformer': REFERFORMER, 'mutr-motion': MUTR_MOTION}
 
@@ -264,7 +263,8 @@ def train_backbone(args: argparse.Namespace) -> str:
         write_atomically(
             done, json.dumps(find_latest_checkpoint(str(folder))).encode()
         )
-    return json.loads(done.read_text())
+    # As one would type it, too.
+    return os.path.relpath(json.loads(done.read_text()))
 
 
 def train_command(
@@ -485,16 +485,18 @@ def as_markdown(
     rows = [columns, ['---'] * 2 + ['---:'] * (len(columns) - 2)]
     rows += [[str(line[column]) for column in columns] for line in lines]
     commits = ', '.join(sorted({result['commit'] for result in results}))
+    about = (
+        f'{table.about} {budget} a row on {settings["processes"]} processes, '
+        f'from a backbone that knows shapes ({backbone}), then J&F on the '
+        'held-out test set. *Wrong*: every object is asked for by the words '
+        'of another object of its video. One run a row: small differences '
+        'mean little.'
+    )
     return '\n'.join(
         [
             f'# {table.title}',
             '',
-            *table.about,
-            f'{budget} a row on {settings["processes"]} processes, from a',
-            f'backbone that knows shapes ({backbone}),',
-            'then J&F on the held-out test set. *Wrong*: every object is',
-            'asked for by the words of another object of its video. One run',
-            'a row: small differences mean little.',
+            fill(about, 80, break_on_hyphens=False),
             '',
             f'`make {table.target}` writes this file (and the CSV beside it) '
             'with',
