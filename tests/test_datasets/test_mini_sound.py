@@ -15,6 +15,7 @@ from refvos.datasets.log_mel_files import read_log_mel
 from refvos.datasets.mini import make_mini, make_video
 from refvos.datasets.mini.attributes import HELD_OUT, KINDS
 from refvos.datasets.mini.contact_sheet import draw_contact_sheet
+from refvos.datasets.mini.scene import draw_scene
 from refvos.datasets.mini.seconds import (
     SMALLEST_AREA,
     steady_kinds,
@@ -281,6 +282,26 @@ def test_motion_alone_tells_objects_apart():
         for expression in video.expressions:
             row = expression.description.singled_out(video.facts)
             assert objects[row].id == expression.object_id
+
+
+def test_where_objects_are_does_not_tell_which_moves():
+    """Drawn apart from each other, what moves would keep to the middle."""
+    shares, turned = [], []
+    for index in range(600):
+        rng = np.random.default_rng((11, index))
+        scene = draw_scene(rng, 'train', (96, 128), 8, 'one-moves')
+        still, moving = sorted(
+            scene.objects, key=lambda o: o.motion != 'still'
+        )
+        outer = [
+            np.abs(np.array(item.path) / (128, 96) - 0.5).max(1)
+            for item in (still, moving)
+        ]
+        shares.append((outer[0] < outer[1]).mean())
+        turned.append(np.abs(still.angles[0]) - np.abs(moving.angles).mean())
+    # Four standard errors; the share was 0.32 then.
+    assert abs(np.mean(shares) - 0.5) < 4 * np.std(shares) / 600**0.5
+    assert abs(np.mean(turned)) < 4 * np.std(turned) / 600**0.5
 
 
 def test_motion_layout_and_its_arguments(tmp_path):

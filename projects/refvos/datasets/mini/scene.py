@@ -31,10 +31,7 @@ NUM_OBJECTS = {
     'valid': {2: 0.30, 3: 0.40, 4: 0.30},
     'test': {2: 0.30, 3: 0.40, 4: 0.30},
 }
-SEVERAL = {
-    'one-moves': {2: 1.0},
-    'sound': {2: 0.30, 3: 0.40, 4: 0.30},
-}
+SOUNDING = {2: 0.30, 3: 0.40, 4: 0.30}
 # Two of a kind make colours and places matter, two of a colour kinds. Training
 # needs both: a model that rarely needs the kind's word never learns it.
 SAME_KIND = {'train': 0.45, 'valid': 0.9, 'test': 0.9}
@@ -54,6 +51,21 @@ LARGE = 0.45
 FREE = 1.02
 OCCLUDED = (0.35, 0.62)
 TRIES_AN_OBJECT = 40
+
+
+def partner(look: Combination) -> Combination:
+    """What looks the same and is still."""
+    return replace(look, motion_class='still')
+
+
+# What moves beside one that looks the same and is still, in a split.
+_MOVING = tuple(look for look in ALL if look.motion_class != 'still')
+_UNSEEN = tuple(m for m in _MOVING if HELD_OUT & {m, partner(m)})
+PAIRS = {
+    'train': tuple(m for m in _MOVING if not HELD_OUT & {m, partner(m)}),
+    'valid': _UNSEEN,
+    'test': _UNSEEN,
+}
 
 
 @dataclass(frozen=True)
@@ -119,29 +131,36 @@ def draw_scene(
         num_frames: T.
         scenes: One of ``SCENES``.
     """
-    alike = scenes == 'one-moves'
-    numbers = SEVERAL.get(scenes, NUM_OBJECTS[split])
-    count = int(rng.choice(list(numbers), p=list(numbers.values())))
-    # Objects that look the same and meet can't be told apart afterwards.
-    occluding = not alike and count > 1 and rng.uniform() < OCCLUDING
-    leaving = not alike and num_frames >= 6 and rng.uniform() < LEAVING
-    draw = {
-        'mixed': draw_looks,
-        'one-moves': draw_alike,
-        'sound': draw_sounding,
-    }[scenes]
-    objects = None
-    while objects is None:
-        looks = draw(rng, split, count)
-        objects = place(
-            rng, looks, img_shape, num_frames, occluding, leaving, alike
-        )
+    if scenes == 'one-moves':
+        objects = draw_pair(rng, split, img_shape, num_frames)
+    else:
+        objects = draw_objects(rng, split, img_shape, num_frames, scenes)
     return Scene(
         img_shape,
         num_frames,
         number(rng, objects),
         int(rng.integers(2**31)),
     )
+
+
+def draw_objects(
+    rng: np.random.Generator,
+    split: str,
+    img_shape: Tuple[int, int],
+    num_frames: int,
+    scenes: str,
+) -> List[SceneObject]:
+    """Draw some objects that find room; see :func:`draw_scene`."""
+    numbers = SOUNDING if scenes == 'sound' else NUM_OBJECTS[split]
+    count = int(rng.choice(list(numbers), p=list(numbers.values())))
+    occluding = count > 1 and rng.uniform() < OCCLUDING
+    leaving = num_frames >= 6 and rng.uniform() < LEAVING
+    draw = draw_sounding if scenes == 'sound' else draw_looks
+    objects = None
+    while objects is None:
+        looks = draw(rng, split, count)
+        objects = place(rng, looks, img_shape, num_frames, occluding, leaving)
+    return objects
 
 
 def draw_looks(
@@ -164,31 +183,6 @@ def draw_looks(
             allowed = tuple(sorted(HELD_OUT)) if unseen else ALL
         looks.append(draw_combination(rng, allowed, kind, colour))
     return looks
-
-
-def draw_alike(
-    rng: np.random.Generator, split: str, count: int
-) -> List[Combination]:
-    """Draw one colour and kind, and that the first alone moves, or does not.
-
-    Which of them moves can be told without knowing which frame comes first.
-    """
-    firsts = TRAINING if split == 'train' else tuple(sorted(HELD_OUT))
-    allowed = TRAINING if split == 'train' else ALL
-    others: Tuple[Combination, ...] = ()
-    while not others:
-        first = draw_combination(rng, firsts)
-        others = tuple(
-            look
-            for look in allowed
-            if (look.colour, look.kind) == (first.colour, first.kind)
-            and (look.motion_class == 'still')
-            != (first.motion_class == 'still')
-        )
-    return [
-        first,
-        *(draw_combination(rng, others) for _ in range(count - 1)),
-    ]
 
 
 def draw_sounding(
@@ -216,20 +210,16 @@ def place(
     num_frames: int,
     occluding: bool,
     leaving: bool,
-    alike: bool = False,
 ) -> Optional[List[SceneObject]]:
     """Give every object a size and a path; None where there is no room.
 
     Args:
         occluding: The last object shall pass in front of or behind another.
         leaving: One object that can shall leave the frame and come back.
-        alike: All shall have one size and filling.
     """
     objects: List[SceneObject] = []
     for index, look in enumerate(looks):
         size = 'large' if rng.uniform() < LARGE else 'small'
-        if alike and objects:
-            size = objects[0].size
         leaves = leaving and look.motion_class in ('sideways', 'vertical')
         leaving = leaving and not leaves
         meets = None
@@ -239,14 +229,47 @@ def place(
             candidate = draw_object(
                 rng, look, size, img_shape, num_frames, leaves
             )
-            if alike and objects:
-                candidate = replace(candidate, fill=objects[0].fill)
             if has_room(candidate, objects, meets):
                 objects.append(candidate)
                 break
         else:
             return None
     return None if leaving else objects
+
+
+def draw_pair(
+    rng: np.random.Generator,
+    split: str,
+    img_shape: Tuple[int, int],
+    num_frames: int,
+) -> List[SceneObject]:
+    """Draw two that look the same, one of them still.
+
+    Where and how they lie in a frame tells nothing of which one moves. Both
+    are drawn as if they did, in the same way; one stops at a moment of its
+    path. What one frame shows is then as likely the other way round, as long
+    as no part of one's path is near any of the other's.
+    """
+    look = draw_combination(rng, PAIRS[split])
+    size = 'large' if rng.uniform() < LARGE else 'small'
+    while True:
+        one, other = (
+            draw_object(rng, look, size, img_shape, num_frames, leaves=False)
+            for _ in range(2)
+        )
+        ways = np.array(one.path)[:, None] - np.array(other.path)
+        gaps = np.linalg.norm(ways, axis=-1) / (one.radius + other.radius)
+        if one.motion == other.motion and gaps.min() >= FREE:
+            break
+    moment = int(rng.integers(num_frames))
+    stopped = replace(
+        other,
+        fill=one.fill,
+        motion='still',
+        path=(other.path[moment],) * num_frames,
+        angles=(other.angles[moment],) * num_frames,
+    )
+    return [one, stopped]
 
 
 def draw_object(
