@@ -119,8 +119,9 @@ MUTR_MOTION = Table(
     about="MUTR with and without its temporal parts (its paper's Table 7 in "
     'small), on a RefVOS-Mini whose scenes have two objects that look the '
     'same, one of them still: motion alone tells them apart. The pyramid '
-    'sees single frames here, so that frames meet nowhere else. Neither part '
-    'knows which frame comes first; what moves can be told without. '
+    'sees single frames here, so that frames meet nowhere else, but for the '
+    'mean score over frames that picks the answer. Neither part knows which '
+    'frame comes first; what moves can be told without. '
     'One stage of',
 )
 TABLES = {'referformer': REFERFORMER, 'mutr-motion': MUTR_MOTION}
