@@ -53,7 +53,6 @@ class InfiniteVideoSampler(Sampler):
             )
         self.rank, self.world_size = get_dist_info()
         self.dataset = dataset
-        self.references_per_video = references_per_video
         self.seed = sync_random_seed() if seed is None else seed
         self.size = len(dataset)
         sizes: List[int] = getattr(dataset, 'cumulative_sizes', [self.size])

@@ -3,6 +3,7 @@
 import math
 import os
 import os.path as osp
+from itertools import chain
 from typing import Any, Iterator, List, Optional, Union
 
 import av
@@ -168,18 +169,17 @@ class StreamSource:
         count: Optional[int] = None
         try:
             for frame in self.container.decode(self.stream):
+                gap = 0.0
                 if frame.time is not None:
                     place = frame.time - start
                     if count is None:
                         count = min(0, round(place * self.sample_rate))
                     gap = place - count / self.sample_rate
-                    for silence in self.silence(gap):
-                        count += len(silence)
-                        yield silence
-                for part in to_float.resample(frame):
-                    block = part.to_ndarray().T
+                parts = to_float.resample(frame)
+                sounds = (part.to_ndarray().T for part in parts)
+                for block in chain(self.silence(gap), sounds):
                     count = count or 0
-                    early = min(len(block), max(0, -count))
+                    early = max(0, -count)
                     count += len(block)
                     if early < len(block):
                         yield block[early:]
