@@ -74,8 +74,9 @@ def test_rows_of_the_motion_table(tool, row, left_out):
         assert folders == {MOTION_DATA}
         clip = config.train_dataloader.dataset.pipeline[0]
         assert clip.num_frames == 4
-    backbone = load_config(tool.MUTR_MOTION.backbone)
-    assert backbone.train_dataloader.dataset.data_root == MOTION_DATA
+    for path in tool.MUTR_MOTION.starts.values():
+        loader = load_config(path).train_dataloader
+        assert loader.dataset.data_root == MOTION_DATA
     assert f'make_mini.py {MOTION_DATA}' in (ROOT / 'Makefile').read_text()
 
 
@@ -254,7 +255,8 @@ def test_rows_start_from_one_backbone_and_go_on(tool, tmp_path, monkeypatch):
         place = command.index('--load-from')
         assert command[place + 1] == 'iter_9.pth'
         assert '--resume' not in command
-    assert len(trained) == 1 and tool.REFERFORMER.backbone in trained[0]
+    assert len(trained) == 1
+    assert tool.REFERFORMER.starts['backbone'] in trained[0]
     command = tool.train_command('base', tmp_path / 'begun', 100, args)
     assert '--resume' in command and '--load-from' not in command
     command = tool.train_command(
@@ -264,6 +266,37 @@ def test_rows_start_from_one_backbone_and_go_on(tool, tmp_path, monkeypatch):
     args = tool.parse_args(['--backbone', 'none.pth'])
     with pytest.raises(InputError, match=r'none\.pth: --backbone'):
         tool.train_command('base', tmp_path / 'new', 100, args)
+
+
+def test_trainings_before_the_rows_follow_each_other(
+    tool, tmp_path, monkeypatch
+):
+    begun = {}
+
+    def train(command):
+        folder = Path(command[command.index('--work-dir') + 1])
+        begun[folder.name] = command
+        folder.mkdir(exist_ok=True)
+        torch.save({}, folder / 'iter_5.pth')
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tool, 'run_training', train)
+    args = ['--table', 'mutr-motion', '--work-dir', str(tmp_path)]
+    args = tool.parse_args(args)
+    assert tool.train_start(args) == 'start/iter_5.pth'
+    assert list(begun) == ['backbone', 'start']
+    for name, command in begun.items():
+        assert tool.MUTR_MOTION.starts[name] in command
+    assert begun['backbone'][-1] == '--resume'
+    assert begun['start'][-2:] == ['--load-from', 'backbone/iter_5.pth']
+    # Stopped on its way, a training goes on with its own weights.
+    (tmp_path / 'start' / 'done.json').unlink()
+    begun.clear()
+    tool.train_start(args)
+    assert list(begun) == ['start'] and begun['start'][-1] == '--resume'
+    begun.clear()
+    assert tool.train_start(args) == 'start/iter_5.pth'
+    assert not begun
 
 
 def test_an_interrupted_row_is_scored_where_it_stopped(

@@ -7,8 +7,9 @@
 Tables: `referformer`, its paper's ablations in small; `mutr-motion`, what MTA
 and MTI are for, on scenes whose objects only their motion tells apart.
 
-All rows start from one backbone that has learned shapes before, as the
-paper's start from Kinetics; its training does not count.
+All rows start from the same weights: a backbone that has learned shapes
+before, as the paper's start from Kinetics; for `mutr-motion` a model that has
+learned to find objects, too. Their training does not count.
 
 Writes ``<out>.md`` and ``<out>.csv``: every row's score on the held-out test
 set, with the right references and with those of another object. Started
@@ -59,7 +60,9 @@ class Table(NamedTuple):
 
     Args:
         rows: By name; 'base' is what the others are compared with.
-        backbone: Config of the training that all rows start from.
+        starts: Folder -> config of the trainings before all rows, each from
+            the weights of the one before.
+        start: What their weights know.
         work_dir: Where rows are trained by default.
         out: Where the table goes by default, without suffix.
         target: Of the Makefile, which makes the data and the table.
@@ -69,7 +72,8 @@ class Table(NamedTuple):
     """
 
     rows: Dict[str, Row]
-    backbone: str
+    starts: Dict[str, str]
+    start: str
     work_dir: str
     out: str
     target: str
@@ -94,7 +98,8 @@ REFERFORMER = Table(
         't1': Row('referformer_mini_t1', 'T = 1 (Table 6b)'),
         't3': Row('referformer_mini_t3', 'T = 3 (Table 6b)'),
     },
-    backbone='configs/mini/backbone_mini.py',
+    starts={'backbone': 'configs/mini/backbone_mini.py'},
+    start='a backbone that knows shapes',
     work_dir='work_dirs/ablations_mini',
     out='docs/ablations_mini',
     target='ablations',
@@ -111,7 +116,11 @@ MUTR_MOTION = Table(
             'mutr_mini_motion_neither', 'without both (Table 7, first row)'
         ),
     },
-    backbone='configs/mini/backbone_mini_motion.py',
+    starts={
+        'backbone': 'configs/mini/backbone_mini_motion.py',
+        'start': 'configs/mini/mutr_mini_motion_start.py',
+    },
+    start='a model without both that finds objects',
     work_dir='work_dirs/mutr_motion_mini',
     out='docs/mutr_motion_mini',
     target='mutr-motion',
@@ -247,25 +256,28 @@ def trainer(config: str, args: argparse.Namespace) -> List[str]:
     return [sys.executable, str(TOOLS / 'train.py'), config]
 
 
-def train_backbone(args: argparse.Namespace) -> str:
+def train_start(args: argparse.Namespace) -> str:
     """What the rows start from; trained once."""
     if args.backbone is not None:
         check_checkpoint(args.backbone, '--backbone')
         return args.backbone
-    folder = Path(args.work_dir) / 'backbone'
-    done = folder / 'done.json'
-    if not done.exists():
-        run_training(
-            [
-                *trainer(TABLES[args.table].backbone, args),
-                *('--work-dir', str(folder), '--resume'),
-            ]
-        )
-        write_atomically(
-            done, json.dumps(find_latest_checkpoint(str(folder))).encode()
-        )
-    # As one would type it, too.
-    return os.path.relpath(json.loads(done.read_text()))
+    weights = ''
+    for name, config in TABLES[args.table].starts.items():
+        folder = Path(args.work_dir) / name
+        done = folder / 'done.json'
+        if not done.exists():
+            start = ['--resume']
+            if weights and find_latest_checkpoint(str(folder)) is None:
+                start = ['--load-from', weights]
+            run_training(
+                [*trainer(config, args), '--work-dir', str(folder), *start]
+            )
+            write_atomically(
+                done, json.dumps(find_latest_checkpoint(str(folder))).encode()
+            )
+        # As one would type it, too.
+        weights = os.path.relpath(json.loads(done.read_text()))
+    return weights
 
 
 def train_command(
@@ -279,7 +291,7 @@ def train_command(
     """The command that trains a row, or goes on with it unless fresh."""
     start = ['--resume']
     if fresh or find_latest_checkpoint(str(folder)) is None:
-        start = ['--load-from', train_backbone(args)]
+        start = ['--load-from', train_start(args)]
     warmup = max(1, min(WARMUP, iterations // 10))
     return [
         *trainer(config_of(name, args), args),
@@ -482,16 +494,15 @@ def as_markdown(
         if 'minutes' in settings
         else f'{settings["iterations"]} steps'
     )
-    backbone = settings['backbone'] or table.backbone
+    start = settings['backbone'] or list(table.starts.values())[-1]
     rows = [columns, ['---'] * 2 + ['---:'] * (len(columns) - 2)]
     rows += [[str(line[column]) for column in columns] for line in lines]
     commits = ', '.join(sorted({result['commit'] for result in results}))
     about = (
         f'{table.about} {budget} a row on {settings["processes"]} processes, '
-        f'from a backbone that knows shapes ({backbone}), then J&F on the '
-        'held-out test set. *Wrong*: every object is asked for by the words '
-        'of another object of its video. One run a row: small differences '
-        'mean little.'
+        f'from {table.start} ({start}), then J&F on the held-out test set. '
+        '*Wrong*: every object is asked for by the words of another object '
+        'of its video. One run a row: small differences mean little.'
     )
     return '\n'.join(
         [

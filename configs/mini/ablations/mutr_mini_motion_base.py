@@ -1,7 +1,7 @@
 # MUTR on scenes whose objects only their motion tells apart
-# (`make mutr-motion`): clips of four frames, one stage. For two processes;
+# (`make mutr-motion`): clips of four frames. For two processes;
 # tools/analysis_tools/ablation_table.py sets the length, and has it start
-# from the backbone of backbone_mini_motion.py.
+# from the weights of ../mutr_mini_motion_start.py, which finds objects.
 _base_ = [
     '../../_base_/models/mutr_mini.py',
     '../../_base_/datasets/refvos_mini.py',
@@ -21,8 +21,15 @@ model = dict(
 train_pipeline = _base_.train_pipeline
 train_pipeline[0] = dict(type='SampleClip', num_frames=4)
 train_dataloader = dict(
-    dataset=dict(data_root=data_root, pipeline=train_pipeline)
+    # Batches speak of what moves in nine of ten samples, as the scenes do.
+    # Two references to a scene would be to both of its objects: half a batch.
+    sampler=dict(references_per_video=1),
+    dataset=dict(data_root=data_root, pipeline=train_pipeline),
 )
+# The start has learned most; no row is to end while it still learns.
+optim_wrapper = dict(optimizer=dict(lr=5e-4))
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].eta_min = 2e-4
 test_dataloader = dict(dataset=dict(data_root=data_root))
 default_hooks = dict(checkpoint=dict(interval=100, max_keep_ckpts=1))
 # All rows are scored once, in the end.

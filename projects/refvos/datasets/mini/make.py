@@ -23,7 +23,7 @@ from .writers import WRITERS
 from .writers.files import write_jpeg, write_json
 
 # Raise it whenever the same arguments give other bytes.
-VERSION = 8
+VERSION = 9
 NAME = 'RefVOS-Mini'
 SUMMARY = 'mini.json'
 CONTACT_SHEET = 'contact_sheet.jpg'
@@ -63,7 +63,8 @@ def make_mini(
         progress: Show a bar.
         scenes: 'mixed', or 'one-moves' for two objects of one kind, colour
             and size, one of them still, that expressions tell apart by
-            their motion alone. Layouts for sounds have scenes of their own.
+            their motion alone; training scenes mostly speak of the moving
+            one. Layouts for sounds have scenes of their own.
 
     Returns:
         What ``mini.json`` holds: version, arguments and counts.

@@ -5,7 +5,7 @@ from typing import Dict, List, Tuple
 
 import numpy as np
 
-from .expressions import Expression, express
+from .expressions import Expression, express, leave_out_still
 from .facts import Facts, measure
 from .render import Rendering, render
 from .scene import SCENES, SPLITS, Scene, draw_scene
@@ -80,6 +80,8 @@ def make_video(
         referred = {expression.object_id for expression in expressions}
         if len(referred) == len(scene.objects):
             break
+    if scenes == 'one-moves' and split == 'train':
+        expressions = leave_out_still(rng, expressions, facts)
     return MiniVideo(
         name=f'{split}_{index:05d}',
         frame_names=tuple(
