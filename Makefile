@@ -20,7 +20,7 @@ help:
 	@echo 'make mini-referformer  train the small ReferFormer that the demo uses (an hour)'
 	@echo 'make mini-mutr-text    likewise MUTR; -sound: what sounds; -joint: both, one model'
 	@echo 'make ablations         small models with one part changed each, and their table (2 hours)'
-	@echo "make mutr-motion       MUTR without MTA, MTI and both where only motion tells objects apart (an hour)"
+	@echo "make mutr-motion       MUTR without MTA, MTI and both where only motion tells objects apart (90 minutes)"
 	@echo 'make bench             timings, as ratios in one run'
 
 setup: $(STAMP)
@@ -106,4 +106,4 @@ mutr-motion: $(STAMP)
 	@$(PY) tools/dataset_converters/make_mini.py data/refvos-mini-motion \
 	    --scenes one-moves --train 4000
 	@$(PY) tools/analysis_tools/ablation_table.py --table mutr-motion \
-	    --iters 1500 --work-dir $(WORK)/mutr_motion_mini
+	    --iters 1800 --work-dir $(WORK)/mutr_motion_mini
