@@ -80,7 +80,9 @@ class BackboneClassifier(BaseModel):
                 level, truth, self.class_weight
             )
             right = (level.argmax(1) == truth)[truth < self.num_classes]
-            results[f'accuracy_{index}'] = right.float().mean()
+            # A coarse level may have no pixel of any object.
+            if len(right):
+                results[f'accuracy_{index}'] = right.float().mean()
         return results
 
 
