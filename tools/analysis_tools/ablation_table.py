@@ -130,7 +130,8 @@ MUTR_MOTION = Table(
     'same, one of them still: motion alone tells them apart. The pyramid '
     'sees single frames here, so that frames meet nowhere else, but for the '
     'mean score over frames that picks the answer. Neither part knows which '
-    'frame comes first; what moves can be told without. '
+    'frame comes first; what moves can be told without. Training asks for '
+    'the moving one nine times in ten, the test for both alike. '
     'One stage of',
 )
 TABLES = {'referformer': REFERFORMER, 'mutr-motion': MUTR_MOTION}
