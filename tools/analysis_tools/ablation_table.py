@@ -495,13 +495,15 @@ def as_markdown(
         if 'minutes' in settings
         else f'{settings["iterations"]} steps'
     )
-    start = settings['backbone'] or list(table.starts.values())[-1]
+    start = settings['backbone']
+    if start is None:
+        start = f'{table.start} ({list(table.starts.values())[-1]})'
     rows = [columns, ['---'] * 2 + ['---:'] * (len(columns) - 2)]
     rows += [[str(line[column]) for column in columns] for line in lines]
     commits = ', '.join(sorted({result['commit'] for result in results}))
     about = (
         f'{table.about} {budget} a row on {settings["processes"]} processes, '
-        f'from {table.start} ({start}), then J&F on the held-out test set. '
+        f'from {start}, then J&F on the held-out test set. '
         '*Wrong*: every object is asked for by the words of another object '
         'of its video. One run a row: small differences mean little.'
     )

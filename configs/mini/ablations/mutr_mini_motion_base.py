@@ -21,8 +21,8 @@ model = dict(
 train_pipeline = _base_.train_pipeline
 train_pipeline[0] = dict(type='SampleClip', num_frames=4)
 train_dataloader = dict(
-    # Batches speak of what moves in nine of ten samples, as the scenes do.
-    # Two references to a scene would be to both of its objects: half a batch.
+    # Every sample is a scene of its own: mostly, only what moves is spoken of
+    # in it, and a second reference would say the same.
     sampler=dict(references_per_video=1),
     dataset=dict(data_root=data_root, pipeline=train_pipeline),
 )
