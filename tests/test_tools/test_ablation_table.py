@@ -160,7 +160,10 @@ def test_rows_are_trained_scored_and_tabled(
     markdown = Path(f'{out}.md').read_text()
     what = tool.REFERFORMER.rows['bottom-up'].what
     assert f'| bottom-up | {what} | {score} |' in markdown
-    assert '2 steps a row on 1 processes' in ' '.join(markdown.split())
+    text = ' '.join(markdown.split())
+    assert (
+        f'2 steps a row on 1 processes, from {tmp_path}/backbone.pth, ' in text
+    )
 
     # Again: nothing is trained, the table is the same.
     monkeypatch.setattr(tool, 'run_training', None)

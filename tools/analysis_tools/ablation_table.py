@@ -62,7 +62,7 @@ class Table(NamedTuple):
         rows: By name; 'base' is what the others are compared with.
         starts: Folder -> config of the trainings before all rows, each from
             the weights of the one before.
-        start: What their weights know.
+        about_start: What the last one's weights are.
         work_dir: Where rows are trained by default.
         out: Where the table goes by default, without suffix.
         target: Of the Makefile, which makes the data and the table.
@@ -73,7 +73,7 @@ class Table(NamedTuple):
 
     rows: Dict[str, Row]
     starts: Dict[str, str]
-    start: str
+    about_start: str
     work_dir: str
     out: str
     target: str
@@ -99,7 +99,7 @@ REFERFORMER = Table(
         't3': Row('referformer_mini_t3', 'T = 3 (Table 6b)'),
     },
     starts={'backbone': 'configs/mini/backbone_mini.py'},
-    start='a backbone that knows shapes',
+    about_start='a backbone that knows shapes',
     work_dir='work_dirs/ablations_mini',
     out='docs/ablations_mini',
     target='ablations',
@@ -120,7 +120,7 @@ MUTR_MOTION = Table(
         'backbone': 'configs/mini/backbone_mini_motion.py',
         'start': 'configs/mini/mutr_mini_motion_start.py',
     },
-    start='a model without both that finds objects',
+    about_start='a model without both that finds objects',
     work_dir='work_dirs/mutr_motion_mini',
     out='docs/mutr_motion_mini',
     target='mutr-motion',
@@ -497,7 +497,7 @@ def as_markdown(
     )
     start = settings['backbone']
     if start is None:
-        start = f'{table.start} ({list(table.starts.values())[-1]})'
+        start = f'{table.about_start} ({list(table.starts.values())[-1]})'
     rows = [columns, ['---'] * 2 + ['---:'] * (len(columns) - 2)]
     rows += [[str(line[column]) for column in columns] for line in lines]
     commits = ', '.join(sorted({result['commit'] for result in results}))
@@ -511,7 +511,7 @@ def as_markdown(
         [
             f'# {table.title}',
             '',
-            fill(about, 80, break_on_hyphens=False),
+            fill(about, 80, break_on_hyphens=False, break_long_words=False),
             '',
             f'`make {table.target}` writes this file (and the CSV beside it) '
             'with',
