@@ -1,18 +1,25 @@
-"""No config rots: each builds, takes a training step and answers a video."""
+"""No config rots: each takes a training step and is tested as users do.
+
+That is by ``tools/test.py`` and by the inferencer: with the model prepared
+for tests, and real files.
+"""
 
 import os
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from refvos.apis import RefVOSInferencer
 from refvos.datasets.converters import convert_ref_davis17
 from refvos.datasets.mini import make_mini
 from refvos.engine import check_config
-from tests.builders import ROOT
+from refvos.structures import RefDataSample
+from tests.builders import ROOT, load_script
 from tests.test_models.tiny_sam2 import save_tiny_sam2
 
 CONFIGS = sorted(
@@ -209,8 +216,20 @@ def prepare(path: str, data: Path, sam2: str, work_dir: Path) -> Config:
     return config
 
 
+class RecordSamples(Hook):
+    """Keep what the model answered."""
+
+    def __init__(self) -> None:
+        self.samples: List[RefDataSample] = []
+
+    def after_test_iter(self, runner, batch_idx, data_batch=None, outputs=()):
+        self.samples += outputs
+
+
 @pytest.mark.parametrize('path', CONFIGS)
-def test_config_takes_a_step_and_answers(path, data, sam2, in_folder):
+def test_config_takes_a_step_and_answers(
+    path, data, sam2, in_folder, monkeypatch
+):
     config = prepare(path, data, sam2, in_folder / 'work')
     runner = Runner.from_cfg(config)
     runner.call_hook('before_run')
@@ -228,24 +247,49 @@ def test_config_takes_a_step_and_answers(path, data, sam2, in_folder):
         ]
         assert any(changed)
     if config.get('test_dataloader') is not None:
-        check_answers(runner, config)
+        file, weights = in_folder / 'config.py', in_folder / 'weights.pth'
+        entries = config.to_dict().items()
+        file.write_text(''.join(f'{k} = {v!r}\n' for k, v in entries))
+        torch.save({'state_dict': model.state_dict()}, weights)
+        check_tool(file, weights, monkeypatch)
+        check_inferencer(file, weights, data)
 
 
-def check_answers(runner: Runner, config: Config) -> None:
-    """One test video goes through the model and the metric."""
-    loader = runner.build_dataloader(config.test_dataloader)
-    evaluator = runner.build_evaluator(config.test_evaluator)
-    evaluator.dataset_meta = loader.dataset.metainfo
-    runner.model.eval()
-    batch = next(iter(loader))
-    with torch.no_grad():
-        (sample,) = runner.model.test_step(batch)
-    evaluator.process(data_samples=[sample], data_batch=batch)
-    evaluator.evaluate(len(loader.dataset))
-    assert len(sample.predictions) == len(sample.references) > 0
-    frames = len(sample.frame_ids)
-    for prediction in sample.predictions:
-        sizes = {tuple(mask['size']) for mask in prediction.masks}
-        assert len(prediction.masks) == frames
-        assert sizes == {tuple(sample.ori_shape)}
+def check_tool(file: Path, weights: Path, monkeypatch) -> None:
+    """``tools/test.py`` tests the prepared model on the whole test set."""
+    tool = load_script('tools/test.py')
+    build_runner, recorded = tool.build_runner, RecordSamples()
+
+    def build(config: Config) -> Runner:
+        runner = build_runner(config)
+        runner.register_hook(recorded)
+        return runner
+
+    monkeypatch.setattr(tool, 'build_runner', build)
+    assert tool.main([str(file), str(weights)])
+    assert recorded.samples
+    for sample in recorded.samples:
+        assert len(sample.predictions) == len(sample.references) > 0
+        frames = len(sample.frame_ids)
+        for prediction in sample.predictions:
+            sizes = {tuple(mask['size']) for mask in prediction.masks}
+            assert len(prediction.masks) == frames
+            assert sizes == {tuple(sample.ori_shape)}
+            assert 0 <= prediction.score <= 1
+
+
+def check_inferencer(file: Path, weights: Path, data: Path) -> None:
+    """The inferencer answers real files, all that the model can be asked."""
+    inferencer = RefVOSInferencer(file, weights, device='cpu')
+    video = next((data / 'valid' / 'JPEGImages').iterdir())
+    asked: Dict[str, Any] = {}
+    if getattr(inferencer.model, 'text_encoder', None) is not None:
+        asked['texts'] = ['the red circle']
+    if getattr(inferencer.model, 'sound_encoder', None) is not None:
+        asked['sound'] = next(data.rglob('*.wav'))
+    result = inferencer(video, **asked, out_dir=file.with_name('answers'))
+    assert len(result.predictions) == len(asked) > 0
+    frames = len(list(video.iterdir()))
+    for index, prediction in enumerate(result.predictions):
+        assert result.masks(index).shape == (frames, 64, 96)
         assert 0 <= prediction.score <= 1

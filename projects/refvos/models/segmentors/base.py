@@ -11,7 +11,7 @@ from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from mmengine.model import BaseModel
 from pycocotools import mask as rle_codec
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...errors import InputError
 from ...structures import (
@@ -90,7 +90,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     def prepare_for_test(self) -> None:
         """Trade the ability to be trained for speed.
 
-        Batch norms are merged into the convolutions before them, and
+        Batch norms are merged into the convolutions before them, and 2d
         convolutions keep channels last, so that maps become tokens without
         a copy. Answers stay the same within float error. The model can't be
         trained afterwards, nor given other weights.
@@ -99,7 +99,11 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         backbone: Any = getattr(self, 'backbone', None)
         if backbone is not None:
             self.backbone = fuse_conv_bn(backbone)
-        self.to(memory_format=torch.channels_last)
+        # Module by module: the format fits no other weights, such as the 3d
+        # convolution of Video-Swin's patch embedding.
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                module.to(memory_format=torch.channels_last)
 
     @abstractmethod
     def encode_video(
