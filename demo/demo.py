@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Dict, List
 
 from refvos.apis import RefVOSInferencer
-from refvos.datasets.mini import make_mini
+from refvos.mini import make_mini
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'tools'))

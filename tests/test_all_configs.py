@@ -16,8 +16,8 @@ from mmengine.runner import Runner
 
 from refvos.apis import RefVOSInferencer
 from refvos.datasets.converters import convert_ref_davis17
-from refvos.datasets.mini import make_mini
 from refvos.engine import check_config
+from refvos.mini import make_mini
 from refvos.structures import RefDataSample
 from tests.builders import ROOT, load_script
 from tests.test_models.tiny_sam2 import save_tiny_sam2

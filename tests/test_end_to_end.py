@@ -11,7 +11,7 @@ from pathlib import Path
 import mmdet
 import pytest
 
-from refvos.datasets.mini import make_mini
+from refvos.mini import make_mini
 from tests.builders import ROOT, load_script
 
 CONFIG = ROOT / 'configs/mini/referformer_mini.py'

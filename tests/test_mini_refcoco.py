@@ -10,8 +10,8 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from pycocotools import mask as rle_codec
 
-from refvos.datasets.mini import make_mini
 from refvos.evaluation import RefCOCOMetric
+from refvos.mini import make_mini
 from refvos.structures import ReferencePrediction
 from tests.builders import load_config
 

@@ -27,16 +27,16 @@ from typing import Any, Dict, Optional
 
 import torch
 
-from refvos.engine import (
-    checkpoint_weights,
-    find_latest_checkpoint,
-    half_precision,
-    load_checkpoint_file,
-    serialize_weights,
-    write_atomically,
-)
+from refvos.engine import find_latest_checkpoint
 from refvos.engine.cli import run_tool
 from refvos.errors import InputError
+from refvos.io.atomic import write_atomically
+from refvos.io.safe_checkpoint import load_checkpoint_file
+from refvos.io.weights import (
+    checkpoint_weights,
+    half_precision,
+    serialize_weights,
+)
 
 # Weights are tracked by git; more belongs elsewhere.
 LARGEST_FILE = 5_000_000

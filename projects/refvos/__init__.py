@@ -3,7 +3,6 @@
 Importing the package registers its parts in mmdet's registries.
 """
 
-from . import datasets, engine, evaluation, models, visualization
 from .version import __version__
 
 __all__ = [
@@ -11,6 +10,7 @@ __all__ = [
     'datasets',
     'engine',
     'evaluation',
+    'io',
     'models',
     'visualization',
 ]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from refvos.apis import RefVOSInferencer
-from refvos.datasets.mini import make_mini
+from refvos.mini import make_mini
 
 from .conftest import MINI, ROOT
 

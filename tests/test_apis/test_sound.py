@@ -15,8 +15,8 @@ from PIL import Image
 from refvos.__main__ import main
 from refvos.apis import RefVOSInferencer, results
 from refvos.apis.sound_cue import find_sound
-from refvos.datasets.sound_files import fit_sound, read_sound
 from refvos.errors import InputError
+from refvos.io.sound_files import fit_sound, read_sound
 from refvos.visualization import visualizer
 from refvos.visualization.overlay import draw_overlay
 from refvos.visualization.sound import LOUD

@@ -8,12 +8,7 @@ import pytest
 from pycocotools import mask as rle_codec
 
 from refvos.apis.results import WindowedResults
-from refvos.apis.streaming import (
-    StreamedFrame,
-    follow,
-    mean_overlap,
-    windows,
-)
+from refvos.apis.streaming import StreamedFrame, follow, mean_overlap, windows
 from refvos.apis.video_reader import Frame
 from refvos.errors import InputError
 from refvos.structures import Candidate, Reference, ReferencePrediction

@@ -9,7 +9,7 @@ from typing import Any, Optional
 import numpy as np
 from pycocotools import mask as rle_codec
 
-from refvos.datasets.mini.writers.files import write_jpeg
+from refvos.mini.writers.files import write_jpeg
 
 # Number -> height, width.
 SIZES = {1: (20, 30), 2: (24, 16)}

@@ -3,7 +3,7 @@ import logging
 import pytest
 from mmengine.logging import MMLogger
 
-from refvos.datasets.mini import make_mini
+from refvos.mini import make_mini
 
 
 @pytest.fixture(scope='session')

@@ -6,7 +6,7 @@ from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
-from refvos.datasets.mini.writers.files import write_jpeg, write_mask
+from refvos.mini.writers.files import write_jpeg, write_mask
 
 Expressions = Dict[str, Tuple[object, Optional[str]]]
 

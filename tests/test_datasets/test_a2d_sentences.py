@@ -11,9 +11,9 @@ from pycocotools import mask as rle_codec
 
 from refvos.datasets import A2DSentencesDataset
 from refvos.datasets.a2d_sentences import check_layout
-from refvos.datasets.mini import make_mini, make_video
-from refvos.datasets.mini.writers.a2d import annotated_times, write_mp4
 from refvos.errors import InputError
+from refvos.mini import make_mini, make_video
+from refvos.mini.writers.a2d import annotated_times, write_mp4
 from tests.builders import load_config
 
 from .folders import paint, square

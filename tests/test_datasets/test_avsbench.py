@@ -17,7 +17,7 @@ from refvos.datasets import AVSBenchDataset
 from refvos.datasets.layout import find_benchmarks
 from refvos.datasets.transforms import LoadTubes, PackRefInputs, SampleClip
 from refvos.errors import InputError
-from refvos.models.encoders.log_mel import examples_per_second
+from refvos.io.log_mel import examples_per_second
 from refvos.structures import Reference
 
 from .folders import square

@@ -11,8 +11,8 @@ from scipy.io import savemat
 
 from refvos.datasets import JHMDBSentencesDataset
 from refvos.datasets.jhmdb_sentences import check_layout
-from refvos.datasets.mini import make_mini, make_video
 from refvos.errors import InputError
+from refvos.mini import make_mini, make_video
 from tests.builders import load_config
 
 from .folders import paint, square

@@ -11,11 +11,11 @@ import torch
 from mmcv.transforms import Compose
 from mmdet.registry import TRANSFORMS
 
-from refvos.datasets.sound_cache import SoundCache
 from refvos.datasets.transforms import LoadSound, PackRefInputs, SampleClip
 from refvos.datasets.transforms import sound as sound_transform
 from refvos.errors import InputError
-from refvos.models.encoders import examples_per_second
+from refvos.io.log_mel import examples_per_second
+from refvos.io.sound_cache import SoundCache
 from refvos.structures import Reference
 
 from .sounds import RATE, noise, write_wav

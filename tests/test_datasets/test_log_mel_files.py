@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from refvos.datasets.log_mel_files import read_log_mel
 from refvos.errors import InputError
+from refvos.io.log_mel_files import read_log_mel
 
 
 @pytest.fixture

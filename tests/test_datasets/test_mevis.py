@@ -9,10 +9,10 @@ from mmengine.registry import init_default_scope
 from pycocotools import mask as rle_codec
 
 from refvos.datasets import MeViSDataset
-from refvos.datasets.mask_store import MaskStore
 from refvos.datasets.mevis import check_layout
-from refvos.datasets.mini.writers.files import write_jpeg
 from refvos.errors import InputError
+from refvos.io.mask_store import MaskStore
+from refvos.mini.writers.files import write_jpeg
 
 from .folders import paint, square
 

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 from transformers import RobertaTokenizer
 
-from refvos.datasets.mini import Scene, SceneObject, make_mini, make_video
-from refvos.datasets.mini.attributes import (
+from refvos.errors import InputError
+from refvos.mini import Scene, SceneObject, make_mini, make_video
+from refvos.mini.attributes import (
     ALL,
     COLOURS,
     FILLS,
@@ -25,7 +26,7 @@ from refvos.datasets.mini.attributes import (
     MOTIONS_OF_CLASS,
     TRAINING,
 )
-from refvos.datasets.mini.claims import (
+from refvos.mini.claims import (
     Description,
     Motion,
     Noun,
@@ -33,14 +34,13 @@ from refvos.datasets.mini.claims import (
     Place,
     Relation,
 )
-from refvos.datasets.mini.contact_sheet import draw_contact_sheet, outlined
-from refvos.datasets.mini.facts import Facts, measure
-from refvos.datasets.mini.paths import draw_leaving_path, draw_path
-from refvos.datasets.mini.render import coverage, render
-from refvos.datasets.mini.shapes import OUTLINES, pose
-from refvos.datasets.mini.tokenizer import train_tokenizer
-from refvos.datasets.mini.wording import word
-from refvos.errors import InputError
+from refvos.mini.contact_sheet import draw_contact_sheet, outlined
+from refvos.mini.facts import Facts, measure
+from refvos.mini.paths import draw_leaving_path, draw_path
+from refvos.mini.render import coverage, render
+from refvos.mini.shapes import OUTLINES, pose
+from refvos.mini.tokenizer import train_tokenizer
+from refvos.mini.wording import word
 
 ROOT = Path(__file__).parents[2]
 TOKENIZER = ROOT / 'configs/mini/tokenizer'
@@ -718,7 +718,7 @@ def test_generator_needs_no_torch():
         '    folder = name.replace(".", "/")\n'
         f'    package.__path__ = [{str(ROOT / "projects")!r} + "/" + folder]\n'
         '    sys.modules[name] = package\n'
-        'import refvos.datasets.mini, refvos.datasets.mini.tokenizer\n'
+        'import refvos.mini, refvos.mini.tokenizer\n'
         "print(sorted({'torch', 'mmengine'} & set(sys.modules)))\n"
     )
     done = subprocess.run(

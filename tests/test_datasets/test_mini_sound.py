@@ -11,26 +11,22 @@ import pytest
 import torch
 from PIL import Image
 
-from refvos.datasets.log_mel_files import read_log_mel
-from refvos.datasets.mini import make_mini, make_video
-from refvos.datasets.mini.attributes import HELD_OUT, KINDS
-from refvos.datasets.mini.contact_sheet import draw_contact_sheet
-from refvos.datasets.mini.scene import draw_scene
-from refvos.datasets.mini.seconds import (
-    SMALLEST_AREA,
-    steady_kinds,
-    times_of_seconds,
-)
-from refvos.datasets.mini.sound import (
+from refvos.errors import InputError
+from refvos.io.log_mel import examples_per_second
+from refvos.io.log_mel_files import read_log_mel
+from refvos.io.sound_files import read_sound
+from refvos.mini import make_mini, make_video
+from refvos.mini.attributes import HELD_OUT, KINDS
+from refvos.mini.contact_sheet import draw_contact_sheet
+from refvos.mini.scene import draw_scene
+from refvos.mini.seconds import SMALLEST_AREA, steady_kinds, times_of_seconds
+from refvos.mini.sound import (
     envelope,
     several_sources,
     single_source,
     sounding_mask,
 )
-from refvos.datasets.mini.timbres import SAMPLE_RATE, TIMBRES
-from refvos.datasets.sound_files import read_sound
-from refvos.errors import InputError
-from refvos.models.encoders.log_mel import examples_per_second
+from refvos.mini.timbres import SAMPLE_RATE, TIMBRES
 
 SHAPE = (64, 96)
 MADE = {'train': 3, 'val': 1, 'test': 2, 'frames': 5, 'size': SHAPE}

@@ -11,9 +11,9 @@ from pycocotools import mask as rle_codec
 
 from refvos.datasets import RefDAVIS17Dataset
 from refvos.datasets.converters import convert_ref_davis17
-from refvos.datasets.mini.writers.files import write_jpeg, write_mask
 from refvos.datasets.ref_davis17 import ANNOTATORS, check_layout
 from refvos.errors import InputError
+from refvos.mini.writers.files import write_jpeg, write_mask
 from tests.builders import load_script
 
 from .folders import paint, square

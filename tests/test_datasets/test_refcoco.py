@@ -11,12 +11,12 @@ from mmengine.registry import init_default_scope
 from pycocotools import mask as rle_codec
 
 from refvos.datasets import RefCOCODataset
-from refvos.datasets.mini import make_mini, make_video
-from refvos.datasets.mini.writers.refcoco import is_proven, outline
-from refvos.datasets.plain_pickle import load_plain_pickle
 from refvos.datasets.refcoco import check_layout
-from refvos.datasets.transforms.masks import read_masks
 from refvos.errors import InputError
+from refvos.io.masks import read_masks
+from refvos.io.plain_pickle import load_plain_pickle
+from refvos.mini import make_mini, make_video
+from refvos.mini.writers.refcoco import is_proven, outline
 
 from .coco_files import (
     BOXES,

@@ -9,13 +9,10 @@ import torch
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
-from refvos.datasets import (
-    InfiniteVideoSampler,
-    OneDatasetBatchSampler,
-    ResumableBatchSampler,
-)
-from refvos.datasets.samplers import SampleIndex, drawn_from
+from refvos.datasets import InfiniteVideoSampler, OneDatasetBatchSampler
+from refvos.engine import ResumableBatchSampler
 from refvos.engine.loops import BatchesFrom
+from refvos.engine.resumable_sampler import SampleIndex, drawn_from
 from refvos.errors import InputError
 from refvos.structures import Reference
 

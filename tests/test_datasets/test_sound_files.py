@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from refvos.datasets import sound_files
-from refvos.datasets.sound_files import fit_sound, read_sound
 from refvos.errors import InputError
+from refvos.io import sound_files
+from refvos.io.sound_files import fit_sound, read_sound
 from tests.test_apis.videos import make_frames, write_mp4
 
 from .sounds import RATE, noise, tone, write_stream, write_wav

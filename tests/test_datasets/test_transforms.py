@@ -18,10 +18,10 @@ from refvos.datasets.transforms import (
     PackRefInputs,
     SampleClip,
     SampleWindow,
-    masks,
     swap_sides,
 )
 from refvos.errors import InputError
+from refvos.io import masks
 from refvos.structures import RefDataSample, Reference
 from tests.builders import load_config
 
@@ -188,7 +188,7 @@ def test_masks_and_boxes_are_those_of_the_files(video):
 
 def test_frames_are_rgb(tmp_path):
     video = make_video(tmp_path, [square((16, 16), 0, 0)])
-    from refvos.datasets.mini.writers.files import write_jpeg
+    from refvos.mini.writers.files import write_jpeg
 
     colour = np.full((16, 16, 3), (200, 100, 30), np.uint8)
     write_jpeg(tmp_path / 'train/JPEGImages/walk/00000.jpg', colour)

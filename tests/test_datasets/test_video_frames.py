@@ -9,14 +9,14 @@ import pytest
 from mmdet.registry import TRANSFORMS
 from mmengine.registry import init_default_scope
 
-from refvos.datasets.transforms import video_frames
-from refvos.datasets.transforms.video_frames import (
+from refvos.errors import InputError
+from refvos.io import video_frames
+from refvos.io.video_frames import (
     count_video_frames,
     index_video,
     read_video_frames,
     upright,
 )
-from refvos.errors import InputError
 
 NUM_FRAMES = 50
 HEIGHT, WIDTH = 48, 64

@@ -3,8 +3,8 @@ import subprocess
 
 import pytest
 
-from refvos.engine import atomic
-from refvos.engine.atomic import (
+from refvos.io import atomic
+from refvos.io.atomic import (
     AtomicLocalBackend,
     remove_leftovers,
     write_atomically,

@@ -11,13 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from refvos.engine import (
-    atomic,
-    find_latest_checkpoint,
-    is_whole,
-    load_checkpoint_file,
-)
+from refvos.engine import find_latest_checkpoint, is_whole
 from refvos.errors import InputError
+from refvos.io import atomic
+from refvos.io.safe_checkpoint import load_checkpoint_file
 from tools import train
 
 ROOT = Path(__file__).parents[2]

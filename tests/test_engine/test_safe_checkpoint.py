@@ -12,8 +12,8 @@ from mmengine.model import BaseModule
 from mmengine.runner import CheckpointLoader, load_checkpoint
 from safetensors.torch import save_file
 
-from refvos.engine import load_checkpoint_file, set_trust
 from refvos.errors import InputError
+from refvos.io.safe_checkpoint import load_checkpoint_file, set_trust
 
 
 class RunsCommand:
@@ -119,7 +119,7 @@ def test_refused_wherever_mmengine_loads(hostile, monkeypatch, tmp_path):
 
 def test_no_loader_of_mmengine_is_left():
     modules = {f.__module__ for f in CheckpointLoader._schemes.values()}
-    assert modules == {'refvos.engine.safe_checkpoint'}
+    assert modules == {'refvos.io.safe_checkpoint'}
 
 
 def test_trust_reaches_mmengine(hostile):

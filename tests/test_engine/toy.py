@@ -10,8 +10,8 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from torch.utils.data import Dataset
 
-from refvos.engine import atomic
 from refvos.errors import InputError
+from refvos.io import atomic
 
 
 @MODELS.register_module()

@@ -12,11 +12,7 @@ from mmengine.evaluator import Evaluator
 
 from refvos.datasets.ref_davis17_names import ANNOTATORS
 from refvos.errors import InputError
-from refvos.evaluation import (
-    RefDAVIS17Metric,
-    boundary_f,
-    region_similarity,
-)
+from refvos.evaluation import RefDAVIS17Metric, boundary_f, region_similarity
 from refvos.structures import SoftMasks
 
 from .videos import SIZE, make_sample, predict, rle, square

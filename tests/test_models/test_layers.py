@@ -17,9 +17,11 @@ from refvos.models.layers import (
     VisionLanguageBlock,
     cross_modal_fpn,
     sine_positions_1d,
-    token_attention,
 )
-from refvos.models.layers.token_attention import attend_to_tokens
+from refvos.models.layers import (
+    attention as attention_module,
+)
+from refvos.models.layers.attention import attend_to_tokens
 from refvos.structures import FeatureLevel, Reference, ReferenceTokens
 from tests.builders import ROOT
 
@@ -117,9 +119,9 @@ def test_few_tokens_are_attended_to_by_a_short_cut(monkeypatch, lengths):
     nn.init.normal_(attention.out_proj.bias)
     pixels, words = torch.randn(2, 7, C), draw_words(lengths=lengths)
     folded = []
-    fold = token_attention.fold_and_attend
+    fold = attention_module.fold_and_attend
     monkeypatch.setattr(
-        token_attention,
+        attention_module,
         'fold_and_attend',
         lambda *args: folded.append(1) or fold(*args),
     )

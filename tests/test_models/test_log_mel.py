@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from refvos.models.encoders import (
+from refvos.io.log_mel import (
     examples_per_second,
+    mel_bands,
     silent_examples,
     vggish_log_mel,
 )
-from refvos.models.encoders.log_mel import mel_bands
 from tests.formula_weights import DATA
 
 RATE = 16000

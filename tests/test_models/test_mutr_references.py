@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from refvos.errors import InputError
-from refvos.models.encoders.log_mel import examples_per_second
+from refvos.io.log_mel import examples_per_second
 from refvos.structures import Reference
 from tests.builders import build_model, make_sample
 

@@ -7,8 +7,8 @@ import torch
 from mmengine.config import ConfigDict
 
 from refvos.errors import InputError
+from refvos.io.log_mel import examples_per_second
 from refvos.models import SoundEncoder, VGGish
-from refvos.models.encoders import examples_per_second
 from refvos.models.layers import sine_positions_1d
 from refvos.structures import Reference
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from refvos.datasets.mini import make_mini
-from refvos.engine import load_checkpoint_file
 from refvos.errors import InputError
+from refvos.io.safe_checkpoint import load_checkpoint_file
+from refvos.mini import make_mini
 from tests.builders import ROOT, changes_of, load_config, load_script
 
 

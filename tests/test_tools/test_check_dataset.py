@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from refvos.datasets.layout import find_benchmarks, move_data_root
-from refvos.datasets.mini import make_mini
 from refvos.errors import InputError
+from refvos.mini import make_mini
 from tests.builders import load_script
 from tests.test_datasets.folders import square, write_frames, write_lists
 

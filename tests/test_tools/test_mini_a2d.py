@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from refvos.datasets.mini import make_mini
+from refvos.mini import make_mini
 from tests.builders import ROOT, load_script
 
 CONFIGS = {

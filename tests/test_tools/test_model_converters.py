@@ -8,8 +8,8 @@ import pytest
 import torch
 from mmengine.runner import load_checkpoint
 
-from refvos.apis.convert import run_converter
-from refvos.engine import load_checkpoint_file
+from refvos.converters.convert import run_converter
+from refvos.io.safe_checkpoint import load_checkpoint_file
 from tests.builders import ROOT, build_model, load_script
 from tests.formula_weights import DATA, published_state_dict
 
@@ -167,7 +167,7 @@ def test_unknown_key(tmp_path, refuse):
 
 
 def test_two_keys_of_one_name(tool, tmp_path, capsys):
-    from refvos.apis.key_mapping import KeyMapping
+    from refvos.converters.key_mapping import KeyMapping
 
     path = save(tmp_path, {'a': torch.ones(1), 'b': torch.ones(1)})
     mapping = KeyMapping([('[ab]', 'c')])

@@ -11,8 +11,8 @@ from mmengine.hooks import EMAHook
 from safetensors import safe_open
 from torch import nn
 
-from refvos.engine import load_checkpoint_file
 from refvos.errors import InputError
+from refvos.io.safe_checkpoint import load_checkpoint_file
 from tests.builders import load_script
 
 

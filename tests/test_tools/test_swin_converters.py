@@ -7,8 +7,8 @@ from mmdet.models.backbones import SwinTransformer
 from mmengine.config import ConfigDict
 from torchvision.models.video import SwinTransformer3d
 
-from refvos.apis.convert import run_converter
-from refvos.engine import load_checkpoint_file
+from refvos.converters.convert import run_converter
+from refvos.io.safe_checkpoint import load_checkpoint_file
 from refvos.models import FrameSwinTransformer, VideoSwinTransformer
 from tests.builders import ROOT, build_model, load_script
 from tests.formula_weights import DATA

@@ -11,9 +11,10 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from refvos.engine import cli, set_trust
+from refvos.engine import cli
 from refvos.engine.cli import one_line, run_tool
 from refvos.errors import InputError
+from refvos.io.safe_checkpoint import set_trust
 from tools import test as test_tool
 from tools import train
 

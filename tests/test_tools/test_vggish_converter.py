@@ -7,8 +7,8 @@ from mmdet.registry import MODELS
 from mmengine.config import ConfigDict
 from mmengine.model import BaseModule
 
-from refvos.apis.convert import run_converter
-from refvos.engine import load_checkpoint_file
+from refvos.converters.convert import run_converter
+from refvos.io.safe_checkpoint import load_checkpoint_file
 from refvos.models import VGGish
 from tests.builders import load_script
 from tests.formula_weights import DATA, formula_tensor

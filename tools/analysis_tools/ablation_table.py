@@ -38,9 +38,10 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 from mmdet.registry import MODELS
 from mmengine.registry import init_default_scope
 
-from refvos.engine import find_latest_checkpoint, write_atomically
+from refvos.engine import find_latest_checkpoint
 from refvos.engine.cli import check_checkpoint, load_config, run_tool
 from refvos.errors import InputError
+from refvos.io.atomic import write_atomically
 
 TOOLS = Path(__file__).resolve().parents[1]
 CONFIGS = Path('configs/mini/ablations')

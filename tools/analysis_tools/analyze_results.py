@@ -32,10 +32,10 @@ from PIL import Image
 from pycocotools import mask as rle_codec
 
 from refvos.apis import RefVOSInferencer
-from refvos.engine import write_atomically
 from refvos.engine.cli import load_config, run_tool
 from refvos.errors import InputError, describe
 from refvos.evaluation.jf_metric import score_video
+from refvos.io.atomic import write_atomically
 from refvos.structures import RefDataSample, ReferencePrediction
 from refvos.visualization import RefVOSVisualizer, write_image
 from refvos.visualization.visualization_hook import read_frames

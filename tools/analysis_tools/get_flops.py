@@ -37,7 +37,7 @@ from refvos.apis.inferencer import choose_device
 from refvos.engine import check_config
 from refvos.engine.cli import load_config, merge_options, run_tool
 from refvos.errors import InputError
-from refvos.models.encoders.log_mel import BANDS, FRAMES
+from refvos.io.log_mel import BANDS, FRAMES
 from refvos.structures import Reference, ReferenceTokens
 
 Counts = Dict[str, int]

@@ -4,9 +4,9 @@ import argparse
 import logging
 import sys
 
-from refvos.datasets.mini import make_mini
-from refvos.datasets.mini.writers import WRITERS
 from refvos.errors import InputError
+from refvos.mini import make_mini
+from refvos.mini.writers import WRITERS
 
 
 def parse_args() -> argparse.Namespace:

@@ -9,7 +9,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from refvos.apis.convert import run_converter
+from refvos.converters.convert import run_converter
 
 HERE = Path(__file__).parent
 spec = importlib.util.spec_from_file_location(

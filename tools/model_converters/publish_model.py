@@ -18,15 +18,15 @@ from typing import Any, Dict, List, Optional
 import torch
 from torch import Tensor
 
-from refvos.engine import (
-    checkpoint_weights,
-    half_precision,
-    load_checkpoint_file,
-    serialize_weights,
-    write_atomically,
-)
 from refvos.engine.cli import run_tool
 from refvos.errors import InputError
+from refvos.io.atomic import write_atomically
+from refvos.io.safe_checkpoint import load_checkpoint_file
+from refvos.io.weights import (
+    checkpoint_weights,
+    half_precision,
+    serialize_weights,
+)
 from refvos.version import __version__
 
 FORMATS = {

@@ -5,9 +5,9 @@ Any of its backbones: ResNet, Swin and Video-Swin are told apart by the keys.
 
 import sys
 
-from refvos.apis.convert import run_converter
-from refvos.apis.key_mapping import KeyMapping, MappingChoice
-from refvos.apis.swin_keys import (
+from refvos.converters.convert import run_converter
+from refvos.converters.key_mapping import KeyMapping, MappingChoice
+from refvos.converters.swin_keys import (
     SWIN_DROPPED,
     SWIN_VALUES,
     swin_rules,

@@ -12,9 +12,9 @@ classifier's only norm stands behind its last stage and is not one of them.
 
 import sys
 
-from refvos.apis.convert import run_converter
-from refvos.apis.key_mapping import KeyMapping, MappingChoice
-from refvos.apis.swin_keys import SWIN_DROPPED, SWIN_VALUES, swin_rules
+from refvos.converters.convert import run_converter
+from refvos.converters.key_mapping import KeyMapping, MappingChoice
+from refvos.converters.swin_keys import SWIN_DROPPED, SWIN_VALUES, swin_rules
 
 FRESH = [(r'backbone\.norm\d\..+', "norms of the backbone's outputs")]
 CLASSIFIER = 'the classifier and the norm before it'

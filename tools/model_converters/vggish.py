@@ -9,8 +9,8 @@ The published file can also be given there as it is, without prefix.
 
 import sys
 
-from refvos.apis.convert import run_converter
-from refvos.apis.key_mapping import KeyMapping
+from refvos.converters.convert import run_converter
+from refvos.converters.key_mapping import KeyMapping
 
 PART = 'sound_encoder.vggish.'
 

@@ -16,9 +16,9 @@ as large as those that they were trained on.
 
 import sys
 
-from refvos.apis.convert import run_converter
-from refvos.apis.key_mapping import KeyMapping, MappingChoice
-from refvos.apis.swin_keys import SWIN_DROPPED, video_swin_rules
+from refvos.converters.convert import run_converter
+from refvos.converters.key_mapping import KeyMapping, MappingChoice
+from refvos.converters.swin_keys import SWIN_DROPPED, video_swin_rules
 from refvos.models.backbones import sum_patch_over_time
 
 CLASSIFIER = 'the classifier and the norm before it'

@@ -32,13 +32,10 @@ from tqdm import tqdm
 
 from ..datasets.base import clean_text
 from ..datasets.transforms import LoadTubes, SampleWindow
-from ..engine import (
-    check_config,
-    keep_large_buffers,
-    load_checkpoint_file,
-)
+from ..engine import check_config, keep_large_buffers
 from ..engine.cli import load_config, merge_options
 from ..errors import InputError
+from ..io.safe_checkpoint import load_checkpoint_file
 from ..structures import Reference, ReferencePrediction, Rle
 from ..visualization import moment_of
 from .results import (

@@ -14,13 +14,8 @@ from PIL import Image
 from pycocotools import mask as rle_codec
 
 from ..errors import InputError
-from ..evaluation.submission import replace_folder
-from ..structures import (
-    RefDataSample,
-    Reference,
-    ReferencePrediction,
-    Rle,
-)
+from ..io.folders import replace_folder
+from ..structures import RefDataSample, Reference, ReferencePrediction, Rle
 from ..version import __version__
 from ..visualization import (
     RefVOSVisualizer,

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..datasets.sound_files import check_samples, fit_sound, read_sound
 from ..errors import InputError
-from ..models.encoders.log_mel import SAMPLE_RATE
+from ..io.log_mel import SAMPLE_RATE
+from ..io.sound_files import check_samples, fit_sound, read_sound
 from .video_reader import IMAGE_SUFFIXES, PathLike
 
 SoundSource = Union[bool, PathLike, np.ndarray, Tensor, None]

@@ -21,13 +21,13 @@ import numpy as np
 from tqdm import tqdm
 
 from ..datasets.transforms import LoadFrames
-from ..datasets.transforms.video_frames import (
+from ..errors import InputError
+from ..io.video_frames import (
     broken,
     upright,
     video_stream,
     warn_of_missing_frames,
 )
-from ..errors import InputError
 
 PathLike = Union[str, 'os.PathLike[str]']
 VideoSource = Union[PathLike, Sequence[PathLike], Sequence[np.ndarray]]

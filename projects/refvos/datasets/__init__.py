@@ -1,3 +1,4 @@
+from ..engine.resumable_sampler import ResumableBatchSampler
 from .a2d_sentences import A2DSentencesDataset
 from .avsbench import AVSBenchDataset
 from .base import BaseReferringDataset
@@ -7,11 +8,7 @@ from .mevis import MeViSDataset
 from .ref_davis17 import RefDAVIS17Dataset
 from .ref_youtube_vos import RefYouTubeVOSDataset
 from .refcoco import RefCOCODataset
-from .samplers import (
-    InfiniteVideoSampler,
-    OneDatasetBatchSampler,
-    ResumableBatchSampler,
-)
+from .samplers import InfiniteVideoSampler, OneDatasetBatchSampler
 from .transforms import *  # noqa: F403
 
 __all__ = [

@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from mmdet.registry import DATASETS
 
 from ..errors import InputError
+from ..io.video_frames import count_video_frames
 from ..structures import Reference
 from .annotated_frames import (
     AnnotatedFrameDataset,
@@ -13,7 +14,6 @@ from .annotated_frames import (
     missing_of_rows,
     read_rows,
 )
-from .transforms.video_frames import count_video_frames
 
 # The published set has no 'valid'; RefVOS-Mini has.
 SPLITS = ('train', 'valid', 'test')

@@ -14,8 +14,8 @@ from typing import (
 )
 
 from ..errors import InputError
+from ..io.json_files import load_json
 from .base import BaseReferringDataset
-from .json_files import load_json
 
 Key = TypeVar('Key', bound=Hashable)
 Row = TypeVar('Row')

@@ -9,9 +9,9 @@ from typing import Any, Dict, List, Optional, Sequence
 from mmengine.dataset import BaseDataset
 from mmengine.logging import MMLogger
 
+from ..engine.resumable_sampler import SampleIndex, drawn_from
 from ..errors import InputError, describe
 from ..structures import Reference
-from .samplers import SampleIndex, drawn_from
 
 # RoBERTa takes 512 tokens; expressions beyond this many words never fit.
 MAX_WORDS = 400

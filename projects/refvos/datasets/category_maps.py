@@ -11,7 +11,7 @@ from mmengine.dataset import BaseDataset
 from PIL import Image
 
 from ..errors import InputError
-from .json_files import load_json
+from ..io.json_files import load_json
 
 
 @DATASETS.register_module()

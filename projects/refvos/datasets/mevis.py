@@ -6,9 +6,9 @@ from typing import Any, Dict, List, Optional, Tuple
 from mmdet.registry import DATASETS
 
 from ..errors import InputError
+from ..io.mask_store import MaskStore
 from ..structures import Reference
 from .layout import missing_files
-from .mask_store import MaskStore
 from .ref_davis17 import listed_frames
 from .ref_youtube_vos import RefYouTubeVOSDataset, read_json
 

@@ -7,9 +7,9 @@ from mmdet.registry import DATASETS
 from mmengine.logging import MMLogger
 
 from ..errors import InputError
+from ..io.json_files import load_json
 from ..structures import Reference
 from .base import BaseReferringDataset
-from .json_files import load_json
 from .layout import missing_files
 
 SPLITS = ('train', 'valid', 'test')

@@ -8,10 +8,10 @@ from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 
 from ..errors import InputError
+from ..io.json_files import load_json
+from ..io.plain_pickle import load_plain_pickle
 from ..structures import Reference
 from .base import BaseReferringDataset
-from .json_files import load_json
-from .plain_pickle import load_plain_pickle
 
 # Set -> who split it, the splits.
 SETS = {

@@ -15,7 +15,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
 
 from ..errors import InputError
-from .atomic import remove_leftovers, write_atomically
+from ..io.atomic import remove_leftovers, write_atomically
 
 
 def is_whole(path: str) -> bool:

@@ -15,9 +15,9 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from ..errors import InputError
+from ..io.safe_checkpoint import FILE_TYPES, set_trust
 from .config_check import check_config, check_overrides
 from .memory import keep_large_buffers
-from .safe_checkpoint import FILE_TYPES, set_trust
 
 BAD_INPUT = 2
 

@@ -9,8 +9,8 @@ from mmengine.dist import get_rank
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch.utils.data import DataLoader
 
-from ..datasets.samplers import ResumableBatchSampler, number_of
 from ..errors import InputError
+from .resumable_sampler import ResumableBatchSampler, number_of
 
 
 def with_resumable_batches(

@@ -14,6 +14,7 @@ from PIL import Image
 from pycocotools import mask as mask_utils
 
 from ..errors import InputError
+from ..io.folders import _remove, replace_folder, restore_folder
 from ..structures import ReferencePrediction
 from .checked_predictions import checked_predictions, frame_size
 
@@ -174,39 +175,6 @@ def zip_folder(folder: Path, archive: Path, root: str) -> None:
     with zipfile.ZipFile(archive, 'w', zipfile.ZIP_STORED) as file:
         for path in sorted(folder.rglob('*.png')):
             file.write(path, Path(root) / path.relative_to(folder))
-
-
-def replace_folder(new: Path, final: Path) -> None:
-    """Rename ``new`` to ``final``, which may exist."""
-    restore_folder(final)
-    if not final.exists():
-        os.replace(new, final)
-        return
-    old = _set_aside(final)
-    os.replace(final, old)
-    try:
-        os.replace(new, final)
-    except OSError:
-        os.replace(old, final)
-        raise
-    shutil.rmtree(old)
-
-
-def restore_folder(final: Path) -> None:
-    """Undo what a kill between the two renames of a replacement left."""
-    old = _set_aside(final)
-    if old.exists() and not final.exists():
-        os.replace(old, final)
-    _remove(old)
-
-
-def _set_aside(final: Path) -> Path:
-    return final.with_name(f'.{final.name}.old')
-
-
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
 
 
 def _write_masks(

@@ -5,7 +5,7 @@ from .backbones import (
     VGGish,
     VideoSwinTransformer,
 )
-from .backbones.classifier import BackboneClassifier, SoundClassifier
+from .classifiers import BackboneClassifier, SoundClassifier
 from .data_preprocessor import RefDataPreprocessor
 from .encoders import SoundEncoder, TextEncoder
 from .losses import ClipMaskLoss, ClipSetLoss

@@ -11,9 +11,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from PIL import Image
 
-from ..datasets.sound_files import fit_sound, read_sound
-from ..datasets.transforms.video_frames import read_video_frames
 from ..errors import InputError
+from ..io.sound_files import fit_sound, read_sound
+from ..io.video_frames import read_video_frames
 from ..structures import RefDataSample
 from .visualizer import RefVOSVisualizer
 

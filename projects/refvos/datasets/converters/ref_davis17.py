@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from ...errors import InputError, describe
-from ..json_files import load_json
+from ...io.json_files import load_json
 from ..ref_davis17_names import ANNOTATORS, VOID
 
 # DAVIS's names of the splits -> those of Ref-YouTube-VOS.

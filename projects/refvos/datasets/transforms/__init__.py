@@ -1,10 +1,5 @@
 from .clip import SampleClip, SampleWindow
-from .frames import (
-    RoundPixels,
-    SwapSidesInText,
-    TransformFrames,
-    swap_sides,
-)
+from .frames import RoundPixels, SwapSidesInText, TransformFrames, swap_sides
 from .loading import LoadFrames, LoadTubes
 from .packing import PackRefInputs
 from .pseudo_clip import MakePseudoClip

@@ -1,24 +1,22 @@
 """Reading frames and masks."""
 
 from collections import defaultdict
-from contextlib import contextmanager
 from io import BytesIO
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from pycocotools import mask as rle_codec
 
 from ...errors import InputError
+from ...io.images import broken_images_named, read_bytes, read_image
+from ...io.masks import Masks, name_of, read_masks
+from ...io.video_frames import read_video_frames
 from .clip import answered_frames
-from .files import read_bytes
-from .masks import Masks, name_of, read_masks
-from .video_frames import read_video_frames
 
 
 @TRANSFORMS.register_module()
@@ -86,14 +84,6 @@ class LoadFrames(BaseTransform):
             for frame, image in zip(wanted, images):
                 frame['img'] = image
 
-    def decode(self, path: str) -> np.ndarray:
-        """Decode an image at its own size."""
-        content = read_bytes(path, 'a frame', self.backend_args)
-        with broken_images_named(path):
-            return mmcv.imfrombytes(
-                content, channel_order='rgb', backend='pillow'
-            )
-
     def decode_smaller(
         self, path: str
     ) -> Tuple[np.ndarray, Optional[Tuple[int, int]]]:
@@ -103,7 +93,7 @@ class LoadFrames(BaseTransform):
             RGB, and the image's own size (h, w) where that is another.
         """
         if self.min_side is None:
-            return self.decode(path), None
+            return read_image(path, self.backend_args), None
         content = read_bytes(path, 'a frame', self.backend_args)
         with broken_images_named(path), Image.open(BytesIO(content)) as image:
             width, height = image.size
@@ -113,24 +103,13 @@ class LoadFrames(BaseTransform):
                 if min(width, height) // factor >= self.min_side
             ]
             if not factors or image.format != 'JPEG':
-                return self.decode(path), None
+                return read_image(path, self.backend_args), None
             image.draft('RGB', (width // factors[-1], height // factors[-1]))
             upright = ImageOps.exif_transpose(image.convert('RGB'))
             picture = np.asarray(upright)
         if (width < height) != (upright.width < upright.height):
             width, height = height, width
         return picture, (height, width)
-
-
-@contextmanager
-def broken_images_named(path: str) -> Iterator[None]:
-    """Say which image it was that can't be decoded."""
-    try:
-        yield
-    except (OSError, SyntaxError, UnidentifiedImageError) as error:
-        raise InputError.of(
-            path, 'content', str(error), 'a whole image'
-        ) from None
 
 
 @TRANSFORMS.register_module()

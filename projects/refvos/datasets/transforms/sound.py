@@ -10,14 +10,10 @@ from mmdet.registry import TRANSFORMS
 from torch import Tensor
 
 from ...errors import InputError
-from ...models.encoders.log_mel import (
-    SAMPLE_RATE,
-    examples_per_second,
-    silent_examples,
-)
-from ..log_mel_files import read_log_mel
-from ..sound_cache import SoundCache
-from ..sound_files import LONGEST, fit_sound, read_sound
+from ...io.log_mel import SAMPLE_RATE, examples_per_second, silent_examples
+from ...io.log_mel_files import read_log_mel
+from ...io.sound_cache import SoundCache
+from ...io.sound_files import LONGEST, fit_sound, read_sound
 
 # Another number for another way to compute it: cached features are old then.
 FRONT_END = 'vggish log-mel a second, 1'

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from ...errors import InputError
+from ...io.log_mel import BANDS, FRAMES, examples_per_second
 from ...structures import Reference, ReferenceTokens
 from ..layers import sine_positions_1d
-from .log_mel import BANDS, FRAMES, examples_per_second
 
 
 @MODELS.register_module()

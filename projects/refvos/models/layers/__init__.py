@@ -1,12 +1,9 @@
 from .cross_modal_fpn import CrossModalFPN, VisionLanguageBlock
-from .deformable_attention import (
-    DeformableAttention,
-    use_deformable_attention,
-)
+from .deformable_attention import DeformableAttention, use_deformable_attention
 from .dynamic_mask_head import DynamicMaskHead
 from .fusion import PixelReferenceFusion
+from .mta_mti import TemporalAggregation, TemporalInteraction
 from .positional_encoding import sine_positions_1d
-from .temporal import TemporalAggregation, TemporalInteraction
 
 __all__ = [
     'CrossModalFPN',

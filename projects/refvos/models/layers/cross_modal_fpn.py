@@ -4,12 +4,12 @@ from typing import Any, Iterable, List, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from ...structures import FeatureLevel, ReferenceTokens
-from .token_attention import attend_to_tokens
+from .attention import attend_to_tokens
+from .frames import add_positions, maps_of, tokens_of
 
 # Of the feed-forward network, where no gradients are wanted.
 TOKENS_AT_ONCE = 2048
@@ -310,27 +310,3 @@ class CrossModalFPN(nn.Module):
         parts = [self.shrink(maps, levels)]
         seen = self.look_around(parts, levels, is_padded)
         return self.mask_features(self.fuse(maps, levels, words, seen))
-
-
-def tokens_of(maps: Tensor, num_frames: int) -> Tensor:
-    """Line up the pixels of a clip's frames: (B*T, C, h, w) -> (B, Thw, C)."""
-    return rearrange(maps, '(b t) c h w -> b (t h w) c', t=num_frames)
-
-
-def maps_of(tokens: Tensor, num_frames: int, size: Sequence[int]) -> Tensor:
-    """Undo :func:`tokens_of`: (B, T*h*w, C) -> (B*T, C, h, w)."""
-    return rearrange(
-        tokens,
-        'b (t h w) c -> (b t) c h w',
-        t=num_frames,
-        h=size[0],
-        w=size[1],
-    )
-
-
-def add_positions(
-    tokens: Tensor, positions: Tensor, num_frames: int
-) -> Tensor:
-    """Add a clip's positions (B, C, h, w) to all frames' (B, T*h*w, C)."""
-    place = positions.flatten(2).transpose(1, 2)[:, None]
-    return (tokens.unflatten(1, (num_frames, -1)) + place).flatten(1, 2)

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from ...structures import ReferenceTokens
-from .token_attention import attend_to_tokens
+from .attention import attend_to_tokens
 
 COMBINATIONS = ('multiply', 'add')
 

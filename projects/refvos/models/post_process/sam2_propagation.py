@@ -10,8 +10,8 @@ from mmdet.registry import TASK_UTILS
 from pycocotools import mask as rle_codec
 from torch import Tensor
 
-from ...datasets.transforms.loading import LoadFrames
 from ...errors import InputError
+from ...io.images import read_image
 from ...structures import RefDataSample, ReferencePrediction, Rle
 
 PROMPTS = ('mask', 'box', 'points')
@@ -187,7 +187,6 @@ class FramesOnDemand:
         self.paths: Optional[List[str]] = None
         if paths and all(p is not None and Path(p).is_file() for p in paths):
             self.paths = [str(path) for path in paths]
-        self.loader = LoadFrames()
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -197,7 +196,7 @@ class FramesOnDemand:
         if self.paths is None:
             frame = self.frames[index]
         else:
-            image = self.loader.decode(self.paths[index])
+            image = read_image(self.paths[index])
             frame = torch.from_numpy(image).permute(2, 0, 1)
         processed = self.processor.video_processor(
             videos=[frame[None]],

@@ -1,11 +1,10 @@
 """What every segmentor is to the runner, the inferencer and the metrics."""
 
 from abc import ABCMeta, abstractmethod
-from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from mmcv.cnn import fuse_conv_bn
 from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
@@ -24,6 +23,7 @@ from ...structures import (
     SoftMasks,
     VideoFeatures,
 )
+from ..layers.frames import to_original_size
 
 Samples = Optional[List[RefDataSample]]
 AnswerFrames = Optional[List[List[int]]]
@@ -101,9 +101,13 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             self.backbone = fuse_conv_bn(backbone)
         # Module by module: the format fits no other weights, such as the 3d
         # convolution of Video-Swin's patch embedding.
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                module.to(memory_format=torch.channels_last)
+        convolutions: List[Any] = [
+            module
+            for module in self.modules()
+            if isinstance(module, nn.Conv2d)
+        ]
+        for module in convolutions:
+            module.to(memory_format=torch.channels_last)
 
     @abstractmethod
     def encode_video(
@@ -353,61 +357,6 @@ def answer_frames_of(
             'frames of every clip'
         )
     return indices
-
-
-def gather_parts(
-    parts: Iterable[List[Tensor]], size: int, device: torch.device
-) -> List[Tensor]:
-    """Join what was made of a clip's parts, one part in memory at a time.
-
-    Args:
-        parts: Tensors (B, t, ...), the same ones of every part.
-        size: T, the frames of all parts together.
-        device: Where they are joined.
-
-    Returns:
-        Tensors (B, T, ...); those of the part itself where there is one.
-    """
-    joined: List[Tensor] = []
-    start = 0
-    for part in parts:
-        stop = start + part[0].shape[1]
-        if (start, stop) == (0, size):
-            return [x.to(device) for x in part]
-        if not joined:
-            joined = [
-                x.new_empty(x.shape[0], size, *x.shape[2:], device=device)
-                for x in part
-            ]
-        for whole, x in zip(joined, part):
-            whole[:, start:stop] = x
-        start = stop
-    return joined
-
-
-def take_frames(x: Tensor, indices: List[List[int]]) -> Tensor:
-    """Keep some frames of each clip: (B, T, ...) -> (B, A, ...)."""
-    clips = torch.arange(len(x), device=x.device)[:, None]
-    return x[clips, torch.tensor(indices, device=x.device)]
-
-
-def to_original_size(
-    logits: Tensor, video: VideoFeatures, original_shape: Tuple[int, int]
-) -> Tensor:
-    """Resize (T, h, w) mask logits to the frames' own size, bilinear.
-
-    A video without padding is resized in one step, as the published test
-    code does; from a padded one the padding is cut off first.
-    """
-    maps = logits[:, None].float()
-    if video.is_padded:
-        height, width = video.image_shapes[0]
-        maps = F.interpolate(
-            maps, video.padded_shape, mode='bilinear', align_corners=False
-        )[..., :height, :width]
-    return F.interpolate(
-        maps, original_shape, mode='bilinear', align_corners=False
-    )[:, 0]
 
 
 def to_original_boxes(

@@ -8,12 +8,7 @@ from mmdet.models.layers import DetrTransformerEncoder
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
-from ...structures import (
-    Answer,
-    FeatureLevel,
-    ReferenceTokens,
-    VideoFeatures,
-)
+from ...structures import Answer, FeatureLevel, ReferenceTokens, VideoFeatures
 from .referformer import ReferFormer
 
 

@@ -36,15 +36,9 @@ from ..layers import (
     PixelReferenceFusion,
     use_deformable_attention,
 )
-from ..layers.temporal import per_frame
+from ..layers.frames import gather_parts, per_frame, take_frames
 from ..losses import ClipOutputs
-from .base import (
-    AnswerFrames,
-    BaseReferringSegmentor,
-    full_precision,
-    gather_parts,
-    take_frames,
-)
+from .base import AnswerFrames, BaseReferringSegmentor, full_precision
 
 
 @MODELS.register_module()

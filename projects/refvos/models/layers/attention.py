@@ -1,10 +1,78 @@
-"""Attention of many pixels to few tokens."""
+"""Attention: post-norm blocks, and pixels that attend to few tokens."""
+
+from typing import Optional
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
 from ...structures import ReferenceTokens
+
+
+class FeedForward(nn.Module):
+    """Two linear layers, residual, then a norm.
+
+    Args:
+        embed_dims: C.
+        feedforward_channels: Between them.
+        dropout: After each.
+    """
+
+    def __init__(
+        self, embed_dims: int, feedforward_channels: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(embed_dims, feedforward_channels),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(feedforward_channels, embed_dims),
+            nn.Dropout(dropout),
+        )
+        self.norm = nn.LayerNorm(embed_dims)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(x + self.layers(x))
+
+
+class Attention(nn.Module):
+    """Attention, residual, then a norm.
+
+    Args:
+        embed_dims: C.
+        num_heads: Heads.
+        dropout: Of weights and answer.
+    """
+
+    def __init__(
+        self, embed_dims: int, num_heads: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(
+            embed_dims, num_heads, dropout, batch_first=True
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.LayerNorm(embed_dims)
+
+    def forward(
+        self,
+        x: Tensor,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Optional[Tensor] = None,
+        attn_mask: Optional[Tensor] = None,
+    ) -> Tensor:
+        """Add to x (B, L, C) what the query finds; see torch's module."""
+        found, _ = self.attention(
+            query,
+            key,
+            value,
+            key_padding_mask=key_padding_mask,
+            attn_mask=attn_mask,
+            need_weights=False,
+        )
+        return self.norm(x + self.dropout(found))
 
 
 def attend_to_tokens(

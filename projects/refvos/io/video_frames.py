@@ -10,7 +10,7 @@ import av
 import numpy as np
 from mmengine.logging import print_log
 
-from ...errors import InputError, describe
+from ..errors import InputError, describe
 
 # FFmpeg draws any text file as the screen of a terminal.
 NO_VIDEO_FORMATS = {'tty'}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..models.encoders.log_mel import BANDS, FRAMES
+from .log_mel import BANDS, FRAMES
 from .plain_pickle import PlainUnpickler, load_pickle
 
 ALLOWED = 'one tensor or array of numbers alone'

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..engine.atomic import remove_leftovers, write_atomically
 from ..errors import InputError
+from .atomic import remove_leftovers, write_atomically
 
 DIGEST = hashlib.sha256().digest_size
 

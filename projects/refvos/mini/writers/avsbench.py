@@ -13,12 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ..seconds import SECONDS
-from ..sound import (
-    Soundtrack,
-    several_sources,
-    single_source,
-    sounding_mask,
-)
+from ..sound import Soundtrack, several_sources, single_source, sounding_mask
 from ..timbres import SAMPLE_RATE
 from ..video import MiniVideo
 from .base import Record, Writer

@@ -11,16 +11,12 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
-from ..engine import (
-    check_config,
-    check_overrides,
-    load_checkpoint_file,
-    serialize_weights,
-    write_atomically,
-)
+from ..engine import check_config, check_overrides
 from ..engine.cli import load_config, run_tool
-from ..engine.weights import SUFFIXES
 from ..errors import InputError
+from ..io.atomic import write_atomically
+from ..io.safe_checkpoint import load_checkpoint_file
+from ..io.weights import SUFFIXES, serialize_weights
 from ..models.backbones import fit_position_biases
 from ..version import __version__
 from .key_mapping import (

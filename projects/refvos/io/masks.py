@@ -13,8 +13,8 @@ from PIL import Image, UnidentifiedImageError
 from pycocotools import mask as rle_codec
 from scipy.io import loadmat
 
-from ...errors import InputError
-from .files import read_bytes
+from ..errors import InputError
+from .images import read_bytes
 
 # Object id -> (H, W) bool, or None where the object is not drawn.
 Masks = Dict[str, Optional[np.ndarray]]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ....models.encoders.log_mel import examples_per_second
+from ...io.log_mel import examples_per_second
 
 # What is left after rounding depends neither on threads nor on the machine.
 DIGITS = 4

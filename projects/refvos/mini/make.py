@@ -14,7 +14,7 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple, Union
 import cv2
 from tqdm import tqdm
 
-from ...errors import InputError
+from ..errors import InputError
 from .contact_sheet import draw_contact_sheet
 from .expressions import KINDS_OF_EXPRESSION
 from .scene import SCENES, SPLITS

@@ -1,0 +1,1 @@
+"""Convert published checkpoints: key mappings and their strict check."""
