@@ -3,6 +3,7 @@
 Importing the package registers its parts in mmdet's registries.
 """
 
+from . import datasets, engine, evaluation, io, models, visualization
 from .version import __version__
 
 __all__ = [
