@@ -20,8 +20,8 @@ import av
 import numpy as np
 from tqdm import tqdm
 
-from ..datasets.transforms import LoadFrames
 from ..errors import InputError
+from ..io.images import read_image
 from ..io.video_frames import (
     broken,
     upright,
@@ -176,12 +176,11 @@ def read_images(
     progress: bool = False,
 ) -> Video:
     """Read image files as the data sets' frames are read."""
-    loader = LoadFrames()
     frames: List[np.ndarray] = []
     for path in progress_bar(paths, len(paths), progress):
         if path.is_dir():
             raise InputError.of(path, 'frame', 'a folder', 'an image file')
-        frame = loader.decode(str(path))
+        frame = read_image(str(path))
         check_frame(frame, frames[0] if frames else frame, str(path))
         frames.append(frame)
     frame_ids = [path.stem for path in paths]
@@ -341,12 +340,11 @@ def stream_video(
             return
         source = paths
     first = None
-    loader = LoadFrames()
     for index, item in enumerate(source):
         name = f'frame {index}'
         if isinstance(item, (str, os.PathLike)):
             name = str(Path(item).expanduser())
-            item = loader.decode(name)
+            item = read_image(name)
         first = item if first is None else first
         check_frame(item, first, name)
         yield Frame(item, f'{index:05d}', name)
