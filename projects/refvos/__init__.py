@@ -3,6 +3,9 @@
 Importing the package registers its parts in mmdet's registries.
 """
 
+from . import quiet  # before mmdet is imported
+
+# isort: split
 from . import datasets, engine, evaluation, io, models, visualization
 from .version import __version__
 
@@ -13,5 +16,6 @@ __all__ = [
     'evaluation',
     'io',
     'models',
+    'quiet',
     'visualization',
 ]

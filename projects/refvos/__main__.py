@@ -10,7 +10,6 @@ refvos video.mp4 --sound
 
 import argparse
 import sys
-import warnings
 from collections.abc import Sequence
 from typing import List, Optional
 
@@ -121,8 +120,6 @@ def table(names: Sequence[str], result: InferenceResult) -> List[str]:
 
 def run(argv: Optional[Sequence[str]] = None) -> None:
     args = parse_args(argv)
-    # Of mmdet's encoder; nothing that a user of the command could mend.
-    warnings.filterwarnings('ignore', 'torch.meshgrid')
     inferencer = RefVOSInferencer(
         args.config,
         args.checkpoint,

@@ -16,6 +16,7 @@ from mmengine.logging import print_log
 
 from ..errors import InputError
 from ..io.atomic import remove_leftovers, write_atomically
+from ..quiet import is_unknown
 
 
 def is_whole(path: str) -> bool:
@@ -115,6 +116,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def before_run(self, runner: Any) -> None:
         """Choose what to resume from, before mmengine does."""
+        runner.logger.addFilter(is_unknown)
         if not runner._resume or runner._load_from is not None:
             return
         # Processes must agree even if their views of the disk differ.

@@ -1,0 +1,63 @@
+"""Hide messages of other packages that a user cannot act on.
+
+Only the messages listed here are hidden, each by its own words; everything
+else that these packages say is shown. The package imports this module before
+all others, so that it holds in every command, process and loader worker.
+"""
+
+import importlib
+import logging
+import re
+import warnings
+from typing import Any, List, Tuple, Type
+from unittest import mock
+
+import mmengine.logging
+
+# The first words of a warning, as a regular expression, and its category.
+WARNINGS: List[Tuple[str, Type[Warning]]] = [
+    # mmdet, about an optional package for box metrics; none of ours are.
+    (r'faster_coco_eval is not installed, metrics will not', UserWarning),
+    # torch, about code of mmdet.
+    (r'torch\.meshgrid: in an upcoming release, it will be', UserWarning),
+    # setuptools, about code of mmengine.
+    (r'pkg_resources is deprecated as an API', UserWarning),
+    # torch, about code of mmengine and mmcv.
+    (r'`?torch\.cuda\.amp\.\w+(\(.*\))?`? is deprecated', FutureWarning),
+]
+# Printed where mmdet's data sets are imported, once by each module.
+PRINTED = 'Could not import OneDL. Skipping OneDL datasets.'
+PRINTING_MODULES = ['mmdet.datasets', 'mmdet.datasets.transforms']
+# Logged by mmengine about its own checkpoint hook.
+LOGGED = re.compile(
+    r'"FileClient" will be deprecated in future\. '
+    r'|"HardDiskBackend" is the alias of "LocalBackend" '
+)
+
+
+def hide_warnings() -> None:
+    """Ignore the warnings in ``WARNINGS``."""
+    for message, category in WARNINGS:
+        warnings.filterwarnings('ignore', message, category)
+
+
+def import_quietly() -> None:
+    """Import the modules that print ``PRINTED``, without that line."""
+    print_log = mmengine.logging.print_log
+
+    def print_other(msg: Any, *args: Any, **kwargs: Any) -> None:
+        if msg != PRINTED:
+            print_log(msg, *args, **kwargs)
+
+    with mock.patch.object(mmengine.logging, 'print_log', print_other):
+        for name in PRINTING_MODULES:
+            importlib.import_module(name)
+
+
+def is_unknown(record: logging.LogRecord) -> bool:
+    """Whether a log record is none of ``LOGGED``."""
+    return LOGGED.match(record.getMessage()) is None
+
+
+hide_warnings()
+import_quietly()
