@@ -65,24 +65,31 @@ def test_an_answer_is_all_that_the_command_prints(tmp_path):
 
 
 def test_only_the_listed_warnings_are_hidden():
+    hidden = [
+        ('torch.meshgrid: in an upcoming release, it will be', UserWarning),
+        (
+            'faster_coco_eval is not installed, metrics will not be computed',
+            UserWarning,
+        ),
+        (
+            '`torch.cuda.amp.GradScaler(args...)` is deprecated. Use',
+            FutureWarning,
+        ),
+    ]
+    shown = [
+        ('faster_coco_eval is broken', UserWarning),
+        ('torch.meshgrid: these shapes differ', UserWarning),
+        # The words of a listed one in another category.
+        (hidden[1][0], RuntimeWarning),
+    ]
     with warnings.catch_warnings(record=True) as seen:
         warnings.resetwarnings()
         quiet.hide_warnings()
-        warnings.warn('torch.meshgrid: in an upcoming release, it will be')
-        warnings.warn('faster_coco_eval is not installed, metrics will not be')
-        warnings.warn(
-            '`torch.cuda.amp.GradScaler(args...)` is deprecated. Use',
-            FutureWarning,
-        )
-        assert not seen
-        warnings.warn('faster_coco_eval is broken')
-        warnings.warn('torch.meshgrid: these shapes differ')
-        # The words of a listed one in another category.
-        warnings.warn(
-            'faster_coco_eval is not installed, metrics will not be',
-            RuntimeWarning,
-        )
-    assert len(seen) == 3
+        for message, category in hidden + shown:
+            warnings.warn(message, category, stacklevel=1)
+    assert [str(warning.message) for warning in seen] == [
+        message for message, _ in shown
+    ]
 
 
 def test_other_log_records_and_prints_pass(capsys):
