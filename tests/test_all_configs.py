@@ -283,9 +283,9 @@ def check_inferencer(file: Path, weights: Path, data: Path) -> None:
     inferencer = RefVOSInferencer(file, weights, device='cpu')
     video = next((data / 'valid' / 'JPEGImages').iterdir())
     asked: Dict[str, Any] = {}
-    if getattr(inferencer.model, 'text_encoder', None) is not None:
+    if 'text' in inferencer.model.modalities:
         asked['texts'] = ['the red circle']
-    if getattr(inferencer.model, 'sound_encoder', None) is not None:
+    if 'sound' in inferencer.model.modalities:
         asked['sound'] = next(data.rglob('*.wav'))
     result = inferencer(video, **asked, out_dir=file.with_name('answers'))
     assert len(result.predictions) == len(asked) > 0

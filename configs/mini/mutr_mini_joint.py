@@ -5,7 +5,7 @@ _base_ = ['./mutr_mini_joint_pretrain.py']
 
 train_dataloader = _base_.train_dataloader
 train_dataloader.batch_size = 4
-train_dataloader.dataset.datasets[0].kinds = None
+train_dataloader.dataset.datasets[0].cues = None
 train_dataloader.dataset.datasets[0].pipeline[0].num_frames = 3
 train_dataloader.dataset.datasets[1].pipeline[0].num_frames = 3
 train_cfg = dict(max_iters=1800, val_interval=1800)

@@ -6,7 +6,7 @@ _base_ = ['./referformer_mini_pretrain.py']
 train_pipeline = _base_.train_pipeline
 train_pipeline[0] = dict(type='SampleClip', num_frames=2)
 train_dataloader = dict(
-    batch_size=4, dataset=dict(pipeline=train_pipeline, kinds=None)
+    batch_size=4, dataset=dict(pipeline=train_pipeline, cues=None)
 )
 train_cfg = dict(max_iters=2400, val_interval=2400)
 # The backbone goes on at the rate of all else.

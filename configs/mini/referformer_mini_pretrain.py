@@ -15,7 +15,7 @@ train_dataloader = dict(
     dataset=dict(
         pipeline=train_pipeline,
         # A single frame does not tell who moves.
-        kinds=['appearance', 'place', 'relation', 'order'],
+        cues=['appearance', 'place', 'relation', 'order'],
     ),
 )
 # The second stage goes on from here; it brings the rate down to nothing.

@@ -161,7 +161,7 @@ def test_s4_training_has_the_first_mask(s4):
     mask = sample.video_data_samples[0].gt_instances.masks.masks[0]
     assert np.array_equal(mask, mask_of(1))
     (reference,) = sample.references
-    assert (reference.id, reference.text, reference.kind) == ('0', None, None)
+    assert (reference.id, reference.text, reference.cue) == ('0', None, None)
     assert reference.sound.shape == (5 * RATE,)
     assert pitch_of(reference) == 300
 

@@ -271,7 +271,7 @@ def test_test_items_hold_all_objects_and_void(raw):
     data = RefDAVIS17Dataset(str(dst), 'valid', test_mode=True, pipeline=steps)
     assert len(data) == 1
     sample = data[0]['data_samples']
-    kinds = [(r.id, r.kind, r.object_ids) for r in sample.references]
+    kinds = [(r.id, r.annotator, r.object_ids) for r in sample.references]
     assert kinds == [
         (str(4 * place + i), annotator, (str(place + 1),))
         for place in range(2)
@@ -321,7 +321,7 @@ def test_an_object_never_drawn_competes_at_test_time_only(raw, logged):
 def test_one_annotator_alone(raw):
     dst, _ = convert(raw)
     data = RefDAVIS17Dataset(
-        str(dst), 'valid', test_mode=True, kinds=['annot2']
+        str(dst), 'valid', test_mode=True, annotators=['annot2']
     )
     assert [r.id for r in data[0]['references']] == ['2', '6']
 

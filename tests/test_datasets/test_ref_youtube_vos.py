@@ -256,11 +256,11 @@ def test_only_the_kinds_asked_for(mini):
     root, summary = mini
     for kind in ('appearance', 'motion'):
         data = RefYouTubeVOSDataset(
-            data_root=str(root), split='train', kinds=[kind]
+            data_root=str(root), split='train', cues=[kind]
         )
         assert len(data) == summary['counts']['train'][kind]
         assert {
-            data.get_data_info(i)['references'][0].kind
+            data.get_data_info(i)['references'][0].cue
             for i in range(len(data))
         } == {kind}
 

@@ -443,7 +443,7 @@ def test_mini_in_both_forms(mini_coco, name, split):
         for form in ('coco', 'pickle')
     )
     assert coco == pickled
-    kinds = {r.kind for item in coco for r in item['references']}
+    kinds = {r.cue for item in coco for r in item['references']}
     assert 'appearance' in kinds and 'motion' not in kinds
     if name == 'refcoco+':
         assert kinds == {'appearance'}

@@ -21,10 +21,10 @@ EMPTY = np.zeros(SIZE, bool)
 NUM_FRAMES = 5
 
 
-def predict(id, chosen, *others, object_ids=('1',), kind=None):
+def predict(id, chosen, *others, object_ids=('1',), cue=None):
     """A prediction from (mask, score) pairs, the chosen one first."""
     candidates = [Candidate([rle(mask)], s) for mask, s in (chosen, *others)]
-    reference = Reference(id, 'the cat', object_ids=object_ids, kind=kind)
+    reference = Reference(id, 'the cat', object_ids=object_ids, cue=cue)
     mask, score = chosen
     return ReferencePrediction(
         reference, [rle(mask)], score, [score], candidates=candidates

@@ -30,10 +30,10 @@ def evaluate(samples, **kwargs):
 def test_numbers_by_hand():
     # 6x6 against itself, and shifted by two columns: J 1 and 24/48, F 1 and
     # 14/24 (worked out in test_region_boundary.py).
-    prediction = predict([square(5, 5), square(5, 7)], kind='place')
+    prediction = predict([square(5, 5), square(5, 7)], cue='place')
     truth = {'1': [rle(square(5, 5))] * 2, '2': [rle(EMPTY)] * 2}
     # The second object is never drawn and nothing is predicted: 1 and 1.
-    nothing = predict([EMPTY] * 2, '1', object_ids=('2',), kind='motion')
+    nothing = predict([EMPTY] * 2, '1', object_ids=('2',), cue='motion')
     metrics = evaluate([make_sample([prediction, nothing], truth)])
     j, f = (1 + 24 / 48) / 2, (1 + 14 / 24) / 2
     assert metrics == pytest.approx(
@@ -81,9 +81,7 @@ def test_per_expression_table(tmp_path, name):
     path = tmp_path / 'new' / name
     truth = {'1': [rle(square(2, 2))] * 2, '2': [None, None]}
     odd = predict([square(12, 20)] * 2, '1', object_ids=('1', '2'))
-    right = predict(
-        [square(2, 2)] * 2, '0', text='猫, "the" cat', kind='place'
-    )
+    right = predict([square(2, 2)] * 2, '0', text='猫, "the" cat', cue='place')
     evaluate(
         [make_sample([right, odd], truth)], per_expression_table=str(path)
     )

@@ -28,7 +28,7 @@ def answer(masks, object_id='1', annotator='annot1'):
     prediction = predict(
         [np.asarray(mask) > 0.5 for mask in masks],
         str(place),
-        kind=annotator,
+        annotator=annotator,
         object_ids=(object_id,),
     )
     prediction.soft_masks = SoftMasks(SIZE)
@@ -236,7 +236,9 @@ def random_video(index, num_frames=3, count=3):
 
 def plain_scores(sample, ids, annotator):
     """J&F of all pairs (P, G): composed in float, nothing shared."""
-    found = [p for p in sample.predictions if p.reference.kind == annotator]
+    found = [
+        p for p in sample.predictions if p.reference.annotator == annotator
+    ]
     soft = np.stack(
         [[p.soft_masks.levels(t) for t in range(len(ids))] for p in found]
     )
@@ -274,11 +276,14 @@ def test_against_all_permutations():
 
 
 def bad_samples():
-    hard = predict([A] * 2, kind='annot1')
+    hard = predict([A] * 2, annotator='annot1')
     yield make_sample([hard], BOTH), r'soft_masks is None; .*keep_soft_masks'
     yield make_sample([answer([A] * 2)], None), r'gt_tubes is None; expected'
-    odd = predict([A] * 2, kind='place')
-    yield make_sample([odd], BOTH), r"references.0.kind is 'place'; expected"
+    odd = predict([A] * 2, annotator='place')
+    yield (
+        make_sample([odd], BOTH),
+        r"references.0.annotator is 'place'; expected",
+    )
     short = answer([A] * 2)
     short.soft_masks.frames.pop()
     yield make_sample([short], BOTH), r'frames and size is \(1, \(20, 30\)\)'

@@ -57,7 +57,7 @@ def random_video(index: int) -> RefDataSample:
         return [square(*rng.integers(0, (12, 22))) for _ in range(3)]
 
     predictions = [
-        predict(tube(), str(i), kind='place' if i else 'appearance')
+        predict(tube(), str(i), cue='place' if i else 'appearance')
         for i in range(1 + index % 3)
     ]
     truth = {'1': [rle(mask) for mask in tube()]}

@@ -81,7 +81,7 @@ def test_pixels_of_all_frames_and_words_are_one_sequence():
     with torch.no_grad():
         video = model.encode_video(inputs, [LARGE, SMALL])
         references = [sample.references[0] for sample in samples]
-        words = model.encode_references(references)
+        words = model.encode_references(references).only()
         memory = model.relate(video, words)
     given = model.encoder.given
     top = video.levels[-1]
@@ -107,9 +107,10 @@ def test_pyramid_stands_on_the_memory(model):
     inputs, samples = make_batch(model, [LARGE])
     with torch.no_grad():
         video = model.encode_video(inputs, [LARGE])
-        words = model.encode_references(samples[0].references)
+        references = model.encode_references(samples[0].references)
+        words = references.only()
         memory = model.relate(video, words)
-        found = model.refer(video, words)
+        found = model.refer(video, references)
         top = None
         maps = [video.high_resolution.values()]
         maps += [level.values() for level in video.levels[:2]] + [memory]
@@ -147,7 +148,7 @@ def test_padding_is_masked_in_attention(model):
     references = [sample.references[0] for sample in samples]
     with torch.no_grad():
         video = model.encode_video(inputs, [LARGE, SMALL])
-        words = model.encode_references(references)
+        words = model.encode_references(references).only()
         before = model.relate(video, words)
         levels = [fill_padding(level) for level in video.levels]
         after = model.relate(replace(video, levels=levels), words)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from refvos.structures import EncodedReferences
 from tests.builders import build_model, load_script
 from tests.formula_weights import DATA, published_state_dict
 from tests.test_models.test_referformer_oracle import (
@@ -64,7 +65,7 @@ def results(model, mode, oracle):
             memory, flat, model.query_content(video, tokens)
         )
         return dict(
-            layers=model.refer(video, tokens),
+            layers=model.refer(video, EncodedReferences(text=tokens)),
             memory=memory,
             states=states,
             references=references,
@@ -130,7 +131,11 @@ def test_answer_takes_the_same_short_cut(model, oracle, mode):
     with torch.no_grad():
         answer = model.answer(
             model.encode_video(frames, [tuple(frames.shape[-2:])]),
-            model.text_encoder.encode_tokens(token_ids, token_ids == 1),
+            EncodedReferences(
+                text=model.text_encoder.encode_tokens(
+                    token_ids, token_ids == 1
+                )
+            ),
         )
     logits = eval_oracle['pred_logits'][0]
     probabilities = 1 / (1 + np.exp(-logits[..., 0]))

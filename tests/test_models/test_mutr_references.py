@@ -1,11 +1,14 @@
 """Texts and sounds, each through its own encoder."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from refvos.errors import InputError
 from refvos.io.log_mel import examples_per_second
+from refvos.models.encoders import encode_modalities
 from refvos.structures import Reference
 from tests.builders import build_model, make_sample
 
@@ -61,7 +64,8 @@ def test_sounds_as_samples_or_as_log_mel(model):
     mel = Reference('1', sound=examples_per_second(wave.sound))
     with torch.no_grad():
         ours, theirs = (
-            model.encode_references([each]).tokens for each in (wave, mel)
+            model.encode_references([each])['sound'].tokens
+            for each in (wave, mel)
         )
     # Five seconds and, before them, all of it.
     assert ours.shape == (1, 6, model.embed_dims)
@@ -83,12 +87,69 @@ def test_a_batch_has_one_kind(model):
         ('configs/mini/mutr_mini_sound.py', TEXT, 'text'),
     ],
 )
-def test_a_kind_that_the_model_has_no_encoder_for(config, reference, kind):
+def test_a_modality_that_the_model_has_no_encoder_for(config, reference, kind):
     with pytest.raises(InputError) as error:
         build_model(config).encode_references([reference])
-    assert f"kind is '{kind}'; expected one that the model has an encoder" in (
-        str(error.value)
+    taken = {'sound': 'text', 'text': 'sound'}[kind]
+    assert (
+        f"is '{kind}'; expected {taken}, which the model has an encoder for"
+    ) in str(error.value)
+
+
+def test_a_reference_has_one_modality(model):
+    both = replace(make_sound(1), text='the red circle')
+    with pytest.raises(InputError) as error:
+        model.encode_references([both])
+    assert str(error.value) == (
+        "MUTR: modality of reference '1' is 'text and sound'; expected one of "
+        'them: the model takes one modality at a time'
     )
+
+
+def test_a_reference_without_modality(model):
+    with pytest.raises(InputError, match=r"'9' is None; expected text or so"):
+        model.encode_references([Reference('9')])
+
+
+def test_modalities_are_those_with_an_encoder(model):
+    assert model.modalities == ('text', 'sound')
+    for name in ('text', 'sound'):
+        model = build_model(f'configs/mini/mutr_mini_{name}.py')
+        assert model.modalities == (name,)
+
+
+def test_a_batch_where_some_lack_a_modality(model):
+    """A missing modality is zeros; the others are as without it."""
+    sounds = [make_sound(seed) for seed in (1, 2)]
+    both = replace(sounds[1], text='a small green square')
+    batch = [TEXT, sounds[0], both]
+    with torch.no_grad():
+        found = encode_modalities(model.reference_encoders, batch)
+        texts = model.text_encoder([TEXT, both])
+        heard = model.sound_encoder([sounds[0], both])
+    assert list(found) == ['text', 'sound']
+    for name, expected, rows, missing in (
+        ('text', texts, [0, 2], 1),
+        ('sound', heard, [1, 2], 0),
+    ):
+        tokens = found[name]
+        assert tokens.present.tolist() == [i in rows for i in range(3)]
+        for field in ('tokens', 'padding_mask', 'positions', 'sentence'):
+            ours = getattr(tokens, field)
+            assert torch.equal(ours[rows], getattr(expected, field))
+        assert not tokens.tokens[missing].any()
+        assert not tokens.sentence[missing].any()
+        assert tokens.padding_mask[missing].all()
+        assert tokens[missing : missing + 1].present.tolist() == [False]
+    with pytest.raises(InputError, match=r"'text and sound'; expected one"):
+        found.only()
+
+
+def test_where_all_have_it_nothing_is_missing(model):
+    with torch.no_grad():
+        found = encode_modalities(model.reference_encoders, [TEXT, TEXT])
+    assert list(found) == ['text']
+    assert found.only() is found['text'] and found['text'].present is None
 
 
 def test_a_model_without_encoders_is_refused():

@@ -115,7 +115,7 @@ def test_padding_is_masked_in_attention(model):
     references = [sample.references[0] for sample in samples]
     with torch.no_grad():
         video = model.encode_video(inputs, shapes)
-        tokens = model.encode_references(references)
+        tokens = model.encode_references(references).only()
         before = run_queries(model, video, tokens)
         levels = [fill_padding(level) for level in video.levels]
         after = run_queries(model, replace(video, levels=levels), tokens)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from refvos.structures import RefDataSample
+from refvos.structures import EncodedReferences, RefDataSample
 from tests.builders import build_model, load_script, make_sample
 from tests.formula_weights import DATA, published_state_dict
 
@@ -57,7 +57,7 @@ def results(model, oracle):
             memory, flat, model.query_content(video, tokens)
         )
         return dict(
-            layers=model.refer(video, tokens),
+            layers=model.refer(video, EncodedReferences(text=tokens)),
             memory=memory,
             states=states,
             references=references,
@@ -150,7 +150,11 @@ def test_answer_draws_the_best_query(
     with torch.no_grad():
         answer = model.answer(
             model.encode_video(video[None], [tuple(video.shape[2:])]),
-            model.text_encoder.encode_tokens(token_ids, token_ids == 1),
+            EncodedReferences(
+                text=model.text_encoder.encode_tokens(
+                    token_ids, token_ids == 1
+                )
+            ),
         )
     logits = oracle['pred_logits'][0]  # (T, N, 1)
     probabilities = 1 / (1 + np.exp(-logits[..., 0]))

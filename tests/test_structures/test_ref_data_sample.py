@@ -92,4 +92,6 @@ def test_slices_of_tokens():
     tokens = ReferenceTokens(*(torch.arange(3) + 10 * i for i in range(4)))
     assert len(tokens) == 3
     part = tokens[1:2]
+    assert part.present is None
+    del part.present
     assert [int(x) for x in vars(part).values()] == [1, 11, 21, 31]

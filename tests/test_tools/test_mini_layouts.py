@@ -122,7 +122,7 @@ def test_davis_every_object_is_described_four_times(data):
     assert len(items) == 2
     for item in map(items.get_data_info, range(2)):
         objects = [id for id in item['other_objects'] if id != '255']
-        said = [(r.object_ids[0], r.kind) for r in item['references']]
+        said = [(r.object_ids[0], r.cue) for r in item['references']]
         assert said == [(id, a) for id in objects for a in ANNOTATORS]
         for reference in item['references']:
             assert re.fullmatch('[a-z ]+', reference.text)
@@ -168,7 +168,7 @@ def test_mevis_groups_are_what_they_say(data):
             for i in range(index)
         )
         for reference in item['references']:
-            if reference.kind != 'several':
+            if reference.cue != 'several':
                 assert len(reference.object_ids) == 1
                 continue
             several += 1

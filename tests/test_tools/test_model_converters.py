@@ -10,6 +10,7 @@ from mmengine.runner import load_checkpoint
 
 from refvos.converters.convert import run_converter
 from refvos.io.safe_checkpoint import load_checkpoint_file
+from refvos.structures import EncodedReferences
 from tests.builders import ROOT, build_model, load_script
 from tests.formula_weights import DATA, published_state_dict
 
@@ -145,7 +146,9 @@ def test_converted_weights_give_the_published_answers(tmp_path, convert):
     with torch.no_grad():
         layer = model.refer(
             model.encode_video(video[None], [tuple(video.shape[2:])]),
-            model.text_encoder.encode_tokens(ids, ids == 1),
+            EncodedReferences(
+                text=model.text_encoder.encode_tokens(ids, ids == 1)
+            ),
         )[-1]
     for ours, name, tolerance in (
         (layer.scores, 'pred_logits', 1e-4),

@@ -19,7 +19,6 @@ from refvos.visualization import (
 )
 from refvos.visualization.sound import BACKGROUND, EDGE, LOUD, NOW, QUIET
 from refvos.visualization.visualization_hook import read_waveform
-from refvos.visualization.visualizer import reference_name
 
 RATE = 16000
 SIZE = (40, 60)
@@ -175,6 +174,7 @@ def test_sound_is_drawn_only_where_there_is_one(tmp_path):
 
 def test_names_of_references():
     sound = torch.zeros(4)
-    assert reference_name(Reference('7', sound=sound)) == '[sound]'
-    assert reference_name(Reference('7', 'a cat', sound=sound)) == 'a cat'
-    assert reference_name(Reference('7')) == 'reference 7'
+    assert Reference('7', sound=sound).name == '[sound]'
+    both = Reference('7', 'a cat', sound=sound)
+    assert both.name == 'a cat [sound]'
+    assert Reference('7').name == 'reference 7'

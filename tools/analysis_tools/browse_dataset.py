@@ -34,7 +34,7 @@ from refvos.visualization import (
     make_strip,
     write_image,
 )
-from refvos.visualization.visualizer import decode, reference_name
+from refvos.visualization.visualizer import decode
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp')
 SMALLEST_WIDTH = 480
@@ -255,9 +255,8 @@ def describe_clip(
     told = [str(sample.video_id), f'frames {names}', f'{size[0]}x{size[1]}']
     if tuple(padded) != tuple(size):
         told[-1] += f' in {padded[0]}x{padded[1]}'
-    if reference.kind:
-        told.append(reference.kind)
-    return f'{reference_name(reference)}   [{"; ".join(told)}]'
+    told += [each for each in (reference.cue, reference.annotator) if each]
+    return f'{reference.name}   [{"; ".join(told)}]'
 
 
 def draw_clip(clip: Clip, height: int, max_frames: int) -> np.ndarray:

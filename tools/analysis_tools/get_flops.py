@@ -38,10 +38,12 @@ from refvos.engine import check_config
 from refvos.engine.cli import load_config, merge_options, run_tool
 from refvos.errors import InputError
 from refvos.io.log_mel import BANDS, FRAMES
-from refvos.structures import Reference, ReferenceTokens
+from refvos.structures import EncodedReferences, Reference, ReferenceTokens
 
 Counts = Dict[str, int]
 PHASES = ('encode_video', 'encode_reference', 'answer')
+# Modalities that there are made-up references of.
+MADE_UP = ('text', 'sound')
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -182,7 +184,8 @@ class MadeUpReferences:
     """References of any content, as tokens; for :meth:`encode_references`.
 
     Of texts there are token ids, since published tokenizers would be
-    downloaded; of sounds, where the model has no encoder of texts, noise.
+    downloaded; of sounds noise. A model that takes one modality at a time
+    gets the first of its own, others get all.
 
     Args:
         model: A segmentor.
@@ -191,31 +194,50 @@ class MadeUpReferences:
     """
 
     def __init__(self, model: Any, words: int, seconds: int) -> None:
-        self.text_encoder: Any = getattr(model, 'text_encoder', None)
-        self.sound_encoder: Any = getattr(model, 'sound_encoder', None)
+        encoders = {
+            name: encoder
+            for name, encoder in model.reference_encoders.items()
+            if name in MADE_UP
+        }
+        if not model.combines_modalities:
+            encoders = dict(list(encoders.items())[:1])
+        self.encoders: Dict[str, Any] = encoders
         self.words = words
         self.seconds = seconds
 
-    def __call__(self, references: Sequence[Any]) -> ReferenceTokens:
+    def __call__(self, references: Sequence[Any]) -> EncodedReferences:
         count = len(references)
-        if self.text_encoder is not None:
-            device = next(self.text_encoder.parameters()).device
-            # Any token but the padding's.
-            ids = torch.full((count, self.words), 5, device=device)
-            return self.text_encoder.encode_tokens(ids, ids == -1)
-        device = next(self.sound_encoder.parameters()).device
+        return EncodedReferences(
+            {
+                name: self.encode_text(encoder, count)
+                if name == 'text'
+                else self.encode_sound(encoder, count)
+                for name, encoder in self.encoders.items()
+            }
+        )
+
+    def encode_text(self, encoder: Any, count: int) -> ReferenceTokens:
+        device = next(encoder.parameters()).device
+        # Any token but the padding's.
+        ids = torch.full((count, self.words), 5, device=device)
+        return encoder.encode_tokens(ids, ids == -1)
+
+    def encode_sound(self, encoder: Any, count: int) -> ReferenceTokens:
+        device = next(encoder.parameters()).device
         shape = (count * self.seconds, 1, FRAMES, BANDS)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-        return self.sound_encoder.encode_examples(
+        return encoder.encode_examples(
             noise.to(device), [self.seconds] * count
         )
 
     @property
     def what(self) -> str:
         """A reference in words."""
-        if self.text_encoder is not None:
-            return f'{self.words} tokens'
-        return f'{self.seconds} s of sound'
+        sizes = {
+            'text': f'{self.words} tokens',
+            'sound': f'{self.seconds} s of sound',
+        }
+        return ' and '.join(sizes[name] for name in self.encoders)
 
 
 def count_phases(
@@ -309,11 +331,7 @@ def build_model(
         raise InputError.of(config, 'model', 'missing', 'a model')
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     model = MODELS.build(cfg.model)
-    texts = getattr(model, 'text_encoder', None)
-    sounds = getattr(model, 'sound_encoder', None)
-    if not (
-        hasattr(texts, 'encode_tokens') or hasattr(sounds, 'encode_examples')
-    ):
+    if not set(getattr(model, 'modalities', ())) & set(MADE_UP):
         raise InputError.of(
             config,
             'model.text_encoder',

@@ -365,7 +365,7 @@ class RefVOSInferencer:
                     'expressions, a sound, or both',
                 )
             sound = None
-        elif getattr(self.model, 'sound_encoder', None) is None:
+        elif 'sound' not in self.model.modalities:
             given = isinstance(sound, (np.ndarray, Tensor))
             shown = 'samples' if given else sound
             raise InputError.of(

@@ -40,9 +40,11 @@ class BaseReferringDataset(BaseDataset):
         wrong_references: Give each reference the words of another object of
             the same video and keep the truth: a model that refers must
             fail. References in videos without another object are left out.
-        kinds: Use only references of these kinds, for data sets that say
+        cues: Use only references with these cues, for data sets that say
             how an expression tells its object apart (RefVOS-Mini:
             appearance, place, motion, relation, order): easy ones first.
+        annotators: Use only references of these annotators, for data sets
+            that name them (Ref-DAVIS17).
         class_aware: Leave out references to objects whose category is
             unknown: a model that names categories (``num_classes`` above 1,
             Table D1 of ReferFormer) can't learn from them.
@@ -62,7 +64,8 @@ class BaseReferringDataset(BaseDataset):
         with_masks: bool = True,
         anchor_stride: Optional[int] = None,
         wrong_references: bool = False,
-        kinds: Optional[Sequence[str]] = None,
+        cues: Optional[Sequence[str]] = None,
+        annotators: Optional[Sequence[str]] = None,
         class_aware: bool = False,
         max_words: int = MAX_WORDS,
         references_per_video: Optional[int] = None,
@@ -80,7 +83,8 @@ class BaseReferringDataset(BaseDataset):
         self.with_masks = with_masks
         self.anchor_stride = anchor_stride
         self.wrong_references = wrong_references
-        self.kinds = kinds
+        self.cues = cues
+        self.annotators = annotators
         self.class_aware = class_aware
         self.max_words = max_words
         self.references_per_video = references_per_video
@@ -110,12 +114,17 @@ class BaseReferringDataset(BaseDataset):
 
     def load_data_list(self) -> List[Dict[str, Any]]:
         videos = self.load_videos()
-        if self.kinds is not None:
+        for field, chosen in (
+            ('cue', self.cues),
+            ('annotator', self.annotators),
+        ):
+            if chosen is None:
+                continue
             for video in videos:
                 video['references'] = [
                     reference
                     for reference in video['references']
-                    if reference.kind in self.kinds
+                    if getattr(reference, field) in chosen
                 ]
         if self.class_aware:
             for video in videos:

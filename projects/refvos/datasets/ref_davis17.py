@@ -19,15 +19,15 @@ class RefDAVIS17Dataset(RefYouTubeVOSDataset):
 
     Ref-YouTube-VOS's layout with masks for both splits. The number of an
     expression is four times its object's place plus its annotator's:
-    ``Reference.kind`` says which of ``ANNOTATORS`` it is. Videos of a test
-    set also name all their objects, referred to or not, and void (255):
+    ``Reference.annotator`` says which of ``ANNOTATORS`` it is. Videos of a
+    test set also name all their objects, referred to or not, and void (255):
     DAVIS's own evaluation needs them.
 
     Args:
         data_root: Folder of the converted data set.
         split: 'train' or 'valid'.
-        kwargs: See :class:`BaseReferringDataset`; ``kinds`` chooses
-            annotators.
+        kwargs: See :class:`BaseReferringDataset`; ``annotators``
+            chooses among ``ANNOTATORS``.
     """
 
     splits = ('train', 'valid')
@@ -79,7 +79,7 @@ class RefDAVIS17Dataset(RefYouTubeVOSDataset):
                 'the annotator',
             )
         annotator = ANNOTATORS[int(id) % len(ANNOTATORS)]
-        return replace(reference, kind=annotator)
+        return replace(reference, annotator=annotator)
 
 
 def check_layout(data_root: str) -> List[str]:

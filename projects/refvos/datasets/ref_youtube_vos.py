@@ -186,7 +186,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
             id=str(id),
             text=text,
             object_ids=object_ids,
-            kind=expression.get('kind'),
+            cue=expression.get('kind'),
         )
 
     def find_objects(

@@ -264,7 +264,7 @@ class RefCOCODataset(BaseReferringDataset):
             id=str(entry.get('sent_id', entry.get('id'))),
             text=text,
             object_ids=tuple(objects),
-            kind=entry.get('kind'),
+            cue=entry.get('kind'),
         )
 
     def usable_name(

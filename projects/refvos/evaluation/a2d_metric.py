@@ -91,7 +91,7 @@ def score_frame(sample: dict) -> List[dict]:
             'frame': sample['frame_ids'][0],
             'reference': reference.id,
             'text': reference.text,
-            'kind': reference.kind,
+            'kind': reference.cue,
             'objects': list(reference.object_ids),
             'intersection': intersection,
             'union': union,

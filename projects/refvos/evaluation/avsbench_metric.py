@@ -95,7 +95,7 @@ def score_clip(sample: dict) -> List[dict]:
                 'video': sample['video_id'],
                 'reference': reference.id,
                 'text': reference.text,
-                'kind': reference.kind,
+                'kind': reference.cue,
                 'objects': list(reference.object_ids),
                 'IoU': 100 * float(np.mean(ious)),
                 'F': None if best is None else 100 * best,

@@ -242,7 +242,7 @@ def _row(
         'video': sample['video_id'],
         'reference': reference.id,
         'text': reference.text,
-        'kind': reference.kind,
+        'kind': reference.cue or reference.annotator,
         'objects': list(reference.object_ids),
         'J': j,
         'F': f,

@@ -164,11 +164,11 @@ def runs_of_annotators(
     runs: Dict[str, List[ReferencePrediction]] = defaultdict(list)
     for prediction in checked_predictions(sample):
         reference = prediction.reference
-        if reference.kind not in ANNOTATORS:
+        if reference.annotator not in ANNOTATORS:
             raise InputError.of(
                 video,
-                f'references.{reference.id}.kind',
-                reference.kind,
+                f'references.{reference.id}.annotator',
+                reference.annotator,
                 f'one of {ANNOTATORS}, which RefDAVIS17Dataset tells',
             )
         soft = prediction.soft_masks
@@ -189,7 +189,7 @@ def runs_of_annotators(
                 (len(soft), soft.size),
                 f'{(len(prediction.masks), frame_size(sample))}',
             )
-        runs[reference.kind].append(prediction)
+        runs[reference.annotator].append(prediction)
     # In the order of their objects: where two are as sure, the first wins.
     for answers in runs.values():
         answers.sort(key=lambda a: [int(i) for i in a.reference.object_ids])

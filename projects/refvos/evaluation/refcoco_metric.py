@@ -74,7 +74,7 @@ def score_image(sample: dict) -> List[dict]:
                 'video': sample['video_id'],
                 'reference': reference.id,
                 'text': reference.text,
-                'kind': reference.kind,
+                'kind': reference.cue,
                 'objects': list(reference.object_ids),
                 'intersection': intersection,
                 'union': union,

@@ -1,5 +1,6 @@
 from .features import (
     Answer,
+    EncodedReferences,
     FeatureLevel,
     ReferenceTokens,
     VideoFeatures,
@@ -8,12 +9,20 @@ from .features import (
     unpack_maps,
 )
 from .ref_data_sample import RefDataSample
-from .reference import Candidate, Reference, ReferencePrediction, Rle
+from .reference import (
+    MODALITIES,
+    Candidate,
+    Reference,
+    ReferencePrediction,
+    Rle,
+)
 from .soft_masks import SoftMasks
 
 __all__ = [
+    'MODALITIES',
     'Answer',
     'Candidate',
+    'EncodedReferences',
     'FeatureLevel',
     'RefDataSample',
     'Reference',

@@ -1,10 +1,12 @@
 """What the two halves of a segmentor hand to each other."""
 
 from dataclasses import dataclass, field, replace
-from typing import List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
+
+from ..errors import InputError
 
 
 @dataclass
@@ -17,12 +19,16 @@ class ReferenceTokens:
         padding_mask: (B, L) bool, True where a token is padding.
         positions: (B, L, C) positions of the tokens.
         sentence: (B, C), the whole reference in one vector.
+        present: (B,) bool, False where a reference lacks this modality: its
+            tokens and sentence are zeros, and all its tokens are padding.
+            None where all have it.
     """
 
     tokens: Tensor
     padding_mask: Tensor
     positions: Tensor
     sentence: Tensor
+    present: Optional[Tensor] = None
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -33,7 +39,36 @@ class ReferenceTokens:
             self.padding_mask[index],
             self.positions[index],
             self.sentence[index],
+            None if self.present is None else self.present[index],
         )
+
+
+class EncodedReferences(Dict[str, ReferenceTokens]):
+    """The tokens of B references: modality -> :class:`ReferenceTokens`.
+
+    Example:
+        >>> references = EncodedReferences(text=tokens)
+        >>> references.only() is tokens
+        True
+    """
+
+    def only(self) -> ReferenceTokens:
+        """Give the tokens of the one modality that there is.
+
+        For systems that take one modality at a time.
+
+        Raises:
+            InputError: There are several modalities, or none.
+        """
+        if len(self) != 1:
+            raise InputError.of(
+                'references',
+                'modalities',
+                ' and '.join(self),
+                'one of them: this system takes one modality at a time',
+            )
+        (tokens,) = self.values()
+        return tokens
 
 
 @dataclass

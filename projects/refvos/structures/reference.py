@@ -11,12 +11,16 @@ from .soft_masks import SoftMasks
 Rle = Dict[str, object]
 
 
-@dataclass(frozen=True)
+MODALITIES = ('text', 'speech', 'sound')
+
+
+# eq=False: tensors do not compare to one truth value.
+@dataclass(frozen=True, eq=False)
 class Reference:
-    """One reference to an object of a video.
+    """One reference to an object of a video: text, speech, sound, or several.
 
     Args:
-        id: The reference's name within its video (Ref-YouTube-VOS: the
+        id: The reference's identifier within its video (Ref-YouTube-VOS: the
             expression id), a string.
         text: The expression, lower-cased, white space folded.
         speech: Somebody saying an expression, 16 kHz mono, (samples,).
@@ -26,16 +30,41 @@ class Reference:
             (seconds, 1, 96, 64), as :func:`examples_per_second` makes them.
         object_ids: The objects meant; their masks' union is the answer.
             Empty where nothing is meant or nothing is known.
-        kind: How the expression tells the object apart, where the data set
+        cue: How the expression tells the object apart, where the data set
             says so (RefVOS-Mini: appearance, place, motion, ...).
+        annotator: Who wrote the expression, where the data set says so
+            (Ref-DAVIS17).
+        speech_path: The file of the speech, where it came from one.
+        sound_path: The file of the sound, where it came from one.
     """
 
     id: str
     text: Optional[str] = None
     speech: Optional[torch.Tensor] = None
     sound: Optional[torch.Tensor] = None
-    object_ids: Tuple[str, ...] = ()
-    kind: Optional[str] = None
+    object_ids: Tuple[str, ...] = field(default=(), kw_only=True)
+    cue: Optional[str] = field(default=None, kw_only=True)
+    annotator: Optional[str] = field(default=None, kw_only=True)
+    speech_path: Optional[str] = field(default=None, kw_only=True)
+    sound_path: Optional[str] = field(default=None, kw_only=True)
+
+    @property
+    def modalities(self) -> Tuple[str, ...]:
+        """The modalities that it has, in the order of ``MODALITIES``."""
+        return tuple(
+            name for name in MODALITIES if getattr(self, name) is not None
+        )
+
+    @property
+    def name(self) -> str:
+        """The label of results, overlays and file names.
+
+        The text, and in brackets what else there is; the identifier where
+        there is nothing.
+        """
+        parts = [self.text] if self.text else []
+        parts += [f'[{name}]' for name in self.modalities if name != 'text']
+        return ' '.join(parts) or f'reference {self.id}'
 
 
 @dataclass

@@ -224,16 +224,7 @@ class RefVOSVisualizer(Visualizer):
 
 def reference_label(prediction: ReferencePrediction) -> str:
     """What was asked, and how sure the model is of its answer."""
-    return f'{reference_name(prediction.reference)}  ({prediction.score:.2f})'
-
-
-def reference_name(reference: Reference) -> str:
-    """A reference in words: its own, or what it is instead."""
-    if reference.text:
-        return reference.text
-    return (
-        f'reference {reference.id}' if reference.sound is None else '[sound]'
-    )
+    return f'{prediction.reference.name}  ({prediction.score:.2f})'
 
 
 def true_masks(

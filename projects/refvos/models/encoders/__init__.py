@@ -1,4 +1,5 @@
+from .references import encode_modalities
 from .sound import SoundEncoder
 from .text import TextEncoder
 
-__all__ = ['SoundEncoder', 'TextEncoder']
+__all__ = ['SoundEncoder', 'TextEncoder', 'encode_modalities']

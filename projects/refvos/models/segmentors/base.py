@@ -14,15 +14,17 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ...structures import (
+    MODALITIES,
     Answer,
     Candidate,
+    EncodedReferences,
     RefDataSample,
     Reference,
     ReferencePrediction,
-    ReferenceTokens,
     SoftMasks,
     VideoFeatures,
 )
+from ..encoders import encode_modalities
 from ..layers.frames import to_original_size
 
 Samples = Optional[List[RefDataSample]]
@@ -61,6 +63,10 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             :class:`SAM2Propagation`).
         init_cfg: mmengine's initialisation.
     """
+
+    # Whether one reference may have several modalities, and a batch may mix
+    # references of different ones.
+    combines_modalities = False
 
     def __init__(
         self,
@@ -125,14 +131,72 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
                 after the backbone, as many in every clip; None for all.
         """
 
-    @abstractmethod
+    @property
+    def reference_encoders(self) -> Dict[str, nn.Module]:
+        """Modality -> its encoder, the attribute ``<modality>_encoder``."""
+        found = {
+            modality: getattr(self, f'{modality}_encoder', None)
+            for modality in MODALITIES
+        }
+        return {name: each for name, each in found.items() if each is not None}
+
+    @property
+    def modalities(self) -> Tuple[str, ...]:
+        """The modalities that a reference to this model may have."""
+        return tuple(self.reference_encoders)
+
     def encode_references(
         self, references: List[Reference]
-    ) -> ReferenceTokens:
-        """Encode references, one a clip."""
+    ) -> EncodedReferences:
+        """Encode references, one per clip: a token stream per modality.
+
+        Raises:
+            InputError: See :meth:`check_modalities`, and the encoders.
+        """
+        self.check_modalities(references)
+        return encode_modalities(self.reference_encoders, references)
+
+    def check_modalities(self, references: List[Reference]) -> None:
+        """Refuse references that the model can't take.
+
+        Raises:
+            InputError: A reference has no modality, one that the model has
+                no encoder for, or several where the model takes one; or
+                a batch mixes modalities there.
+        """
+        taken, name = self.modalities, type(self).__name__
+        for reference in references:
+            given = reference.modalities
+            field = f'modality of reference {reference.id!r}'
+            if not given or not set(given) <= set(taken):
+                raise InputError.of(
+                    name,
+                    field,
+                    ' and '.join(given) or None,
+                    f'{" or ".join(taken)}, which the model has an encoder '
+                    'for',
+                )
+            if len(given) > 1 and not self.combines_modalities:
+                raise InputError.of(
+                    name,
+                    field,
+                    ' and '.join(given),
+                    'one of them: the model takes one modality at a time',
+                )
+        mixed = {each for item in references for each in item.modalities}
+        if len(mixed) > 1 and not self.combines_modalities:
+            raise InputError.of(
+                name,
+                'references of a batch',
+                ' and '.join(each for each in taken if each in mixed),
+                "one kind (batch_sampler=dict(type='OneDatasetBatchSampler') "
+                'keeps them apart)',
+            )
 
     @abstractmethod
-    def refer(self, video: VideoFeatures, tokens: ReferenceTokens) -> Any:
+    def refer(
+        self, video: VideoFeatures, references: EncodedReferences
+    ) -> Any:
         """Find the referred object of each clip."""
 
     @abstractmethod
@@ -142,7 +206,9 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         """Losses of a batch of clips with one reference each."""
 
     @abstractmethod
-    def answer(self, video: VideoFeatures, tokens: ReferenceTokens) -> Answer:
+    def answer(
+        self, video: VideoFeatures, references: EncodedReferences
+    ) -> Answer:
         """Answer one reference to one video."""
 
     def forward(
@@ -245,8 +311,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         sample: RefDataSample,
     ) -> ReferencePrediction:
         """Answer one reference with masks at the frames' own size."""
-        tokens = self.encode_references([reference])
-        answer = self.answer(video, tokens)
+        answer = self.answer(video, self.encode_references([reference]))
         return ReferencePrediction(
             reference=reference,
             masks=self.encode_masks(answer.masks, video, sample.ori_shape),

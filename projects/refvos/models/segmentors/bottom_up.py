@@ -8,7 +8,13 @@ from mmdet.models.layers import DetrTransformerEncoder
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
-from ...structures import Answer, FeatureLevel, ReferenceTokens, VideoFeatures
+from ...structures import (
+    Answer,
+    EncodedReferences,
+    FeatureLevel,
+    ReferenceTokens,
+    VideoFeatures,
+)
 from .referformer import ReferFormer
 
 
@@ -94,8 +100,11 @@ class BottomUpTransformer(ReferFormer):
             for level in zip(*clips)
         ]
 
-    def refer(self, video: VideoFeatures, tokens: ReferenceTokens) -> Any:
+    def refer(
+        self, video: VideoFeatures, references: EncodedReferences
+    ) -> Any:
         """Draw masks, clip after clip; (B, T, H/4, W/4) logits."""
+        tokens = references.only()
         starts = range(0, video.num_frames, self.clip_frames)
         return torch.cat(
             [
@@ -152,13 +161,15 @@ class BottomUpTransformer(ReferFormer):
         ]
         return self.fpn(levels, tokens, video.is_padded)
 
-    def answer(self, video: VideoFeatures, tokens: ReferenceTokens) -> Answer:
+    def answer(
+        self, video: VideoFeatures, references: EncodedReferences
+    ) -> Answer:
         """Draw the masks of one video.
 
         A frame's score is the mean probability of the pixels in its mask, 0
         where there is none. The model has no boxes and no candidates.
         """
-        masks = self.refer(video, tokens)[0]
+        masks = self.refer(video, references)[0]
         probabilities = masks.flatten(1).sigmoid()
         inside = probabilities > self.test_cfg['threshold']
         scores = (probabilities * inside).sum(1) / inside.sum(1).clamp(min=1)

@@ -1,12 +1,12 @@
 """MUTR: one temporal transformer for text and sound (AAAI 2024)."""
 
-from typing import Any, List, Optional
+from typing import Any, Optional
 
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ...structures import Reference, ReferenceTokens, VideoFeatures
+from ...structures import ReferenceTokens, VideoFeatures
 from ..layers import TemporalAggregation, TemporalInteraction
 from .referformer import ReferFormer
 
@@ -25,7 +25,7 @@ class MUTR(ReferFormer):
 
     Classes and masks come from the video's queries, boxes from each frame's.
 
-    References are texts, sounds, or either: a batch has one kind, and goes
+    References are texts or sounds: a batch has one modality, and goes
     through its own encoder, all else is shared ("Joint Training for
     Multi-modality").
 
@@ -71,39 +71,6 @@ class MUTR(ReferFormer):
             None if config is None else MODELS.build(config)
             for config in (text_encoder, self.sound_config)
         )
-
-    def encode_references(
-        self, references: List[Reference]
-    ) -> ReferenceTokens:
-        """Encode references of one kind; a text goes before a sound.
-
-        Raises:
-            InputError: A batch has both kinds, or one that the model has no
-                encoder for.
-        """
-        kinds = {
-            'text' if reference.text is not None else 'sound'
-            for reference in references
-        }
-        if len(kinds) > 1:
-            raise InputError.of(
-                'MUTR',
-                'references of a batch',
-                'text and sound',
-                "one kind (batch_sampler=dict(type='OneDatasetBatchSampler') "
-                'keeps them apart)',
-            )
-        (kind,) = kinds
-        encoder = getattr(self, f'{kind}_encoder')
-        if encoder is None:
-            raise InputError.of(
-                f'reference {references[0].id!r}',
-                'kind',
-                kind,
-                f'one that the model has an encoder for: {kind}_encoder is '
-                'None in its config',
-            )
-        return encoder(references)
 
     def build_queries(
         self, decoder: dict, num_queries: int, num_classes: int

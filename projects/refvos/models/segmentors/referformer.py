@@ -22,9 +22,9 @@ from torch import Tensor, nn
 
 from ...structures import (
     Answer,
+    EncodedReferences,
     FeatureLevel,
     RefDataSample,
-    Reference,
     ReferenceTokens,
     VideoFeatures,
     pack_maps,
@@ -340,25 +340,21 @@ class ReferFormer(BaseReferringSegmentor):
             else None,
         )
 
-    def encode_references(
-        self, references: List[Reference]
-    ) -> ReferenceTokens:
-        return self.text_encoder(references)
-
     # --------------------------------------------------------- the reference
 
     def refer(
-        self, video: VideoFeatures, tokens: ReferenceTokens
+        self, video: VideoFeatures, references: EncodedReferences
     ) -> List[ClipOutputs]:
         """Predict trajectories, one item a decoder layer."""
+        tokens = references.only()
         memory, flat = self.encode(video, tokens)
         content = self.query_content(video, tokens)
-        states, references = self.decode(memory, flat, content)
+        states, points = self.decode(memory, flat, content)
         mask_features = self.make_mask_features(memory, video, tokens)
         with full_precision(memory.device):
             return [
                 self.predict_layer(
-                    layer, states, references, mask_features.float(), video
+                    layer, states, points, mask_features.float(), video
                 )
                 for layer in self.predicting_layers()
             ]
@@ -555,7 +551,9 @@ class ReferFormer(BaseReferringSegmentor):
                 layers, data_samples, tuple(inputs.shape[-2:])
             )
 
-    def answer(self, video: VideoFeatures, tokens: ReferenceTokens) -> Answer:
+    def answer(
+        self, video: VideoFeatures, references: EncodedReferences
+    ) -> Answer:
         """Pick the query with the best mean score (Section 3.5).
 
         Only its mask is drawn unless ``test_cfg.keep_candidates``. Encoder,
@@ -563,6 +561,7 @@ class ReferFormer(BaseReferringSegmentor):
         time; only where the pyramid's pixels look at each other are all
         frames needed, shrunk.
         """
+        tokens = references.only()
         parts = video.split(self.frames_at_once(video.num_frames))
         layer = self.predicting_layers()[-1]
         content = self.query_content(video, tokens)
@@ -571,10 +570,10 @@ class ReferFormer(BaseReferringSegmentor):
             parts, content.split([p.num_frames for p in parts])
         ):
             memory, flat = self.encode(part, tokens)
-            state, references = self.decode(memory, flat, own)
+            state, points = self.decode(memory, flat, own)
             states.append(state[self.state_of(layer)])
             # The layer's boxes; from their centres masks are drawn.
-            boxes.append(references[layer + 1])
+            boxes.append(points[layer + 1])
             levels = self.pyramid_levels(memory, part)
             small.append(self.fpn.shrink(self.fpn.project(levels), levels))
             waiting.append([self.keep(level) for level in levels])
