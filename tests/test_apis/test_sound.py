@@ -273,7 +273,9 @@ def test_models_without_the_encoder(inferencer, hearing, video):
     )
     # Before the video is read.
     message = refused(hearing, 'no-such.mp4', TEXT, sound=True)
-    assert message.startswith("reference '0': kind is 'text'; expected one ")
+    assert message.startswith(
+        "MUTR: modality of reference '0' is 'text'; expected sound, which "
+    )
 
 
 def test_videos_without_a_sound(hearing, tmp_path):
