@@ -57,7 +57,7 @@ def test_dropped_weights_start_anew(
     runner.logger.addHandler(caplog.handler)
     runner.train()
     assert weight_of(runner) == start
-    (record,) = [r for r in caplog.records if 'starting anew' in r.message]
+    (record,) = [r for r in caplog.records if 're-initialised' in r.message]
     count = 1 if prefix == 'linear.' else 0
     assert f'{count} weights {prefix}*' in record.message
     assert record.levelno == (logging.INFO if count else logging.WARNING)

@@ -1,4 +1,4 @@
-"""Training in bfloat16, on CPUs too."""
+"""Train in bfloat16, also on CPUs."""
 
 from contextlib import contextmanager
 from typing import Iterator
@@ -14,14 +14,14 @@ from mmengine.optim import OptimWrapper
 class BF16OptimWrapper(OptimWrapper):
     """Run the forward pass under autocast to bfloat16.
 
-    bfloat16 has float32's range: no loss is scaled, unlike in mmengine's
-    ``AmpOptimWrapper``, which wants a GPU. Weights, gradients and the
+    bfloat16 has the range of float32, so the loss is not scaled. mmengine's
+    ``AmpOptimWrapper`` scales it and needs a GPU. Weights, gradients and the
     optimizer stay in float32.
     """
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """The context of the forward pass."""
+        """Enter the context of the forward pass."""
         device_type = torch.device(get_device()).type
         precision = torch.autocast(device_type, torch.bfloat16)
         with super().optim_context(model), precision:

@@ -20,18 +20,18 @@ from ..quiet import is_unknown
 
 
 def is_whole(path: str) -> bool:
-    """Whether a ``.pth`` file has all its bytes, unchanged.
+    """Check that a ``.pth`` file has all its bytes, unchanged.
 
-    torch writes a zip archive: its directory stands at the end, and every
-    record has a check sum. All of the file is read.
+    torch writes a zip archive with its directory at the end and a checksum
+    for every record. The whole file is read.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error):
         return False
-    # What zipfile says of compression methods and flags that torch doesn't
-    # use, that is of a damaged header.
+    # zipfile raises these for compression methods and flags that torch does
+    # not use: the header is damaged.
     except (NotImplementedError, RuntimeError):
         return False
 
@@ -41,15 +41,15 @@ def find_latest_checkpoint(
 ) -> Optional[str]:
     """Find the checkpoint to resume from.
 
-    It is the one named by ``last_checkpoint``. Where that is not whole, it
-    is the newest whole one among ``epoch_*.pth`` and ``iter_*.pth``.
+    Take the file named in ``last_checkpoint``. If that is not complete, take
+    the newest complete one among ``epoch_*.pth`` and ``iter_*.pth``.
 
     Args:
         work_dir: The run's folder, which holds ``last_checkpoint``.
-        checkpoint_dir: The folder of the checkpoints, if another.
+        checkpoint_dir: The folder of the checkpoints, if it is another one.
 
     Returns:
-        The path of a whole file, or None.
+        The path of a complete file, or None.
     """
     folder = checkpoint_dir or work_dir
     candidates = _named_by_last_checkpoint(work_dir, folder)
@@ -96,15 +96,15 @@ class AtomicCheckpointHook(CheckpointHook):
     """mmengine's checkpoint hook, safe against being killed at any moment.
 
     - A checkpoint is written under a temporary name and renamed when it is
-      whole; ``last_checkpoint`` names it only then, and is itself written
-      that way.
+      complete. ``last_checkpoint`` names it only then, and is written in
+      the same way.
     - An outdated checkpoint (``max_keep_ckpts``, the previous best) is
-      removed only after the new one is there.
-    - ``resume=True`` without ``load_from`` takes the last *whole* checkpoint
-      (:func:`find_latest_checkpoint`).
+      removed only after the new one exists.
+    - ``resume=True`` without ``load_from`` takes the last *complete*
+      checkpoint (:func:`find_latest_checkpoint`).
     - Temporary files of killed runs are removed when training starts.
 
-    Remote folders (``s3://``) are left to their backend.
+    Remote folders (``s3://``) are handled by their own backend.
 
     Args:
         *args: As :class:`mmengine.hooks.CheckpointHook`.
@@ -130,8 +130,8 @@ class AtomicCheckpointHook(CheckpointHook):
         broadcast_object_list(chosen)
         runner._load_from = chosen[0]
         if chosen[0] is None:
-            # Otherwise mmengine takes what `last_checkpoint` names, whole
-            # or not.
+            # Otherwise mmengine takes the file named in `last_checkpoint`,
+            # even if it is damaged.
             runner._resume = False
             runner.logger.warning(
                 f'Nothing to resume in {runner.work_dir}: training starts '
@@ -163,7 +163,7 @@ class AtomicCheckpointHook(CheckpointHook):
             )
 
     def before_train(self, runner: Any) -> None:
-        """Prepare the folder; from here on local files are atomic."""
+        """Prepare the folder and switch local files to atomic writing."""
         super().before_train(runner)
         if not isinstance(self.file_backend, LocalBackend):
             return
@@ -180,7 +180,7 @@ class AtomicCheckpointHook(CheckpointHook):
     def _save_checkpoint_with_step(
         self, runner: Any, step: int, meta: dict
     ) -> None:
-        """Save, then point to it, then remove what is outdated."""
+        """Save a checkpoint, point to it, then remove the outdated one."""
         outdated = self._keep(runner, step)
         name = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
@@ -210,7 +210,7 @@ class AtomicCheckpointHook(CheckpointHook):
             )
 
     def _keep(self, runner: Any, step: int) -> Optional[int]:
-        """Add a step to those kept and name the one that gives way."""
+        """Add a step to the kept ones; return the one to remove."""
         if self.max_keep_ckpts <= 0 or step in self.keep_ckpt_ids:
             return None
         outdated = None
@@ -225,7 +225,7 @@ class AtomicCheckpointHook(CheckpointHook):
     def _save_best_checkpoint(
         self, runner: Any, metrics: Dict[str, Any]
     ) -> None:
-        """Save the best; the previous best goes once that is done."""
+        """Save the best checkpoint, then remove the previous best."""
         if not self.save_best:
             return
         single = len(self.key_indicators) == 1
@@ -234,7 +234,7 @@ class AtomicCheckpointHook(CheckpointHook):
             if single
             else dict(self.best_ckpt_path_dict)
         )
-        # mmengine removes the file it finds named here before it saves.
+        # mmengine would remove the file named here before it saves.
         self._set_best(dict.fromkeys(before))
         super()._save_best_checkpoint(runner, metrics)
         after = (

@@ -11,12 +11,12 @@ from mmengine.runner import BaseLoop
 
 @HOOKS.register_module()
 class DropKeysHook(Hook):
-    """Drop weights by the beginning of their names from ``load_from``.
+    """Drop weights of ``load_from`` whose names begin with given prefixes.
 
-    The parts that they belong to start as they are initialised: ReferFormer
-    re-initialises its class branches when it is fine-tuned from pre-training
-    (the published code). Only where a training starts from another's weights:
-    not when it is resumed, nor when a checkpoint is tested.
+    These parts keep their initial values: ReferFormer re-initialises its
+    class branches when it is fine-tuned from pre-training (published code).
+    The hook acts only where a training starts from other weights, not when
+    it is resumed and not when a checkpoint is tested.
 
     Args:
         prefixes: Beginnings of names, e.g. ``'class_branches.'``.
@@ -44,9 +44,9 @@ class DropKeysHook(Hook):
             ]
             for name in names:
                 del weights[name]
-            # A warning where there was nothing to drop: mistyped, perhaps.
+            # Nothing was dropped: the prefix may be mistyped, so warn.
             print_log(
-                f'Not loaded, starting anew: {len(names)} weights {prefix}*',
+                f'Not loaded, re-initialised: {len(names)} weights {prefix}*',
                 logger='current',
                 level=logging.INFO if names else logging.WARNING,
             )

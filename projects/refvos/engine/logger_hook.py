@@ -10,10 +10,10 @@ from mmengine.runner import Runner
 
 @HOOKS.register_module()
 class MasterLoggerHook(LoggerHook):
-    """mmengine's logger, whose file of test scores one process writes.
+    """LoggerHook that writes the test-score file on rank 0 only.
 
-    There every process writes the same file at the same time; the times in
-    it differ in length, and what is left of two of them can't be read.
+    With mmengine's hook all ranks write the same file at once, which
+    corrupts it.
     """
 
     @master_only

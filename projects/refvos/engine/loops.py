@@ -1,4 +1,4 @@
-"""Training loops that go on as if they had never been stopped."""
+"""Training loops that resume exactly where they were stopped."""
 
 from itertools import count
 from typing import Any, Dict, Iterator, Sequence, Union
@@ -16,17 +16,17 @@ from .resumable_sampler import ResumableBatchSampler, number_of
 def with_resumable_batches(
     dataloader: Union[DataLoader, Dict[str, Any]],
 ) -> Union[DataLoader, Dict[str, Any]]:
-    """Let a data loader's config say :class:`ResumableBatchSampler`.
+    """Set :class:`ResumableBatchSampler` in a data loader's config.
 
     Raises:
-        InputError: It names a batch sampler that does not know how.
+        InputError: The config names a batch sampler that cannot resume.
     """
     if isinstance(dataloader, dict):
         dataloader = dict(dataloader)
         batches = dict(
             dataloader.get('batch_sampler') or dict(type=ResumableBatchSampler)
         )
-        # mmengine leaves that to the batch sampler.
+        # mmengine passes this to the batch sampler only.
         if 'drop_last' in dataloader:
             batches.setdefault('drop_last', dataloader.pop('drop_last'))
         dataloader['batch_sampler'] = batches
@@ -34,10 +34,10 @@ def with_resumable_batches(
 
 
 def batch_sampler_of(dataloader: DataLoader) -> ResumableBatchSampler:
-    """The loader's batch sampler.
+    """Return the batch sampler of a loader.
 
     Raises:
-        InputError: It does not know how to go on.
+        InputError: It cannot resume.
     """
     batches = dataloader.batch_sampler
     if not isinstance(batches, ResumableBatchSampler):
@@ -52,22 +52,22 @@ def batch_sampler_of(dataloader: DataLoader) -> ResumableBatchSampler:
 
 
 def seed_step(seed: int, step: int) -> None:
-    """Let what a step draws (dropout, ...) follow from its number."""
+    """Seed the random choices of a step (dropout, ...) by its number."""
     torch.manual_seed(number_of((seed, get_rank(), step)))
 
 
 @LOOPS.register_module()
 class ResumableEpochTrainLoop(EpochBasedTrainLoop):
-    """Epochs that go on where a checkpoint within them was written.
+    """Epoch-based loop that resumes within an epoch.
 
-    With a checkpoint every so many iterations (``default_hooks.checkpoint``
-    with ``by_epoch=False``), a training that was killed gives the same
-    losses as one that was not: the order of the samples and all that is
-    drawn follow from the seed, the epoch and the place in it. The seed comes
-    with the checkpoint.
+    With a checkpoint every N iterations (``default_hooks.checkpoint`` with
+    ``by_epoch=False``), a training that was killed and resumed gives the
+    same losses as one that was not: the order of the samples and all random
+    choices depend only on the seed, the epoch and the position in it. The
+    seed is stored in the checkpoint.
 
     Args:
-        runner, dataloader, kwargs: As of mmengine's loop.
+        runner, dataloader, kwargs: As in mmengine's loop.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
         self.batches = batch_sampler_of(self.dataloader)
 
     def run_epoch(self) -> None:
-        """Iterate over what is left of an epoch."""
+        """Iterate over the rest of an epoch."""
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         done = max(0, self._iter - self._epoch * len(self.dataloader))
@@ -94,10 +94,12 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
 
 @LOOPS.register_module()
 class ResumableIterTrainLoop(IterBasedTrainLoop):
-    """Iterations that go on as those of :class:`ResumableEpochTrainLoop`.
+    """Iteration-based loop that resumes exactly.
+
+    See :class:`ResumableEpochTrainLoop`.
 
     Args:
-        runner, dataloader, kwargs: As of mmengine's loop.
+        runner, dataloader, kwargs: As in mmengine's loop.
     """
 
     def __init__(
@@ -107,7 +109,7 @@ class ResumableIterTrainLoop(IterBasedTrainLoop):
         batch_sampler_of(self.dataloader)
 
     def run(self) -> Any:
-        # The checkpoint is loaded now, and with it the seed.
+        # The checkpoint, and with it the seed, is loaded by now.
         self.dataloader_iterator = BatchesFrom(
             self.dataloader, self.runner.seed, self._iter
         )
@@ -119,12 +121,12 @@ class ResumableIterTrainLoop(IterBasedTrainLoop):
 
 
 class BatchesFrom:
-    """Batches without end, the first ones passed over.
+    """Endless iterator over batches that skips the first ones.
 
     Args:
-        dataloader: With a :class:`ResumableBatchSampler`.
-        seed: Of all that is drawn.
-        done: Batches that were trained on.
+        dataloader: Loader with a :class:`ResumableBatchSampler`.
+        seed: Seed of all random choices.
+        done: Batches that were already used.
     """
 
     def __init__(self, dataloader: DataLoader, seed: int, done: int) -> None:
@@ -135,7 +137,7 @@ class BatchesFrom:
     def iterate(
         self, sampler: ResumableBatchSampler, seed: int, done: int
     ) -> Iterator[Any]:
-        # An endless sampler's pass over the data is never over.
+        # With an endless sampler the first epoch never ends.
         for epoch in count():
             sampler.begin(seed, epoch, done)
             yield from self.dataloader
@@ -145,13 +147,13 @@ class BatchesFrom:
         return self
 
     def __next__(self) -> Any:
-        # mmengine 0.10.7 asks for the batches that were trained on.
+        # mmengine 0.10.7 requests the skipped batches one by one.
         if self.to_skip:
             self.to_skip -= 1
             return None
         return next(self.batches)
 
     def skip_iter(self, num_iters: int) -> None:
-        """mmengine 0.10.12 asks to pass over them."""
+        """Skip batches; called by mmengine 0.10.12."""
         assert num_iters == self.done
         self.to_skip = 0

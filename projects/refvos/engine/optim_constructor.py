@@ -1,4 +1,4 @@
-"""Few parameter groups for the optimizer."""
+"""Build few parameter groups for the optimizer."""
 
 from typing import Dict, List, Optional, Tuple, Union
 
@@ -9,11 +9,11 @@ from mmengine.optim import DefaultOptimWrapperConstructor
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
-    """One group for all parameters of the same options.
+    """Put all parameters with the same options into one group.
 
-    MMEngine makes a group of each parameter as soon as ``paramwise_cfg`` is
-    given, and optimizers take one step (fused or ``foreach``) a group. The
-    groups come in the order in which their options are first met.
+    MMEngine makes one group per parameter as soon as ``paramwise_cfg`` is
+    given, and optimizers take one step (fused or ``foreach``) per group.
+    Groups are in the order in which their options first occur.
     """
 
     def add_params(
@@ -25,7 +25,7 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     ) -> None:
         """Add a module's parameters to ``params``; see the base class."""
         if prefix:
-            # The base class, on its way down.
+            # A recursive call of the base class.
             super().add_params(params, module, prefix, is_dcn_module)
             return
         single: List[dict] = []

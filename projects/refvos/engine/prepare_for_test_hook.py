@@ -1,4 +1,4 @@
-"""Make a model fast before it is tested."""
+"""Prepare a model for fast testing."""
 
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
@@ -10,15 +10,15 @@ from mmengine.runner import Runner
 class PrepareForTestHook(Hook):
     """Call the model's ``prepare_for_test`` when its weights are loaded.
 
-    For runs that test and do nothing else: what is prepared can't be trained
-    any more.
+    Use it only in runs that test: a prepared model cannot be trained any
+    more.
     """
 
     def before_test(self, runner: Runner) -> None:
         model = runner.model
         if is_model_wrapper(model):
             model = model.module
-        # Others than ours have no such method.
+        # Models of other code bases lack it.
         prepare = getattr(model, 'prepare_for_test', None)
         if prepare is not None:
             prepare()

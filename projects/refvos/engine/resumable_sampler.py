@@ -12,13 +12,14 @@ from torch.utils.data import BatchSampler
 
 
 class SampleIndex(int):
-    """An index that brings the seed of what is drawn for its sample.
+    """An index that carries the random seed of its sample.
 
-    It stays one where a wrapper such as ``ConcatDataset`` shifts it.
+    The seed is kept where a wrapper such as ``ConcatDataset`` shifts the
+    index.
 
     Args:
-        index: Of the data set.
-        seed: Numbers that tell this draw from all others.
+        index: Index into the data set.
+        seed: Numbers that identify this draw.
     """
 
     seed: Tuple[int, ...]
@@ -28,7 +29,7 @@ class SampleIndex(int):
         self.seed = seed
         return self
 
-    # int's has one argument: workers get the seed, too.
+    # int's version has one argument; workers need the seed, too.
     def __getnewargs__(  # type: ignore[override]
         self,
     ) -> Tuple[int, Tuple[int, ...]]:
@@ -39,13 +40,13 @@ class SampleIndex(int):
 
 
 def number_of(seed: Tuple[int, ...]) -> int:
-    """One number, 0 to 2**32 - 1, of several."""
+    """Hash several numbers to one, 0 to 2**32 - 1."""
     return int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 
 @contextmanager
 def drawn_from(seed: Tuple[int, ...]) -> Iterator[None]:
-    """Let what is drawn inside follow from a seed, and nothing else."""
+    """Seed all random generators inside the context; restore them after."""
     number = number_of(seed)
     states = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):
@@ -61,18 +62,18 @@ def drawn_from(seed: Tuple[int, ...]) -> Iterator[None]:
 
 @DATA_SAMPLERS.register_module()
 class ResumableBatchSampler(BatchSampler):
-    """Batches that are the same after a start anew.
+    """Batches that are identical after a restart.
 
-    What is drawn for a sample (clip, augmentation) follows from the seed,
-    the epoch, the process and the sample's place in it, not from what its
-    worker has drawn before; and batches that were trained on are passed over
-    without reading them. Made for :class:`ResumableEpochTrainLoop` and
-    :class:`ResumableIterTrainLoop`, which tell it where to begin.
+    The random choices for a sample (clip, augmentation) depend on the seed,
+    the epoch, the process and the position of the sample, not on the state
+    of its worker. Batches that were already used are skipped without reading
+    them. :class:`ResumableEpochTrainLoop` and
+    :class:`ResumableIterTrainLoop` say where to begin.
 
     Args:
-        sampler: Gives the indices.
-        batch_size: Of one process.
-        drop_last: Leave out a last batch of fewer.
+        sampler: Sampler of indices.
+        batch_size: Samples per batch of one process.
+        drop_last: Drop an incomplete last batch.
     """
 
     def __init__(
@@ -84,12 +85,12 @@ class ResumableBatchSampler(BatchSampler):
         self.begin(0)
 
     def begin(self, seed: int, epoch: int = 0, done: int = 0) -> None:
-        """Say which batches come next.
+        """Set which batches come next.
 
         Args:
-            seed: Of all that is drawn, the order of the samples included.
-            epoch: Pass over the data.
-            done: Batches of it that were trained on.
+            seed: Seed of all random choices, including the order of samples.
+            epoch: Number of the pass over the data.
+            done: Batches of this epoch that were already used.
         """
         self.seed, self.epoch, self.done = seed, epoch, done
         if hasattr(self.sampler, 'seed'):
@@ -99,7 +100,7 @@ class ResumableBatchSampler(BatchSampler):
 
     def __iter__(self) -> Iterator[List[int]]:
         seed = (self.seed, self.epoch, self.rank)
-        # The next pass begins at its start, unless told otherwise.
+        # The next epoch begins at its start unless `begin` is called.
         done, self.done = self.done, 0
         for number, batch in enumerate(self.make_batches()):
             if number >= done:

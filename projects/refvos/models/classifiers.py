@@ -1,4 +1,4 @@
-"""Training a backbone, or what hears, to tell categories apart."""
+"""Classifiers that pre-train a backbone or a sound encoder."""
 
 from typing import Any, Dict, Optional, Sequence, Union
 
@@ -11,20 +11,19 @@ from torch import Tensor, nn
 
 @MODELS.register_module()
 class BackboneClassifier(BaseModel):
-    """A backbone and a linear classifier of every pixel of its levels.
+    """Backbone with a linear classifier of every pixel of its levels.
 
-    A segmentor started from its checkpoint (``load_from``) takes over the
-    backbone, as the papers' models start from ImageNet. Every pixel is asked
-    for itself: what only the mean over a window tells, words that are
-    compared with single pixels don't find.
+    A segmentor that starts from its checkpoint (``load_from``) takes over
+    the backbone, as the models of the papers start from ImageNet. Labels are
+    per pixel, because words are later compared with single pixels.
 
     Args:
         backbone: As in the segmentor.
-        in_channels: Channels of the levels that get a classifier, those of
-            the last ones of the backbone.
+        in_channels: Channels of the levels that get a classifier: the last
+            levels of the backbone.
         num_classes: Number of categories; background comes after them.
-        background_weight: Of background's pixels in the loss.
-        data_preprocessor: Of mmengine's ``ImgDataPreprocessor``.
+        background_weight: Weight of background pixels in the loss.
+        data_preprocessor: Config of mmengine's ``ImgDataPreprocessor``.
         init_cfg: mmengine's initialisation.
     """
 
@@ -60,8 +59,8 @@ class BackboneClassifier(BaseModel):
             inputs: (B, 3, H, W), normalised.
             data_samples: Not used; mmengine's preprocessor adds it.
             labels: (B, H, W) indices; ``num_classes`` is background.
-            mode: 'loss', 'predict' ((B, h, w), of the first of the levels)
-                or 'tensor' (logits of each level, (B, K + 1, h, w)).
+            mode: 'loss', 'predict' ((B, h, w), from the first level) or
+                'tensor' (logits per level, (B, K + 1, h, w)).
         """
         maps = self.backbone(inputs)[-len(self.heads) :]
         logits = [head(features) for head, features in zip(self.heads, maps)]
@@ -73,14 +72,14 @@ class BackboneClassifier(BaseModel):
             raise ValueError('labels is None; the loss needs them')
         results: Dict[str, Tensor] = {}
         for index, level in enumerate(logits):
-            # The pixels in the middle of those of the level.
+            # Labels at the centres of the level's pixels.
             stride = inputs.shape[-1] // level.shape[-1]
-            truth = labels[:, stride // 2 :: stride, stride // 2 :: stride]
+            target = labels[:, stride // 2 :: stride, stride // 2 :: stride]
             results[f'loss_{index}'] = F.cross_entropy(
-                level, truth, self.class_weight
+                level, target, self.class_weight
             )
-            right = (level.argmax(1) == truth)[truth < self.num_classes]
-            # A coarse level may have no pixel of any object.
+            right = (level.argmax(1) == target)[target < self.num_classes]
+            # A coarse level may have no object pixel.
             if len(right):
                 results[f'accuracy_{index}'] = right.float().mean()
         return results
@@ -88,12 +87,12 @@ class BackboneClassifier(BaseModel):
 
 @MODELS.register_module()
 class SoundClassifier(BaseModel):
-    """A sound encoder and a linear classifier of its tokens.
+    """Sound encoder with a linear classifier of its tokens.
 
-    A segmentor started from its checkpoint (``load_from``) takes over the
-    sound encoder, as the papers' models start from VGGish, which has learned
-    AudioSet's categories. Without, all sounds begin as nearly the same token,
-    and a small segmentor may never find out what tells them apart.
+    A segmentor that starts from its checkpoint (``load_from``) takes over
+    the sound encoder, as the models of the papers start from VGGish trained
+    on AudioSet. Without it all sounds begin as nearly the same token, and a
+    small segmentor may never learn to tell them apart.
 
     Args:
         sound_encoder: As in the segmentor.
@@ -127,8 +126,8 @@ class SoundClassifier(BaseModel):
             inputs: (B, seconds, 1, 96, 64) log-mel examples.
             data_samples: Not used; mmengine's preprocessor adds it.
             labels: (B,) indices.
-            mode: 'loss', 'predict' ((B,), of all tokens together) or
-                'tensor' (logits of each token, (B, L, K)).
+            mode: 'loss', 'predict' ((B,), from the mean over tokens) or
+                'tensor' (logits per token, (B, L, K)).
         """
         batch, seconds = inputs.shape[:2]
         tokens = self.sound_encoder.encode_examples(
@@ -141,9 +140,9 @@ class SoundClassifier(BaseModel):
             return logits.mean(1).argmax(1)
         if labels is None:
             raise ValueError('labels is None; the loss needs them')
-        truth = labels[:, None].expand(logits.shape[:2])
-        right = logits.argmax(-1) == truth
+        target = labels[:, None].expand(logits.shape[:2])
+        right = logits.argmax(-1) == target
         return {
-            'loss': F.cross_entropy(logits.flatten(0, 1), truth.flatten()),
+            'loss': F.cross_entropy(logits.flatten(0, 1), target.flatten()),
             'accuracy': right.float().mean(),
         }

@@ -1,4 +1,4 @@
-"""Frames into batches."""
+"""Collate clips into batches."""
 
 from typing import Any, Sequence
 
@@ -12,15 +12,15 @@ from ..structures import RefDataSample
 
 @MODELS.register_module()
 class RefDataPreprocessor(TrackDataPreprocessor):
-    """mmdet's clip preprocessor with a padding of its own at test time.
+    """Clip preprocessor of mmdet with another padding at test time.
 
-    The published test code does not pad a single video, training pads to a
-    multiple of 32.
+    The published code does not pad a single video at test time; in training
+    it pads to a multiple of 32.
 
     Args:
         pad_size_divisor: Padding in training.
         test_pad_size_divisor: Padding when not training.
-        kwargs: Of ``TrackDataPreprocessor`` (mean, std, bgr_to_rgb).
+        kwargs: Passed to ``TrackDataPreprocessor`` (mean, std, bgr_to_rgb).
     """
 
     def __init__(
@@ -35,10 +35,10 @@ class RefDataPreprocessor(TrackDataPreprocessor):
     def forward(self, data: dict, training: bool = False) -> dict:
         """Make a batch of clips: ``inputs`` (B, T, 3, H, W).
 
-        Normalised and padded, float32. At test time a single clip that
-        needs no padding stays as it is, uint8: :meth:`normalize` then makes
-        floats of some frames at a time, or a long video would take four
-        times its memory before the model sees it.
+        Frames are normalised and padded, float32. At test time a single clip
+        that needs no padding stays uint8, because float32 would take four
+        times its memory: the model calls :meth:`normalize` on some frames at
+        a time.
         """
         self.pad_size_divisor = self.divisors[bool(training)]
         if training or not self.fits(data['inputs']):
@@ -54,17 +54,17 @@ class RefDataPreprocessor(TrackDataPreprocessor):
         return {'inputs': inputs, 'data_samples': data['data_samples']}
 
     def fits(self, clips: Sequence[Tensor]) -> bool:
-        """Whether there is one clip, of a size that needs no padding."""
+        """Return True for a single clip that needs no padding."""
         if len(clips) > 1 or clips[0].dtype != torch.uint8:
             return False
         divisor = max(1, self.pad_size_divisor)
         return all(side % divisor == 0 for side in clips[0].shape[-2:])
 
     def normalize(self, frames: Tensor) -> Tensor:
-        """Make what the model sees of frames that are still uint8.
+        """Normalise frames that are still uint8.
 
         Args:
-            frames: (..., 3, H, W); floats are left as they are.
+            frames: (..., 3, H, W); float frames are returned unchanged.
         """
         if frames.dtype != torch.uint8:
             return frames

@@ -1,4 +1,4 @@
-"""Masks over frames, for people to look at."""
+"""Draw masks over frames."""
 
 import functools
 import math
@@ -12,7 +12,7 @@ from .sound import Moment, sound_band
 
 Color = Tuple[int, int, int]
 
-# Hues that stay apart on photographs, in the order in which they are used.
+# Hues that are easy to tell apart on photographs, in order of use.
 PALETTE: Tuple[Color, ...] = (
     (255, 64, 64),
     (48, 144, 255),
@@ -29,14 +29,14 @@ GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
 
 def distinct_colors(n: int) -> List[Color]:
-    """``n`` RGB colours that are told apart easily.
+    """Return ``n`` RGB colours that are easy to tell apart.
 
     The first colours are the same for every ``n``: an object keeps its
-    colour when others join.
+    colour when more objects are added.
     """
     colors = list(PALETTE[:n])
     for i in range(len(colors), n):
-        # Steps of the golden ratio never come back to a hue.
+        # Multiples of the golden ratio never repeat a hue.
         hue = int(i * GOLDEN_RATIO % 1 * 180)
         value = 255 if i % 2 else 170
         pixel = np.array([[[hue, 200, value]]], np.uint8)
@@ -57,32 +57,31 @@ def draw_overlay(
     sound: Optional[np.ndarray] = None,
     moment: Moment = (0, 1),
 ) -> np.ndarray:
-    """Lay masks over a frame: translucent, with a contour, and a label each.
+    """Draw translucent masks with contours and labels over a frame.
 
-    Labels stand in a dark band below the frame and cover nothing of it; the
-    picture is higher than the frame by that band, equally for all frames
-    with the same labels.
+    Labels are in a dark band below the frame, so they cover nothing of it.
+    The band has the same height for all frames with the same labels.
 
     Args:
         frame: RGB, uint8, (H, W, 3).
         masks: Bool, (H, W) each.
-        colors: One a mask, ``distinct_colors`` by default.
-        labels: One a mask; no band if None.
-        truths: True masks, bool, (H, W); drawn as a white outline.
-        alpha: Share of the colour inside a mask, 0..1.
+        colors: One per mask; ``distinct_colors`` by default.
+        labels: One per mask; no band if None.
+        truths: Ground-truth masks, bool, (H, W); drawn as white outlines.
+        alpha: Opacity of the colour inside a mask, 0..1.
         min_side: Enlarge the frame until its shorter side has this many
             pixels.
-        dim: Darken what no mask covers by this share, 0..1: masks then stand
-            out from objects of their own colour.
-        sound: What is heard, drawn below the frame, see :func:`sound_band`.
+        dim: Darken the pixels outside all masks by this share, 0..1, so that
+            masks stand out from objects of their own colour.
+        sound: Sound drawn below the frame, see :func:`sound_band`.
         moment: The part of the sound that belongs to this frame.
 
     Returns:
         RGB, uint8, (H' + bands, W', 3).
 
     Raises:
-        ValueError: If a mask is not of the frame's size, or colours or
-            labels are not one a mask.
+        ValueError: If a mask has another size than the frame, or the number
+            of colours or labels is not that of the masks.
     """
     colors = distinct_colors(len(masks)) if colors is None else colors
     _check(frame, masks, colors, labels, truths)
@@ -99,7 +98,7 @@ def draw_overlay(
     for mask, color in zip(enlarged, colors, strict=True):
         _draw_contour(picture, mask, color, thickness)
     for truth in truths or ():
-        # Thin, so that a contour below it stays to be seen.
+        # Thin, so that a contour below it stays visible.
         _draw_contour(picture, _enlarge_mask(truth, min_side), WHITE, 1)
     if sound is not None:
         band = sound_band(picture.shape[1], sound, moment)
@@ -113,10 +112,10 @@ def draw_overlay(
 def label_band(
     width: int, labels: Sequence[str], colors: Sequence[Color]
 ) -> np.ndarray:
-    """Dark band with a coloured square and the text of every label.
+    """Draw a dark band with a coloured square and text for every label.
 
     Returns:
-        RGB, uint8, (height that the text needs, width, 3).
+        RGB, uint8, (height of the text, width, 3).
     """
     size = int(np.clip(width / 24, 12, 32))
     font = _font(size)
@@ -143,11 +142,11 @@ def label_band(
 def make_strip(
     frames: Sequence[np.ndarray], columns: Optional[int] = None, gap: int = 4
 ) -> np.ndarray:
-    """Put pictures side by side, in rows of ``columns``, on white.
+    """Arrange pictures in rows of ``columns`` on white.
 
     Args:
         frames: RGB, uint8, (H, W, 3), all of one size.
-        columns: Pictures in a row, all of them by default.
+        columns: Pictures per row; all of them by default.
         gap: White pixels between pictures.
 
     Returns:
@@ -175,7 +174,7 @@ def make_strip(
 
 
 def evenly_spaced(total: int, count: int) -> List[int]:
-    """At most ``count`` indices from 0 to ``total`` - 1, ends included."""
+    """Return up to ``count`` indices of 0 to ``total`` - 1, ends included."""
     if count >= total:
         return list(range(total))
     return np.linspace(0, total - 1, count).round().astype(int).tolist()
@@ -206,7 +205,7 @@ def _check(
 def _enlarge(
     image: np.ndarray, min_side: int, interpolation: int
 ) -> np.ndarray:
-    """Scale up to ``min_side``; leave what is large enough."""
+    """Scale up to ``min_side``; larger images are not changed."""
     height, width = image.shape[:2]
     scale = min_side / min(height, width)
     if scale <= 1:
@@ -216,7 +215,7 @@ def _enlarge(
 
 
 def _enlarge_mask(mask: np.ndarray, min_side: int) -> np.ndarray:
-    # Nearest shows the pixels that the model really chose.
+    # Nearest-neighbour shows the pixels that the model predicted.
     return _enlarge(
         mask.astype(np.uint8), min_side, cv2.INTER_NEAREST_EXACT
     ).astype(bool)
@@ -239,7 +238,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 def _wrap(
     text: str, width: int, font: ImageFont.FreeTypeFont, max_lines: int = 3
 ) -> List[str]:
-    """Break a text into lines of ``width`` pixels; cut what is too long."""
+    """Break a text into lines of ``width`` pixels; cut it after the last."""
     lines = ['']
     for word in text.split():
         longer = f'{lines[-1]} {word}'.strip()

@@ -1,11 +1,11 @@
-"""Sounds to look at: a band that stands under a frame."""
+"""Draw a sound as a band below a frame."""
 
 from typing import Tuple
 
 import cv2
 import numpy as np
 
-# Shares of the whole, from 0 to 1: where a frame begins and ends.
+# Begin and end of a frame as shares of the whole sound, 0..1.
 Moment = Tuple[float, float]
 
 BACKGROUND = (24, 24, 24)
@@ -13,35 +13,35 @@ NOW = (72, 72, 72)
 QUIET = (128, 128, 128)
 LOUD = (255, 192, 0)
 EDGE = (255, 255, 255)
-# Height over width of a band.
+# Height of a band divided by its width.
 HEIGHT = 0.16
-# What is not now, of a log-mel picture, is darker.
+# Brightness of a log-mel picture outside the present frame.
 DIMMED = 0.45
-# The loudest sample reaches so near to the border.
+# Height of the loudest sample as a share of half the band.
 REACH = 0.9
 
 
 def moment_of(frame: int, num_frames: int) -> Moment:
-    """The part of a sound that belongs to one of so many frames."""
+    """Return the part of a sound that belongs to one of ``num_frames``."""
     return frame / num_frames, (frame + 1) / num_frames
 
 
 def sound_band(width: int, sound: np.ndarray, moment: Moment) -> np.ndarray:
-    """Draw a sound from its begin to its end, and mark the present moment.
+    """Draw a sound from beginning to end and mark the present frame.
 
     Args:
-        width: In pixels.
-        sound: (samples,) waveform, drawn as such, from its lowest to its
-            highest sample in each column; or (seconds, 1, 96, 64) log-mel
-            examples, low tones at the bottom.
-        moment: Begin and end of the present frame, shares of the sound.
+        width: Width in pixels.
+        sound: (samples,) waveform, drawn from its lowest to its highest
+            sample in each column; or (seconds, 1, 96, 64) log-mel examples,
+            low frequencies at the bottom.
+        moment: Begin and end of the present frame as shares of the sound.
 
     Returns:
         RGB, uint8, (H, width, 3).
 
     Raises:
         ValueError: The sound has another shape or is empty, or the moment is
-            none.
+            not within 0..1.
     """
     start, end = moment
     if not 0 <= start < end <= 1:
@@ -66,7 +66,7 @@ def sound_band(width: int, sound: np.ndarray, moment: Moment) -> np.ndarray:
 def draw_waveform(
     sound: np.ndarray, height: int, width: int, now: slice
 ) -> np.ndarray:
-    """A column of pixels from the lowest to the highest of its samples."""
+    """Draw each column from its lowest to its highest sample."""
     band = np.full((height, width, 3), BACKGROUND, np.uint8)
     band[:, now] = NOW
     ends = np.linspace(0, len(sound), width + 1).astype(int)
@@ -90,7 +90,7 @@ def draw_waveform(
 def draw_log_mel(
     sound: np.ndarray, height: int, width: int, now: slice
 ) -> np.ndarray:
-    """Time to the right, frequency upwards, loud is bright."""
+    """Draw time to the right, frequency upwards, loudness as brightness."""
     picture = sound.reshape(-1, sound.shape[-1]).T[::-1].astype(np.float32)
     lowest, highest = float(picture.min()), float(picture.max())
     light = (picture - lowest) / max(highest - lowest, 1e-6)

@@ -1,4 +1,4 @@
-"""Pictures and videos as files; whole or not at all."""
+"""Write pictures and videos atomically."""
 
 import itertools
 import os
@@ -21,12 +21,12 @@ def write_video(
 ) -> None:
     """Write an MP4 that browsers play.
 
-    An odd last row or column is doubled: the encoders want even sizes.
+    An odd last row or column is repeated: the encoders need even sizes.
 
     Args:
-        path: Ends in ``.mp4``; its folder is made if need be.
+        path: Ends in ``.mp4``; its folder is created if needed.
         frames: RGB, uint8, (H, W, 3), all of one size; at least one.
-        fps: Frames a second.
+        fps: Frames per second.
 
     Raises:
         ValueError: If there are no frames or their sizes differ.
@@ -59,7 +59,7 @@ def write_video(
 
 
 def write_image(path: Union[str, Path], image: np.ndarray) -> None:
-    """Write an RGB picture, uint8, (H, W, 3), in the form of its ending."""
+    """Write an RGB picture, uint8, (H, W, 3); the suffix sets the format."""
     partial = _partial(path)
     try:
         Image.fromarray(image).save(partial)
@@ -73,12 +73,12 @@ def write_strip(
     frames: Sequence[np.ndarray],
     columns: Optional[int] = None,
 ) -> None:
-    """Write pictures of one size side by side, see ``make_strip``."""
+    """Write pictures of one size side by side; see ``make_strip``."""
     write_image(path, make_strip(frames, columns))
 
 
 def _partial(path: Union[str, Path]) -> Path:
-    """Temporary name in the same folder, with the same ending."""
+    """Return a temporary name in the same folder with the same suffix."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.with_name(f'.{path.stem}.{os.getpid()}.partial{path.suffix}')
@@ -92,7 +92,7 @@ def _encoder() -> str:
 
 
 def _even(frame: np.ndarray) -> np.ndarray:
-    """Double an odd last row or column."""
+    """Repeat an odd last row or column."""
     height, width = frame.shape[:2]
     if height % 2 or width % 2:
         frame = np.pad(

@@ -1,4 +1,4 @@
-"""Draw some videos of a validation or a test."""
+"""Draw some videos of a validation or test run."""
 
 import re
 from pathlib import Path
@@ -25,13 +25,13 @@ class RefVOSVisualizationHook(Hook):
     Each video becomes ``<video>.png``, one row of frames for every
     reference, and ``<video>.mp4`` in
     ``<work_dir>/<timestamp>/<out_dir>/test`` or ``.../val_iter<iteration>``.
-    Frames are read again from ``img_paths`` or ``video_frames`` in the
+    Frames are read again from ``img_paths`` or ``video_frames`` of the
     sample's metainfo, and the waveform of a sound from ``sound_path``.
 
     Args:
-        max_videos: Draw so many videos; 0 for none.
+        max_videos: Number of videos to draw; 0 for none.
         out_dir: Folder, relative to the run's log folder.
-        draw_gt: Outline the true masks in white, where known.
+        draw_gt: Outline the ground truth in white where it is known.
         visualizer: Arguments of the ``RefVOSVisualizer`` that draws.
 
     Raises:
@@ -53,18 +53,18 @@ class RefVOSVisualizationHook(Hook):
         self.max_videos = max_videos
         self.out_dir = out_dir
         self.draw_gt = draw_gt
-        # Its own, so that any visualizer may be the run's.
+        # Separate, so that the run may use any visualizer.
         self._visualizer = RefVOSVisualizer(
             **{'name': 'overlays', **(visualizer or {})}
         )
         self._num_drawn = 0
 
     def before_val_epoch(self, runner: Runner) -> None:
-        """Start to count anew."""
+        """Reset the count of drawn videos."""
         self._num_drawn = 0
 
     def before_test_epoch(self, runner: Runner) -> None:
-        """Start to count anew."""
+        """Reset the count of drawn videos."""
         self._num_drawn = 0
 
     def after_val_iter(
@@ -93,7 +93,7 @@ class RefVOSVisualizationHook(Hook):
     ) -> None:
         folder = Path(runner.log_dir) / self.out_dir / part
         for sample in samples[: self.max_videos - self._num_drawn]:
-            # Videos may lie in folders: v/1 is a name in some data sets.
+            # Names of videos can hold slashes, such as v/1.
             name = re.sub(r'[^\w.-]', '_', str(sample.video_id))
             self._visualizer.add_datasample(
                 name,
@@ -109,7 +109,7 @@ class RefVOSVisualizationHook(Hook):
 
 
 def read_frames(sample: RefDataSample) -> List[np.ndarray]:
-    """The frames of a sample from their files, RGB, uint8."""
+    """Read the frames of a sample from their files; RGB, uint8."""
     video = f'video {sample.video_id}'
     in_videos = sample.metainfo.get('video_frames')
     if in_videos is not None:
@@ -126,7 +126,7 @@ def read_frames(sample: RefDataSample) -> List[np.ndarray]:
 
 
 def read_waveform(sample: RefDataSample) -> Optional[np.ndarray]:
-    """The soundtrack of a sample from its file, (samples,), if it has one."""
+    """Read the soundtrack of a sample, (samples,); None without one."""
     path = sample.metainfo.get('sound_path')
     if path is None:
         return None

@@ -1,4 +1,4 @@
-"""A video's predictions as a strip, a video and a visualizer's image."""
+"""Draw the predictions for a video as a strip, a video or an image."""
 
 from pathlib import Path
 from typing import Iterator, List, Optional, Sequence, Union
@@ -22,7 +22,7 @@ from .overlay import (
 from .sound import Moment, moment_of
 from .video_writer import write_image, write_video
 
-# Strips of large frames would be too large to look at.
+# Wider frames are shrunk: their strips would be too large to look at.
 STRIP_FRAME_WIDTH = 384
 
 
@@ -32,11 +32,11 @@ class RefVOSVisualizer(Visualizer):
 
     Args:
         min_side: Enlarge small frames to this shorter side.
-        max_references: Draw at most this many references of a video.
-        strip_frames: Frames in a strip, evenly spaced over the video.
-        alpha: Share of the colour inside a mask, 0..1.
-        dim: Darken what no mask covers by this share, 0..1.
-        fps: Frames a second of the videos written.
+        max_references: Draw at most this many references per video.
+        strip_frames: Frames per strip, evenly spaced over the video.
+        alpha: Opacity of the colour inside a mask, 0..1.
+        dim: Darken the pixels outside all masks by this share, 0..1.
+        fps: Frames per second of the written videos.
         draw_sound: Where the reference is a sound, draw it below the frame,
             the part that belongs to the frame marked.
         kwargs: As MMEngine's ``Visualizer``.
@@ -88,13 +88,13 @@ class RefVOSVisualizer(Visualizer):
             name: Name of the picture in the visualizer's backends.
             image: The video's frames, RGB, uint8, (H, W, 3).
             data_sample: Its predictions and, where known, ``gt_tubes``.
-            draw_gt: Outline the true masks in white, in the strip.
+            draw_gt: Outline the ground truth in white in the strip.
             draw_pred: Draw the predicted masks.
             show: Open a window with the strip.
-            wait_time: Seconds to show it; 0 is until a key is pressed.
+            wait_time: Seconds to show it; 0 waits for a key.
             out_file: Write ``<out_file>.png`` and ``<out_file>.mp4``;
                 otherwise the strip goes to the backends.
-            step: Step that the backends note.
+            step: Step that the backends record.
             sound: The waveform, (samples,), of the references that are a
                 sound; what the model was given of it by default.
         """
@@ -162,12 +162,12 @@ class RefVOSVisualizer(Visualizer):
         sound: Optional[np.ndarray] = None,
         moments: Optional[Sequence[Moment]] = None,
     ) -> np.ndarray:
-        """One row of evenly spaced frames for every reference.
+        """Draw one row of evenly spaced frames per reference.
 
         Args:
             frames: RGB, uint8, (H, W, 3).
             data_sample: Its predictions have a mask for each frame.
-            draw_gt: Draw the outline of what is right, if that is known.
+            draw_gt: Outline the ground truth where it is known.
             sound: As of :meth:`add_datasample`.
             moments: As of :meth:`draw_frames`.
         """
@@ -223,14 +223,14 @@ class RefVOSVisualizer(Visualizer):
 
 
 def reference_label(prediction: ReferencePrediction) -> str:
-    """What was asked, and how sure the model is of its answer."""
+    """Return the label of a prediction: its reference and score."""
     return f'{prediction.reference.name}  ({prediction.score:.2f})'
 
 
 def true_masks(
     data_sample: RefDataSample, prediction: ReferencePrediction, frame: int
 ) -> List[np.ndarray]:
-    """True masks, bool, (H, W), of what a reference means in one frame."""
+    """Return the ground-truth masks, bool, (H, W), of a reference."""
     tubes = data_sample.get('gt_tubes') or {}
     drawn = [
         tubes[object_id][frame]
@@ -241,5 +241,5 @@ def true_masks(
 
 
 def decode(rle: Rle) -> np.ndarray:
-    """A run-length encoded mask as bool, (H, W)."""
+    """Decode a run-length encoded mask to bool, (H, W)."""
     return mask_utils.decode(rle).astype(bool)

@@ -1,4 +1,4 @@
-"""Swin's relative position biases, at another window size than trained."""
+"""Adapt Swin's relative position biases to another window size."""
 
 import math
 from typing import Any, MutableMapping, Optional, Sequence, Tuple
@@ -14,10 +14,10 @@ Window = Tuple[int, int, int]
 
 
 def keep_indices_out_of_checkpoints(backbone: nn.Module) -> None:
-    """Make the buffers of positions in a window a matter of the module.
+    """Make the buffers of position indices non-persistent.
 
-    They follow from the window size; in a checkpoint they would only stand
-    in the way of another one (1.2 MB each for windows of 8x7x7).
+    They follow from the window size. In a checkpoint they would prevent
+    another window size (and take 1.2 MB each for windows of 8x7x7).
     """
     for module in backbone.modules():
         if hasattr(module, INDEX):
@@ -30,13 +30,13 @@ def fit_position_biases(
 ) -> None:
     """Resize the tables of a state dict to a model's windows, in place.
 
-    Indices of positions, which official checkpoints hold, are taken out. A
-    table that is not one of the model's heads, or whose window can't be
-    told, stays as it is, for the loading to report.
+    Position indices, which official checkpoints hold, are removed. A table
+    with another number of heads, or of an unknown window, is not changed;
+    loading it then reports the mismatch.
 
     Args:
         state: The state dict.
-        prefix: What the names of the model's weights begin with in it.
+        prefix: Prefix of the names of the model's weights in it.
         model: A model whose Swin layers are mmdet's or torchvision's.
     """
     for name, module in model.named_modules():
@@ -55,17 +55,17 @@ def fit_position_biases(
 
 
 def three_sides(window: Any) -> Window:
-    """(frames, height, width) of a window in an image or a video."""
+    """Return (frames, height, width) of an image or video window."""
     sides = tuple(int(side) for side in window)
     return (1, *sides) if len(sides) == 2 else sides  # type: ignore
 
 
 def trained_window(length: int, target: Window) -> Optional[Window]:
-    """Tell the window of a table from its length.
+    """Derive the window of a table from its length.
 
     Args:
         length: Offsets in the table: (2 d - 1) (2 h - 1) (2 w - 1).
-        target: The window (d, h, w) that the model has.
+        target: Window (d, h, w) of the model.
 
     Returns:
         The window with the model's frames and a square area, else the one
@@ -87,19 +87,18 @@ def trained_window(length: int, target: Window) -> Optional[Window]:
 def resize_bias_table(
     table: Tensor, window: Sequence[int], target: Sequence[int]
 ) -> Tensor:
-    """Bring a table of relative position biases to another window size.
+    """Resize a table of relative position biases to another window size.
 
-    In space the offsets are stretched (bicubic), as when Swin is fine-tuned
-    on larger images: the same share of the window keeps its bias. In time
-    they keep their meaning, so many frames apart, because a longer window
-    does not make frames follow faster: a shorter window takes the middle of
-    the table, which is also what the published Video-Swin reads for a clip
-    shorter than its window; beyond a shorter table its ends are repeated.
+    In space the table is interpolated (bicubic), as when Swin is fine-tuned
+    on larger images. In time an offset keeps its number of frames, because a
+    longer window does not change the frame rate: a shorter window takes the
+    middle of the table, as the published Video-Swin does for a clip shorter
+    than its window; for a longer window the ends are repeated.
 
     Args:
         table: (L, heads), L = (2 d - 1) (2 h - 1) (2 w - 1).
-        window: Its window (d, h, w).
-        target: The wanted window (d, h, w).
+        window: Window (d, h, w) of the table.
+        target: Wanted window (d, h, w).
     """
     frames, height, width = (2 * side - 1 for side in window)
     new_frames, new_height, new_width = (2 * side - 1 for side in target)

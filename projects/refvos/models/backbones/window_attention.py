@@ -1,4 +1,4 @@
-"""Video-Swin's blocks without gradients: a few windows in memory at a time."""
+"""Run Video-Swin blocks without gradients, a few windows at a time."""
 
 from typing import Any, Iterator, List
 
@@ -7,16 +7,16 @@ import torch.nn.functional as F
 from einops import rearrange, repeat
 from torch import Tensor
 
-# Their attention weights of all heads are the largest tensor.
+# Bounds the attention weights of all heads, the largest tensor.
 WINDOWS_AT_ONCE = 32
 
 
 def run_block_in_parts(block: Any, x: Tensor) -> Tensor:
-    """Run one of torchvision's 3D blocks; ``x`` is written over.
+    """Run one of torchvision's 3D blocks; ``x`` is modified in place.
 
-    Frames meet in windows of some frames. Such a slab of frames is finished
-    before the next one is looked at, whatever the clip's length; where
-    windows are shifted, the first and the last frames share one.
+    Attention is within windows of some frames. Such a slab of frames is
+    finished before the next one begins, for clips of any length. Where
+    windows are shifted, the first and the last frames share a slab.
 
     Args:
         block: torchvision's ``SwinTransformerBlock`` with 3D attention, in
@@ -56,15 +56,15 @@ def run_block_in_parts(block: Any, x: Tensor) -> Tensor:
 def slabs(
     size: List[int], window: List[int], shift: List[int], device: torch.device
 ) -> Iterator[Any]:
-    """Say which frames meet.
+    """Yield the frames that share windows.
 
     Yields:
-        Indices (t,) of a slab's frames, padding from T on; and (t, H, W),
-        numbers of the regions whose pixels may look at each other, after the
-        shift.
+        Indices (t,) of the frames of a slab, T and above for padding; and
+        (t, H, W) region numbers after the shift: pixels attend to each other
+        within a region only.
     """
     padded = [full + -full % part for full, part in zip(size, window)]
-    # What the shift brought from the other end is another region.
+    # Pixels that the shift brought from the other end form a new region.
     far = [
         (torch.arange(full, device=device) >= full - step).long()
         for full, step in zip(padded, shift)
@@ -82,14 +82,14 @@ def attend_in_windows(
     bias: Tensor,
     regions: Tensor,
 ) -> Tensor:
-    """Attention inside the windows of one slab.
+    """Attend within the windows of one slab.
 
     Args:
         attention: torchvision's ``ShiftedWindowAttention3d``.
         x: (B, t, H, W, C), padded and shifted.
-        window: t, and the height and width of a window.
-        bias: (1, heads, L, L), L pixels in a window.
-        regions: (t, H, W), of :func:`slabs`.
+        window: t, height and width of a window.
+        bias: (1, heads, L, L) for the L pixels of a window.
+        regions: (t, H, W), from :func:`slabs`.
 
     Returns:
         (B, t, H, W, C).
