@@ -4,17 +4,19 @@ PYTHON ?= python3
 PY := $(VENV)/bin/python
 MMINSTALL ?= requirements/mminstall.txt
 STAMP := $(VENV)/.setup-stamp
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist worksteal
 DATA ?= data/refvos-mini
 WORK ?= work_dirs
 
-.PHONY: help setup demo test test-official pytest lint docs bench \
+.PHONY: help setup demo test test-slow test-official pytest lint docs bench \
     mini-data mini-sound-data mini-referformer mini-mutr-text \
     mini-mutr-sound mini-mutr-joint ablations mutr-motion
 
 help:
 	@echo 'make demo              the main job on an embedded default, under 5 minutes (FAST=1: 90 s)'
 	@echo 'make test              lint, type check and tests'
-	@echo 'make test-official     the tests on mmcv 2.1.0, mmengine 0.10.7, mmdet 3.3.0'
+	@echo 'make test-slow         the tests that train or start many processes'
+	@echo 'make test-official     all tests on mmcv 2.1.0, mmengine 0.10.7, mmdet 3.3.0'
 	@echo 'make lint              ruff and mypy alone'
 	@echo 'make docs              the pages of docs/, as docs/_build/html; warnings are errors'
 	@echo 'make mini-referformer  train the small ReferFormer that the demo uses (an hour)'
@@ -39,16 +41,22 @@ test: lint pytest
 # The same tests on the last official OpenMMLab releases, in an environment
 # of their own.
 test-official:
-	@$(MAKE) --no-print-directory pytest VENV=.venv-official \
+	@$(MAKE) --no-print-directory pytest test-slow VENV=.venv-official \
 	    MMINSTALL=requirements/mminstall-official.txt
 
+# A worker a core, each with one thread.
 pytest: $(STAMP)
-	@$(PY) -m pytest
+	@$(PYTEST) -m 'not slow'
+
+# Trainings and runs of several processes.
+test-slow: $(STAMP)
+	@$(PYTEST) -m slow
 
 lint: $(STAMP)
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
 
 docs: $(STAMP)
 	@$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html
