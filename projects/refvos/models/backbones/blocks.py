@@ -1,4 +1,4 @@
-"""What backbones do with their blocks and stages."""
+"""Helpers for the blocks and stages of backbones."""
 
 from typing import Any, Iterable
 
@@ -7,13 +7,14 @@ from torch.utils.checkpoint import checkpoint
 
 
 def run_block(block: Any, x: Tensor, *args: Any, with_cp: bool) -> Tensor:
-    """Run a block; with ``with_cp`` only its input is kept (checkpointing).
+    """Run a block, with gradient checkpointing if ``with_cp``.
 
     Args:
         block: Called with ``x`` and ``args``.
-        x: What is made anew.
-        args: What else it takes.
-        with_cp: Compute it once more in the backward pass.
+        x: Input features.
+        args: Further arguments of the block.
+        with_cp: Keep only the input and recompute the block in the backward
+            pass.
     """
     if with_cp and x.requires_grad:
         return checkpoint(block, x, *args, use_reentrant=False)
@@ -21,6 +22,6 @@ def run_block(block: Any, x: Tensor, *args: Any, with_cp: bool) -> Tensor:
 
 
 def freeze(parts: Iterable[nn.Module]) -> None:
-    """Train nothing of these; their dropout and stochastic depth are off."""
+    """Freeze parts: no gradients, and evaluation mode (no dropout)."""
     for part in parts:
         part.eval().requires_grad_(False)

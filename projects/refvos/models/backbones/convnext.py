@@ -18,8 +18,8 @@ STRIDES = (4, 8, 16, 32)
 class FrameConvNeXt(BaseModule):
     """transformers' ConvNeXt as a backbone of four levels.
 
-    It halves maps without rounding up, so that frames are first padded with
-    zeros to a multiple of 32; levels are cut to the frames afterwards.
+    It halves maps without rounding up, so frames are first padded with zeros
+    to a multiple of 32; levels are cropped to the frames afterwards.
 
     Args:
         embed_dims: Channels of each stage.
@@ -31,7 +31,7 @@ class FrameConvNeXt(BaseModule):
             of keeping their values.
         pretrained: transformers' name or folder of weights to start training
             from; None starts from random ones. Read when weights are
-            initialised. The norms of the levels start anew.
+            initialised. The norms of the levels are not part of them.
         init_cfg: mmengine's initialisation.
 
     Example:

@@ -13,10 +13,10 @@ from .blocks import freeze, run_block
 
 @MODELS.register_module()
 class FramePyramidVisionTransformerV2(PyramidVisionTransformerV2):
-    """mmdet's PVTv2, of which stages can be frozen.
+    """mmdet's PVTv2 with stages that can be frozen.
 
-    The keys of the finest level are its map shrunk by 8: frames are at least
-    29 pixels high and wide.
+    The keys of the finest level are its map down-sampled by 8, so frames
+    must be at least 29 pixels high and wide.
 
     Args:
         frozen_stages: -1 trains all; 0 freezes the first patch embedding; n
@@ -24,7 +24,7 @@ class FramePyramidVisionTransformerV2(PyramidVisionTransformerV2):
         with_cp: Compute the blocks once more in the backward pass instead
             of keeping their values.
         kwargs: Of mmdet's ``PyramidVisionTransformerV2``. It reads the
-            official ImageNet checkpoints as they are.
+            official ImageNet checkpoints unchanged.
 
     Example:
         >>> backbone = FramePyramidVisionTransformerV2(

@@ -18,17 +18,17 @@ class FrameSwinTransformer(SwinTransformer):
     (bicubic), in a backbone's checkpoint as in a whole model's; see
     :func:`resize_bias_table`.
 
-    Windows have no mask for the padding of a batch: beside a larger clip, a
-    clip's windows at its borders see the zeros that it was padded with (as
-    in the published code, and as a convolution does), so its features
-    differ a little from those of the clip alone. Among clips of one size
-    they don't.
+    Windows have no mask for the padding of a batch: in a batch with a larger
+    clip, the windows at the borders of a clip see the zeros of its padding
+    (as in the published code, and as a convolution does), so its features
+    differ slightly from those of the clip alone. In a batch of clips of one
+    size they do not.
 
     Args:
-        kwargs: Of mmdet's ``SwinTransformer``. ``with_cp=True`` computes
-            the blocks once more in the backward pass instead of keeping
-            their values. ``convert_weights=True`` reads the official
-            ImageNet checkpoints as they are.
+        kwargs: Of mmdet's ``SwinTransformer``. ``with_cp=True`` recomputes
+            the blocks in the backward pass instead of keeping their
+            activations. ``convert_weights=True`` reads the official
+            ImageNet checkpoints unchanged.
 
     Example:
         >>> backbone = FrameSwinTransformer(
@@ -45,8 +45,8 @@ class FrameSwinTransformer(SwinTransformer):
             super().__init__(**kwargs)
         self.to(torch.empty(0).device)
         keep_indices_out_of_checkpoints(self)
-        # mmdet freezes at the first `train()`, which comes after
-        # DistributedDataParallel has asked which parameters are trained.
+        # mmdet freezes at the first `train()`, after
+        # DistributedDataParallel has collected the trained parameters.
         self._freeze_stages()
 
     def train(self, mode: bool = True) -> 'FrameSwinTransformer':

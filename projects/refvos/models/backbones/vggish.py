@@ -1,4 +1,4 @@
-"""VGGish: what sounds are made of."""
+"""VGGish, the sound network of AudioSet."""
 
 from typing import List, Optional, Sequence
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 # Convolutions after which the map is halved, counted from 1.
 HALVED = (1, 2, 4, 6)
-# A map of an example after that: 96 windows and 64 bands, 16 times fewer.
+# Pixels of an example's last map: 96 windows and 64 bands, each / 16.
 LAST_MAP = 6 * 4
 AT_ONCE = 32
 
@@ -20,14 +20,14 @@ class VGGish(BaseModule):
 
     Six 3x3 convolutions and three linear layers, a ReLU after each, also
     after the last. The map is flattened in the order height, width, channel.
-    Weights are named as the published ones (torchvggish), whose file loads
-    as it is; PCA and rounding to 8 bits, which that file may also hold, are
-    not part of it, as in AVSBench's models.
+    Weights have the names of the published file (torchvggish), which loads
+    unchanged. PCA and rounding to 8 bits, which that file may also hold, are
+    not part of the network, as in AVSBench's models.
 
     Args:
         widths: Channels of the six convolutions.
-        embedding_dims: Of the three linear layers.
-        frozen: It is not trained and keeps no values for that.
+        embedding_dims: Output channels of the three linear layers.
+        frozen: Do not train the network; no activations are kept.
         init_cfg: mmengine's initialisation; for published weights
             ``dict(type='Pretrained', checkpoint=...)``. By default Kaiming's.
 
@@ -47,8 +47,8 @@ class VGGish(BaseModule):
         init_cfg: Optional[dict] = None,
     ) -> None:
         kaiming = dict(type='Kaiming', layer=['Conv2d', 'Linear'])
-        # fan_in: the linear layers take in and give out very different
-        # numbers of values.
+        # fan_in, because the linear layers have very different numbers of
+        # inputs and outputs.
         super().__init__(init_cfg or dict(kaiming, mode='fan_in'))
         self.frozen = frozen
         self.embed_dims = embedding_dims[-1]
@@ -83,7 +83,7 @@ class VGGish(BaseModule):
         """
         if torch.is_grad_enabled() and not self.frozen:
             return self.embed(examples)
-        # Some at a time, or an hour's maps would fill gigabytes.
+        # Some at a time: the maps of an hour of sound would take gigabytes.
         with torch.no_grad():
             parts = [self.embed(part) for part in examples.split(AT_ONCE)]
         return torch.cat(parts)

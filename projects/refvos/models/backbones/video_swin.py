@@ -20,24 +20,24 @@ PATCH = 'patch_embed.proj.weight'
 class VideoSwinTransformer(BaseModule):
     """torchvision's Video Swin Transformer as a backbone of four levels.
 
-    Its patches are 1x4x4: time is never down-sampled. A window reaches over
-    ``window_size`` frames and cells of a level, or over all of them where
-    there are fewer. Weights are named as torchvision's, whose Kinetics
-    checkpoints load as they are: a 2x4x4 patch is summed over time (see
+    Its patches are 1x4x4: time is never down-sampled. A window covers
+    ``window_size`` frames and cells of a level, or all of them where there
+    are fewer. Weights have torchvision's names, and its Kinetics checkpoints
+    load unchanged: a 2x4x4 patch is summed over time (see
     :func:`sum_patch_over_time`) and position biases trained at another
     window size are resized (see :func:`resize_bias_table`).
 
     As with :class:`FrameSwinTransformer`, windows see the zeros that pad a
-    clip beside a larger one; among clips of one size a clip's features are
-    those of the clip alone.
+    clip in a batch with a larger one. In a batch of clips of one size the
+    features of a clip are those of the clip alone.
 
     Args:
         embed_dims: C, channels of the finest level.
         depths: Blocks of each stage.
         num_heads: Attention heads of each stage.
         window_size: Frames, height and width of a window.
-        mlp_ratio: Hidden channels of a block's feed-forward part / C.
-        drop_rate: Dropout of the values.
+        mlp_ratio: Hidden channels of a block's feed-forward network / C.
+        drop_rate: Dropout of the activations.
         attn_drop_rate: Dropout of the attention weights.
         drop_path_rate: Stochastic depth of the last block; it grows from 0.
         frozen_stages: -1 trains all; 0 freezes the patch embedding; n also
@@ -55,7 +55,7 @@ class VideoSwinTransformer(BaseModule):
         [(5, 12, 23, 16), (5, 24, 12, 8), (5, 48, 6, 4), (5, 96, 3, 2)]
     """
 
-    # A segmentor gives it (B, T, 3, H, W) instead of (B*T, 3, H, W).
+    # Takes (B, T, 3, H, W) instead of (B*T, 3, H, W).
     takes_clips = True
 
     def __init__(
@@ -89,7 +89,7 @@ class VideoSwinTransformer(BaseModule):
         )
         self.patch_embed = classifier.patch_embed
         self.pos_drop = classifier.pos_drop
-        # Stages, and between them the merging of 2x2 cells.
+        # Stages, with layers that merge 2x2 cells between them.
         self.features = classifier.features
         keep_indices_out_of_checkpoints(self)
         self.freeze_stages()
@@ -102,11 +102,11 @@ class VideoSwinTransformer(BaseModule):
 
         Returns:
             Four maps (B*T, C * 2**i, H / s, W / s), s = 4, 8, 16, 32, sizes
-            rounded up; clip by clip. They are not normalised, as in the
+            rounded up, clip by clip. They are not normalised, as in the
             published model.
         """
-        # Frames meet in windows only: without gradients, what is computed on
-        # the way takes as much memory for a long clip as for a short one.
+        # Attention is within windows: without gradients the intermediate
+        # values take the same memory for a long clip as for a short one.
         in_parts = not (self.training or torch.is_grad_enabled())
         x = self.patch_embed(clips.transpose(1, 2))  # (B, T, H/4, W/4, C)
         x = self.pos_drop(x)
@@ -147,12 +147,12 @@ class VideoSwinTransformer(BaseModule):
 
 
 def sum_patch_over_time(weight: Tensor) -> Tensor:
-    """Make a patch embedding of two frames, say, one of single frames.
+    """Convert a patch embedding of several frames to one of single frames.
 
     Video-Swin for Kinetics embeds patches of 2x4x4. The sum over time gives
-    for a frame what the original gives for that frame shown twice, so that
-    the later layers receive values as large as those that they were trained
-    on; the mean would halve them.
+    for a frame what the original gives for that frame shown twice, so later
+    layers receive values of the size that they were trained on; the mean
+    would halve them.
 
     Args:
         weight: (C, 3, t, 4, 4).

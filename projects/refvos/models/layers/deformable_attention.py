@@ -1,4 +1,4 @@
-"""Deformable attention that is fast on CPUs, and safe for long clips."""
+"""Deformable attention that is fast on CPUs and takes long clips."""
 
 from typing import Any, List, Optional, Tuple
 
@@ -7,22 +7,22 @@ import torch.nn.functional as F
 from mmcv.ops import MultiScaleDeformableAttention
 from torch import Tensor
 
-# mmcv's CUDA kernel takes at most so many frames at once.
+# Largest number of frames that mmcv's CUDA kernel takes at once.
 LARGEST_STEP = 64
 
 
 class DeformableAttention(MultiScaleDeformableAttention):
-    """mmcv's deformable attention with another way to sample on CPUs.
+    """mmcv's deformable attention with a faster sampling on CPUs.
 
     mmcv samples level by level, keeps all sampled values, multiplies and sums
-    them. Here the four neighbours of all points of a query and head become
-    one bag of an embedding bag, which gathers, weights and sums in one pass.
-    The values lie in a map with a border of zeros, so that no place outside
-    needs a case of its own. Only where no gradient is wanted and with
-    ``batch_first``; parameters and answers are mmcv's.
+    them. Here the four neighbours of all points of a query and head are one
+    bag of ``F.embedding_bag``, which gathers, weights and sums in one pass.
+    The maps have a border of zeros, so points outside need no special case.
+    Used only without gradients and with ``batch_first``; parameters and
+    results are mmcv's.
 
-    On CUDA mmcv's kernel refuses batches that its step does not divide; the
-    step follows the batch.
+    On CUDA mmcv's kernel refuses batches that are no multiple of its step;
+    the step is adapted to the batch.
     """
 
     def forward(
@@ -38,7 +38,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
         level_start_index: Optional[Tensor] = None,
         **kwargs: Any,
     ) -> Tensor:
-        """As mmcv's; see there for the shapes."""
+        """Attend; see mmcv's module for the shapes."""
         on_cpu = query.device.type == 'cpu'
         if not on_cpu or torch.is_grad_enabled() or not self.batch_first:
             batch = query.shape[0 if self.batch_first else 1]
@@ -83,7 +83,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
 
 
 def step_for(batch: int) -> int:
-    """The largest divisor of a batch that the CUDA kernel takes at once."""
+    """Return the largest divisor of a batch that the CUDA kernel takes."""
     steps = range(min(batch, LARGEST_STEP), 0, -1)
     return next(step for step in steps if batch % step == 0)
 
@@ -95,12 +95,12 @@ def sample(
     reference_points: Tensor,
     spatial_shapes: Tensor,
 ) -> Tensor:
-    """Sum what lies at the sampling points; nothing lies outside a level.
+    """Sum the weighted values at the sampling points, 0 outside a level.
 
     Args:
-        value: (B, S, heads, d), the levels one after the other.
-        offsets: (B, Q, heads, L, P, 2), x and y: in pixels of the level, or,
-            where references are boxes, in halves of the box over P.
+        value: (B, S, heads, d), the levels concatenated.
+        offsets: (B, Q, heads, L, P, 2), x and y in pixels of the level; in
+            half boxes divided by P where references are boxes.
         weights: (B, Q, heads, L, P).
         reference_points: (B, Q, L, 2 or 4), x, y(, w, h) in 0..1; B may be 1.
         spatial_shapes: (L, 2), height and width of the levels.
@@ -112,7 +112,7 @@ def sample(
     table = value.new_zeros(levels.num_pixels, *value.shape[2:])
     output = value.new_empty(*offsets.shape[:2], table[0].numel())
     points = reference_points.float().expand(len(value), -1, -1, -1)
-    # Frame by frame: what is gathered from should stay in the cache.
+    # Frame by frame, so that the table stays in the cache.
     for frame in range(len(value)):
         levels.fill(table, value[frame])
         x, y = levels.locate(offsets[frame].float(), points[frame])
@@ -128,10 +128,10 @@ def sample(
 
 
 class PaddedLevels:
-    """The levels of a frame in one table, with zeros around each.
+    """Table of the levels of a frame with a border of zeros around each.
 
-    A level of h x w pixels lies in (h + 3) x (w + 3): a line of zeros before
-    it and two behind, so that places outside, brought to its border, have
+    A level of h x w pixels takes (h + 3) x (w + 3): one line of zeros before
+    it and two after, so points outside, clamped to the border, have four
     neighbours like all others. A row of the table is a pixel and a head.
 
     Args:
@@ -147,17 +147,17 @@ class PaddedLevels:
         areas = [(h + 3) * (w + 3) for h, w in self.shapes]
         self.starts = [sum(areas[:level]) for level in range(len(areas))]
         self.num_pixels = sum(areas)
-        # (L, 1), to go with (Q, heads, L, P).
+        # (L, 1), broadcast with (Q, heads, L, P).
         self.widths = torch.tensor([[float(w)] for _, w in self.shapes])
         self.heights = torch.tensor([[float(h)] for h, _ in self.shapes])
         self.steps = torch.tensor([[w + 3] for _, w in self.shapes])
-        # Where a level's pixel (0, 0) is.
+        # Row of pixel (0, 0) of each level.
         self.origins = torch.tensor([[s] for s in self.starts]) + (
             self.steps + 1
         )
 
     def fill(self, table: Tensor, value: Tensor) -> None:
-        """Copy (S, heads, d) to where it belongs; zeros stay as they are."""
+        """Copy (S, heads, d) into the table; the borders stay zero."""
         start = 0
         for (height, width), begin in zip(self.shapes, self.starts):
             end = begin + (height + 3) * (width + 3)
@@ -169,7 +169,7 @@ class PaddedLevels:
             )
 
     def locate(self, offsets: Tensor, points: Tensor) -> Tuple[Tensor, Tensor]:
-        """Places in pixels, x and y (Q, heads, L, P), brought to the border.
+        """Return points in pixels, x and y (Q, heads, L, P), clamped.
 
         Args:
             offsets: (Q, heads, L, P, 2).
@@ -190,7 +190,7 @@ class PaddedLevels:
     def neighbours(
         self, x: Tensor, y: Tensor, weights: Tensor
     ) -> Tuple[Tensor, Tensor]:
-        """The four pixels around each place and what each counts.
+        """Return the four pixels around each point and their weights.
 
         Args:
             x, y, weights: (Q, heads, L, P).
@@ -222,11 +222,11 @@ class PaddedLevels:
 
 
 def use_deformable_attention(transformer: Any) -> None:
-    """Replace mmcv's attention in mmdet's layers, which name it themselves.
+    """Replace mmcv's attention in mmdet's layers, which hard-code its class.
 
     Args:
-        transformer: An encoder or decoder, just built: weights are drawn
-            anew.
+        transformer: An encoder or decoder that was just built: the weights
+            of its attention are initialised again.
     """
     for layer in transformer.layers:
         for name in ('self_attn', 'cross_attn'):

@@ -1,4 +1,4 @@
-"""Positions of words."""
+"""Positional encoding of tokens."""
 
 import math
 
@@ -9,7 +9,7 @@ from torch import Tensor
 def sine_positions_1d(
     padding_mask: Tensor, embed_dims: int, temperature: float = 10000.0
 ) -> Tensor:
-    """Sine positions of the valid tokens, their last one at 2 pi.
+    """Return sine positions of the valid tokens, the last one at 2 pi.
 
     mmdet's ``SinePositionalEncoding`` has only the two-dimensional form.
 

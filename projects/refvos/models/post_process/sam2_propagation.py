@@ -1,4 +1,4 @@
-"""Masks carried through a video by SAM 2 (ReferFormer, Table 5)."""
+"""Propagate masks through a video with SAM 2 (ReferFormer, Table 5)."""
 
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
@@ -22,27 +22,27 @@ OBJECT = 1
 class SAM2Propagation:
     """Propagate the mask of the best-scored frame to the whole video.
 
-    The frame with the highest score (of those with a mask) is where the
-    model is surest; from there its mask is tracked forward and backward
-    (Section 4.2; the paper used CFBI). Masks change, scores do not. A
-    reference without any mask keeps its answer.
+    The mask of the frame with the highest score (among those with a mask) is
+    tracked forward and backward (Section 4.2; the paper used CFBI). Masks
+    change, scores do not. A prediction without any mask is not changed.
 
-    SAM 2 looks at the frames' files, which hold more than the frames that
-    the segmentor saw; where there are no image files (a video file, frames
-    in memory) it looks at the latter. Its image encoder sees each frame
-    once, whatever the number of references.
+    SAM 2 reads the image files, which have a higher resolution than the
+    frames that the segmentor saw. Without image files (a video file, frames
+    in memory) it takes the segmentor's frames. Its image encoder sees each
+    frame once for all references.
 
     Args:
         checkpoint: Folder of a SAM 2 video model as transformers saves it
             (``config.json``, ``model.safetensors``, the processor's files),
-            such as a download of ``facebook/sam2.1-hiera-large``. Read when
-            the first video is there.
-        prompt: What SAM 2 is told in the best frame: 'mask' keeps that
-            frame's mask; 'box' (around the mask) and 'points' (its innermost
-            pixel) let SAM 2 draw that frame, too.
-        cached_frames: Longest video whose encoded frames are all kept, on
-            the model's device (17 MB each at 1024 x 1024 pixels); of longer
-            ones each reference encodes all frames again.
+            such as a download of ``facebook/sam2.1-hiera-large``. It is read
+            at the first video.
+        prompt: Prompt in the best frame: 'mask' keeps the mask of that
+            frame; 'box' (around the mask) and 'points' (its innermost pixel)
+            let SAM 2 segment that frame, too.
+        cached_frames: Length of the longest video whose encoded frames are
+            all kept on the model's device (17 MB each at 1024 x 1024
+            pixels); for longer ones each reference encodes all frames
+            again.
 
     Example:
         >>> test_cfg = dict(
@@ -71,7 +71,7 @@ class SAM2Propagation:
         """Read the checkpoint, once.
 
         Raises:
-            InputError: It is not there, or not a whole SAM 2 video model.
+            InputError: It is missing, or not a complete SAM 2 video model.
         """
         if self.model is None:
             self.model, self.processor = load_sam2(self.checkpoint)
@@ -95,7 +95,7 @@ class SAM2Propagation:
                 )
 
     def start_session(self, sample: RefDataSample, frames: Tensor) -> Any:
-        """Prepare a video; encodes it if all its frames can be kept."""
+        """Prepare a video; encode it if all its frames can be kept."""
         keep = len(frames) <= self.cached_frames
         session = self.processor.init_video_session(
             inference_device=frames.device,
@@ -112,8 +112,8 @@ class SAM2Propagation:
     def encode_frames(self, session: Any) -> None:
         """Encode all frames for all references.
 
-        Positions are the same in each frame, and four times as large as
-        the features: they are kept once.
+        Positions are the same in all frames and four times as large as the
+        features, so they are kept once.
         """
         positions = None
         for index in range(session.num_frames):
@@ -131,7 +131,7 @@ class SAM2Propagation:
             )
 
     def propagate(self, session: Any, start: int, prompt: Rle) -> List[Rle]:
-        """Track one object; one mask a frame, at the frames' own size."""
+        """Track one object; one mask per frame, at the frames' own size."""
         session.reset_tracking_data()
         self.add_prompt(session, start, rle_codec.decode(prompt))
         size = session.video_height, session.video_width
@@ -145,12 +145,12 @@ class SAM2Propagation:
                 )
                 masks[output.frame_idx] = as_rle(mask[0, 0])
         if self.prompt == 'mask':
-            # It has been through SAM 2's resolution and back.
+            # SAM 2's version was resized to its resolution and back.
             masks[start] = prompt
         return [masks[index] for index in range(session.num_frames)]
 
     def add_prompt(self, session: Any, frame: int, mask: np.ndarray) -> None:
-        """Tell SAM 2 where the object is in a frame; mask is (H, W)."""
+        """Prompt SAM 2 with an object in a frame; mask is (H, W)."""
         given: Dict[str, Any]
         if self.prompt == 'mask':
             given = {'input_masks': torch.from_numpy(mask).bool()}
@@ -167,16 +167,15 @@ class SAM2Propagation:
 
 
 class FramesOnDemand:
-    """A video's frames, read and prepared for SAM 2 when they are asked for.
+    """Frames of a video, read and prepared for SAM 2 on access.
 
-    Takes the place of the session's dict, which holds all of them as
-    floats: a video of any length then needs the memory of one frame.
+    Replaces the session's dict, which holds all of them as floats: a video
+    of any length then needs the memory of one frame.
 
     Args:
-        paths: The frames' files, if known; names of something else are
-            passed over.
-        frames: (T, 3, h, w) uint8 RGB, used where not all files are there.
-        processor: SAM 2's.
+        paths: Image files of the frames, if known.
+        frames: (T, 3, h, w) uint8 RGB, used unless all files exist.
+        processor: SAM 2's processor.
     """
 
     def __init__(
@@ -210,9 +209,9 @@ def load_sam2(checkpoint: Optional[str]) -> tuple:
     """Read a SAM 2 video model and its processor from a folder.
 
     Raises:
-        InputError: The folder is missing, or something in it.
+        InputError: The folder or one of its files is missing or broken.
     """
-    # Only those who post-process pay for the import.
+    # The import is slow and needed for post-processing only.
     from transformers import Sam2VideoModel, Sam2VideoProcessor
 
     folder = Path(checkpoint or '').expanduser()
@@ -232,7 +231,7 @@ def load_sam2(checkpoint: Optional[str]) -> tuple:
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError.of(folder, 'content', reason, wanted) from error
-    # transformers would draw them at random and only warn.
+    # transformers would initialise them at random and only warn.
     missing = sorted(report['missing_keys'])
     if missing:
         raise InputError.of(
@@ -242,7 +241,7 @@ def load_sam2(checkpoint: Optional[str]) -> tuple:
 
 
 def best_frame(prediction: ReferencePrediction) -> Optional[int]:
-    """The frame with the highest score that has a mask, if any has."""
+    """Return the frame with the highest score among those with a mask."""
     areas = rle_codec.area(prediction.masks)
     drawn = [index for index, area in enumerate(areas) if area > 0]
     if not drawn:
@@ -251,15 +250,15 @@ def best_frame(prediction: ReferencePrediction) -> Optional[int]:
 
 
 def box_of(mask: np.ndarray) -> List[float]:
-    """The box around a mask (H, W): x1, y1, x2, y2 in pixels."""
+    """Return the box of a mask (H, W): x1, y1, x2, y2 in pixels."""
     ys, xs = np.nonzero(mask)
     corners = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
     return [float(corner) for corner in corners]
 
 
 def innermost_pixel(mask: np.ndarray) -> List[float]:
-    """The pixel of a mask (H, W) farthest from its border; x, y."""
-    # The frame's border is a border, too.
+    """Return the pixel of a mask (H, W) farthest from its border; x, y."""
+    # The border of the frame counts as a border of the mask.
     padded = np.pad(mask.astype(np.uint8), 1)
     depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     y, x = np.unravel_index(depth.argmax(), depth.shape)

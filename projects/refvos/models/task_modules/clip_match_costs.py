@@ -2,8 +2,8 @@
 
 For mmdet's ``HungarianAssigner``: predictions are N trajectories over T
 frames (``scores`` (N, T, K) logits, ``bboxes`` (N, T, 4) as cx, cy, w, h in
-0..1, ``masks`` (N, T, h, w) logits), the truth is M of the same (``labels``
-(M,), ``bboxes``, ``masks`` in 0..1, ``visible`` (M, T) bool). Each cost is
+0..1, ``masks`` (N, T, h, w) logits), the ground truth is M of the same
+(``labels`` (M,), ``bboxes``, ``masks`` in 0..1, ``visible`` (M, T) bool). Each cost is
 (N, M). Source: ReferFormer, Section 3.4.
 """
 
@@ -21,7 +21,7 @@ class ClipCost:
     """A weighted cost.
 
     Args:
-        weight: What the cost is multiplied by.
+        weight: Factor of the cost.
     """
 
     def __init__(self, weight: float = 1.0) -> None:
@@ -45,7 +45,7 @@ class ClipFocalCost(ClipCost):
     """Focal cost of the object's class, averaged over its visible frames.
 
     Args:
-        weight: What the cost is multiplied by.
+        weight: Factor of the cost.
         alpha: Weight of the positive class.
         gamma: Exponent of the focal term.
     """
@@ -100,8 +100,8 @@ class ClipMaskFocalCost(ClipFocalCost):
         logits = pred.masks.flatten(1)  # (N, P)
         target = truth.masks.flatten(1).to(logits)  # (M, P)
         p = logits.sigmoid()
-        # Per pixel the loss is one of two values, so that the sum over
-        # pixels is a matrix product and nothing is repeated M times.
+        # The loss of a pixel is one of two values, so the sum over pixels is
+        # a matrix product and nothing is repeated M times.
         positive = self.alpha * (1 - p) ** self.gamma * F.softplus(-logits)
         negative = (1 - self.alpha) * p**self.gamma * F.softplus(logits)
         total = positive @ target.T + negative @ (1 - target).T
