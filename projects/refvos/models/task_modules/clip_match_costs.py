@@ -3,8 +3,8 @@
 For mmdet's ``HungarianAssigner``: predictions are N trajectories over T
 frames (``scores`` (N, T, K) logits, ``bboxes`` (N, T, 4) as cx, cy, w, h in
 0..1, ``masks`` (N, T, h, w) logits), the ground truth is M of the same
-(``labels`` (M,), ``bboxes``, ``masks`` in 0..1, ``visible`` (M, T) bool). Each cost is
-(N, M). Source: ReferFormer, Section 3.4.
+(``labels`` (M,), ``bboxes``, ``masks`` in 0..1, ``visible`` (M, T) bool). Each
+cost is (N, M). Source: ReferFormer, Section 3.4.
 """
 
 from typing import Optional
