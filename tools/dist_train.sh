@@ -13,7 +13,12 @@ fi
 config=$1
 gpus=$2
 
-exec "${PYTHON:-python}" -m torch.distributed.run \
+# As torchrun sets it, which would warn about that.
+if [ "$gpus" != 1 ]; then
+    export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+fi
+
+exec "${PYTHON:-python}" "$(dirname "$0")/dist_launch.py" \
     --nnodes="${NNODES:-1}" \
     --node-rank="${NODE_RANK:-0}" \
     --master-addr="${MASTER_ADDR:-127.0.0.1}" \

@@ -9,8 +9,10 @@ at any time, even with SIGKILL, and go on with --resume.
 """
 
 import argparse
+import os.path as osp
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Optional
 
 from mmengine.config import Config
@@ -94,7 +96,21 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
             args.config, 'train_dataloader', None, 'a dataloader to train with'
         )
     apply_args(cfg, args)
-    build_runner(cfg).train()
+    runner = build_runner(cfg)
+    try:
+        runner.train()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(how_to_go_on(cfg.work_dir)) from None
+
+
+def how_to_go_on(work_dir: str) -> str:
+    """Say what a stopped run can be continued from."""
+    try:
+        checkpoint = Path(work_dir, 'last_checkpoint').read_text()
+    except OSError:
+        return f'{work_dir} has no checkpoint yet; --resume starts anew'
+    name = osp.basename(checkpoint.strip())
+    return f'--resume goes on from {osp.join(work_dir, name)}'
 
 
 if __name__ == '__main__':

@@ -20,6 +20,8 @@ WARNINGS: List[Tuple[str, Type[Warning]]] = [
     (r'faster_coco_eval is not installed, metrics will not', UserWarning),
     # torch, about code of mmdet.
     (r'torch\.meshgrid: in an upcoming release, it will be', UserWarning),
+    # mmengine, about what torchrun sets for its processes, too.
+    (r'Setting \w+_NUM_THREADS environment variable for', UserWarning),
     # setuptools, about code of mmengine.
     (r'pkg_resources is deprecated as an API', UserWarning),
     # torch, about code of mmengine and mmcv.

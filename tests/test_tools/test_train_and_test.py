@@ -278,8 +278,7 @@ def test_scripts_pass_their_arguments_on(tmp_path, name):
         text=True,
     )
     assert done.stdout.splitlines() == [
-        '-m',
-        'torch.distributed.run',
+        'tools/dist_launch.py',
         '--nnodes=2',
         '--node-rank=1',
         '--master-addr=127.0.0.1',

@@ -2,24 +2,32 @@
 
 import argparse
 import gc
+import multiprocessing
 import os
 import os.path as osp
 import re
+import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Optional
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Optional
 
 import torch
 from mmdet.registry import RUNNERS
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
+from torch.utils.data import get_worker_info
 
 from ..errors import InputError
 from ..io.safe_checkpoint import FILE_TYPES, set_trust
 from .config_check import check_config, check_overrides
 from .memory import keep_large_buffers
 
-BAD_INPUT = 2
+BAD_INPUT, STOPPED = 2, 128 + signal.SIGINT
+# In seconds; see :func:`run_until_stopped`.
+INTERRUPT_DELAY = 1.0
 
 
 def run_tool(
@@ -27,25 +35,90 @@ def run_tool(
     argv: Optional[Sequence[str]] = None,
     keep_buffers: bool = True,
 ) -> int:
-    """Run a tool; bad input becomes one line on stderr.
+    """Run a tool; bad input and Ctrl-C become one line on stderr.
 
     Args:
-        main: Takes the arguments (None: those of the process).
+        main: Takes the arguments (None: those of the process). What a
+            ``KeyboardInterrupt`` of its own says is added to that line.
         argv: What to give it.
         keep_buffers: See :func:`keep_large_buffers`.
 
     Returns:
-        The exit status: 0, or 2 for bad input.
+        The exit status: 0, 2 for bad input, or 130 for Ctrl-C.
     """
     if keep_buffers:
         keep_large_buffers()
-    try:
-        main(argv)
-    except InputError as error:
-        print(f'error: {one_line(error)}', file=sys.stderr)
-        return BAD_INPUT
+    with first_interrupt_only():
+        try:
+            run_until_stopped(main, argv)
+        except InputError as error:
+            print(f'error: {one_line(error)}', file=sys.stderr)
+            return BAD_INPUT
+        except KeyboardInterrupt as stop:
+            return end_after_interrupt(str(stop))
     leave_process_group()
     return 0
+
+
+@contextmanager
+def first_interrupt_only() -> Iterator[None]:
+    """Raise ``KeyboardInterrupt`` for the first SIGINT, ignore the others.
+
+    A launcher sends a second one to processes that the terminal has
+    interrupted already; it must not break their clean-up. Loader workers
+    ignore all: the process that started them ends them.
+    """
+
+    def interrupt(signum: int, frame: Any) -> None:
+        if get_worker_info() is None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            raise KeyboardInterrupt
+
+    # Python allows it in the main thread only.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def run_until_stopped(
+    main: Callable[[Optional[Sequence[str]]], object],
+    argv: Optional[Sequence[str]],
+) -> None:
+    """Run a tool's main function; prefer an interrupt to its consequences."""
+    try:
+        main(argv)
+    except (InputError, KeyboardInterrupt):
+        raise
+    except Exception:
+        # A peer that was interrupted closes the connection; our own signal
+        # may arrive after that error.
+        if torch.distributed.is_initialized():
+            time.sleep(INTERRUPT_DELAY)
+        raise
+
+
+def end_after_interrupt(advice: str) -> int:
+    """Say that the tool was stopped, once for all processes of a run.
+
+    Args:
+        advice: How to go on; may be empty.
+    """
+    if os.environ.get('RANK', '0') == '0':
+        print(f'\nstopped{"; " if advice else ""}{advice}', file=sys.stderr)
+    if torch.distributed.is_initialized():
+        # The group cannot be destroyed in step any more, and the
+        # interpreter's exit would abort because of it.
+        for child in multiprocessing.active_children():
+            child.kill()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(STOPPED)
+    return STOPPED
 
 
 def leave_process_group() -> None:
