@@ -13,7 +13,7 @@ WORK ?= work_dirs
     mini-mutr-sound mini-mutr-joint ablations mutr-motion
 
 help:
-	@echo 'make demo              the main job on an embedded default, under 5 minutes (FAST=1: 90 s)'
+	@echo 'make demo              the main job on an embedded default, under 5 minutes (FAST=1: about 2)'
 	@echo 'make test              lint, type check and tests'
 	@echo 'make test-slow         the tests that train or start many processes'
 	@echo 'make test-official     all tests on mmcv 2.1.0, mmengine 0.10.7, mmdet 3.3.0'

@@ -121,7 +121,7 @@ def report(right: Dict[str, float], wrong: Dict[str, float]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--fast', action='store_true', help='under 90 s')
+    parser.add_argument('--fast', action='store_true', help='about 2 minutes')
     fast = parser.parse_args().fast
     name = 'fast' if fast else 'full'
     data, out = ROOT / f'data/demo-{name}', ROOT / f'demo/output/{name}'
