@@ -1,6 +1,6 @@
-# ReferFormer on RefVOS-Mini, second stage: clips of two frames, all kinds of
+# ReferFormer on RefVOS-Mini, third stage: clips of two frames, all kinds of
 # expressions, from the weights of referformer_mini_pretrain.py
-# (`make mini-referformer` runs both). For two processes.
+# (`make mini-referformer` runs all three). For two processes.
 _base_ = ['./referformer_mini_pretrain.py']
 
 train_pipeline = _base_.train_pipeline

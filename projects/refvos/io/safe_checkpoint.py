@@ -207,14 +207,28 @@ def load_from_local(
 def load_from_http(
     filename: str, map_location: MapLocation = None
 ) -> Dict[str, Any]:
-    """Download into torch's cache, once, and read the file safely."""
+    """Download into torch's cache, once, and read the file safely.
+
+    Raises:
+        InputError: The address cannot be reached.
+    """
     folder = osp.join(torch.hub.get_dir(), 'checkpoints')
     target = osp.join(folder, osp.basename(urlparse(filename).path))
     if not osp.exists(target):
         os.makedirs(folder, exist_ok=True)
         # Written to a temporary name and moved, so that several processes
         # may do it at the same time.
-        torch.hub.download_url_to_file(filename, target, progress=False)
+        try:
+            torch.hub.download_url_to_file(filename, target, progress=False)
+        except OSError as error:
+            raise InputError.of(
+                filename,
+                'download',
+                str(error),
+                'weights that can be reached; for a local file: --cfg-options '
+                'model.backbone.init_cfg.checkpoint=FILE (load_from=FILE for '
+                'those of the whole model)',
+            ) from None
     return load_from_local(target, map_location)
 
 

@@ -1,6 +1,7 @@
 """Text references: words and their sentence."""
 
-from typing import Any, Dict, List, Optional
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Optional
 
 import torch
 from mmdet.registry import MODELS
@@ -11,6 +12,29 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 from ...errors import InputError
 from ...structures import Reference, ReferenceTokens
 from ..layers import sine_positions_1d
+
+
+@contextmanager
+def unreachable_named(name: str, argument: str) -> Iterator[None]:
+    """Say in one line what could not be read and what takes a local folder.
+
+    Args:
+        name: Of the model, or its folder.
+        argument: The argument of :class:`TextEncoder` that names it.
+
+    Raises:
+        InputError: transformers cannot read or download it.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError.of(
+            f'text_encoder.{argument}',
+            'name',
+            name,
+            'a model of the Hugging Face Hub that can be reached, or a local '
+            f'folder: --cfg-options model.text_encoder.{argument}=FOLDER',
+        ) from error
 
 
 @MODELS.register_module()
@@ -79,7 +103,9 @@ class TextEncoder(BaseModule):
         ``init_weights``, which draws them anew.
         """
         if self.pretrained is not None:
-            weights = AutoModel.from_pretrained(self.pretrained).state_dict()
+            with unreachable_named(self.pretrained, 'pretrained'):
+                language_model = AutoModel.from_pretrained(self.pretrained)
+            weights = language_model.state_dict()
             self.model.load_state_dict(weights)
         self._is_init = True
 
@@ -92,9 +118,10 @@ class TextEncoder(BaseModule):
     @property
     def tokenizer(self) -> Any:
         if self._tokenizer is None:
-            self._tokenizer = AutoTokenizer.from_pretrained(
-                self.tokenizer_name
-            )
+            with unreachable_named(self.tokenizer_name, 'tokenizer'):
+                self._tokenizer = AutoTokenizer.from_pretrained(
+                    self.tokenizer_name
+                )
         return self._tokenizer
 
     @property
