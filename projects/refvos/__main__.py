@@ -5,6 +5,9 @@ refvos video.mp4 --text "the red circle" --text "the dog on the left"
 refvos video.mp4 --sound
        --config CONFIG --checkpoint WEIGHTS --out-dir results
 
+refvos video.mp4 --ask 'text="the one that barks" sound'
+       --config CONFIG --checkpoint WEIGHTS --out-dir results
+
 `python -m refvos` is the same command.
 """
 
@@ -14,6 +17,7 @@ from collections.abc import Sequence
 from typing import List, Optional
 
 from .apis import InferenceResult, RefVOSInferencer
+from .apis.asked import parse_reference
 from .engine.cli import add_precision_argument, run_tool
 
 EPILOG = """\
@@ -56,6 +60,14 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         metavar='FILE',
         help='look for what is heard in this sound or video file; without '
         'FILE, in the soundtrack of VIDEO, which stands before --sound then',
+    )
+    parser.add_argument(
+        '--ask',
+        action='append',
+        metavar='REFERENCE',
+        help='one reference of several modalities, such as \'text="the one '
+        'that barks" sound speech=said.wav\'; sound alone is the soundtrack '
+        'of VIDEO; give it again for more',
     )
     parser.add_argument(
         '--config', required=True, help="the model's config file"
@@ -105,8 +117,8 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         'a file can run any code, so only from sources that you trust',
     )
     args = parser.parse_args(argv)
-    if args.text is None and args.sound is None:
-        parser.error('one of the arguments --text --sound is required')
+    if args.text is None and args.sound is None and args.ask is None:
+        parser.error('one of the arguments --text --sound --ask is required')
     return args
 
 
@@ -114,6 +126,7 @@ def table(names: Sequence[str], result: InferenceResult) -> List[str]:
     """Lines that say how sure the model is of each answer."""
     return ['score  text'] + [
         f'{prediction.score:5.2f}  {name}'
+        + (': nothing' if prediction.is_null else '')
         for name, prediction in zip(names, result.predictions, strict=True)
     ]
 
@@ -127,6 +140,10 @@ def run(argv: Optional[Sequence[str]] = None) -> None:
         trust_checkpoint=args.trust_checkpoint,
         precision=args.amp,
     )
+    asked = [
+        parse_reference(words, str(index), args.video)
+        for index, words in enumerate(args.ask or ())
+    ]
     result = inferencer(
         args.video,
         args.text,
@@ -136,9 +153,11 @@ def run(argv: Optional[Sequence[str]] = None) -> None:
         progress=True,
         window=args.window,
         sound=args.sound,
+        references=asked,
     )
     height, width = result.frame_size
-    names = [*(args.text or []), *(['[sound]'] if args.sound else [])]
+    names = [each.reference.name for each in result.predictions[: len(asked)]]
+    names += [*(args.text or []), *(['[sound]'] if args.sound else [])]
     print('\n'.join(table(names, result)))
     print(
         f'{len(result.frame_ids)} frames of {width}x{height}; '

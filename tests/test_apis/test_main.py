@@ -82,7 +82,9 @@ def test_arguments_that_must_be_there(arguments, capsys):
         main(arguments)
     assert caught.value.code == 2
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.endswith('one of the arguments --text --sound is required')
+    assert last.endswith(
+        'one of the arguments --text --sound --ask is required'
+    )
 
 
 def test_module_as_a_process(arguments, tmp_path):

@@ -264,12 +264,12 @@ def test_command(both, video, tmp_path, capsys):
 
 def test_models_without_the_encoder(inferencer, hearing, video):
     assert refused(inferencer, video, TEXT, sound=True) == (
-        'inferencer: sound is True; expected None: this ReferFormer has no '
-        'sound encoder'
+        'inferencer: sound is True; expected None: this ReferFormer takes '
+        'text only'
     )
     assert refused(inferencer, video, sound=np.zeros(9)) == (
-        "inferencer: sound is 'samples'; expected None: this ReferFormer has "
-        'no sound encoder'
+        "inferencer: sound is 'samples'; expected None: this ReferFormer "
+        'takes text only'
     )
     # Before the video is read.
     message = refused(hearing, 'no-such.mp4', TEXT, sound=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as rle_codec
 
+from refvos.apis.asked import AskedReference
 from refvos.apis.results import WindowedResults
 from refvos.apis.streaming import StreamedFrame, follow, mean_overlap, windows
 from refvos.apis.video_reader import Frame
@@ -204,7 +205,9 @@ def test_results_in_windows(inferencer, tmp_path):
 
 
 def test_a_strip_of_a_long_video(inferencer):
-    results = WindowedResults([Reference('0', text='x')], fps=6.0)
+    results = WindowedResults(
+        [AskedReference(Reference('0', text='x'))], fps=6.0
+    )
     stream = (
         StreamedFrame(i, np.zeros((2, 2, 3), np.uint8), f'{i}', [rle(0)], [1])
         for i in range(1000)

@@ -56,6 +56,20 @@ def test_linear_ones_agree_with_the_masks():
         assert (levels[mask] >= 127).all() and (levels[~mask] <= 127).all()
 
 
+@pytest.mark.parametrize('soft', [True, 'linear'])
+def test_where_nothing_is_referred_all_is_background(soft):
+    given = predict(keep_soft_masks=soft)
+    below = predict(keep_soft_masks=soft, null_threshold=given.score / 2)
+    assert not below.is_null and below.masks == given.masks
+    nothing = predict(keep_soft_masks=soft, null_threshold=1)
+    assert nothing.is_null and nothing.score == given.score
+    for frame, rle in enumerate(nothing.masks):
+        assert not rle_codec.decode(rle).any()
+        assert not nothing.soft_masks.levels(frame).any()
+    with pytest.raises(InputError, match='null_threshold is 2; expected'):
+        predict(null_threshold=2)
+
+
 def test_other_soft_masks_are_refused():
     with pytest.raises(InputError, match="keep_soft_masks is 'log'"):
         predict(keep_soft_masks='log')

@@ -3,8 +3,7 @@
 import copy
 import os
 from collections import deque
-from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import replace
 from typing import (
     Any,
     Deque,
@@ -15,7 +14,6 @@ from typing import (
     Mapping,
     Optional,
     Sequence,
-    Tuple,
     Union,
 )
 
@@ -30,21 +28,24 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..datasets.base import clean_text
 from ..datasets.transforms import LoadTubes, SampleWindow
 from ..engine import check_config, keep_large_buffers
 from ..engine.cli import load_config, merge_options
 from ..errors import InputError
 from ..io.safe_checkpoint import load_checkpoint_file
-from ..structures import Reference, ReferencePrediction, Rle
+from ..structures import Rle
 from ..visualization import moment_of
-from .results import (
-    InferenceResult,
-    WindowedResults,
-    check_out_dir,
-    write_results,
+from .asked import (
+    AskedReference,
+    References,
+    Texts,
+    add_sound,
+    collect,
+    shown_sound,
 )
-from .sound_cue import SoundCue, SoundSource, find_sound, is_asked
+from .results import InferenceResult, WindowedResults, check_out_dir
+from .session import VideoSession
+from .sound_cue import SoundSource, is_asked
 from .streaming import StreamedFrame, follow, windows
 from .video_reader import (
     Video,
@@ -121,7 +122,6 @@ class RefVOSInferencer:
             content = load_checkpoint_file(path, 'cpu', trust_checkpoint)
             load_weights(self.model, content, path)
         self.model.to(self.device).prepare_for_test()
-        self.threshold = self.model.test_cfg['threshold']
 
     def __call__(
         self,
@@ -133,8 +133,11 @@ class RefVOSInferencer:
         progress: bool = False,
         window: Optional[int] = None,
         sound: SoundSource = None,
+        references: References = None,
     ) -> InferenceResult:
         """Answer references to one video, which is encoded once.
+
+        ``open(video)`` gives a session that can be asked again.
 
         Args:
             video: A video file; a folder of images; a list of image files;
@@ -158,38 +161,48 @@ class RefVOSInferencer:
                 a sound or video file, or a waveform (floats (samples,),
                 16 kHz mono, -1..1). It begins with the video, is cut to its
                 length (frames / ``fps`` seconds) or filled up with silence.
+            references: Ready ones before the texts, such as those of
+                several modalities.
 
         Raises:
             InputError: The video, a text, the sound, the folder or a number
                 can't be used, or the model has no encoder for a reference.
         """
-        folder = None if out_dir is None else check_out_dir(out_dir)
-        self.set_threshold(threshold)
+        if out_dir is not None:
+            check_out_dir(out_dir)
         # Reading and encoding a video can take long: refuse before.
-        references, cue = self.check_asked(texts, sound, video)
+        asked = self.prepare(references, texts, sound, video, threshold)
         if window is not None:
             return self.answer_in_windows(
-                video, texts, cue, folder, fps, threshold, progress, window
+                video, asked, out_dir, fps, threshold, progress, window
             )
-        clip = read_video(video, fps, progress)
-        if cue is not None:
-            cue.read(clip.seconds)
-            heard = cue.part(0.0, clip.seconds)
-            references.append(Reference(str(len(references)), sound=heard))
-        predictions = self.predict(clip, references)
-        if folder is not None:
-            sound_path = None if cue is None else cue.path
-            write_results(folder, clip, predictions, sound_path)
-        return InferenceResult(
-            predictions, clip.size, clip.frame_ids, clip.fps, folder
-        )
+        session = self.open(video, fps, progress)
+        session.answer(asked, threshold)
+        return session.result if out_dir is None else session.write(out_dir)
+
+    def open(
+        self,
+        video: VideoSource,
+        fps: Optional[float] = None,
+        progress: bool = False,
+    ) -> VideoSession:
+        """Read, transform and encode a video, to ask it many times.
+
+        Args:
+            video: As in a call.
+            fps: As in a call.
+            progress: As in a call.
+
+        Raises:
+            InputError: The video or ``fps`` can't be used.
+        """
+        return VideoSession(self, read_video(video, fps, progress), video)
 
     def answer_in_windows(
         self,
         video: VideoSource,
-        texts: Union[str, Sequence[str], None],
-        cue: Optional[SoundCue],
-        folder: Optional[Path],
+        asked: List[AskedReference],
+        out_dir: Union[str, 'os.PathLike[str]', None],
         fps: Optional[float],
         threshold: Optional[float],
         progress: bool,
@@ -197,12 +210,12 @@ class RefVOSInferencer:
     ) -> InferenceResult:
         """As a call, with a window of the video in memory."""
         name, rate = describe_video(video, fps)
-        sound = None if cue is None else cue.read()
-        stream = self.stream(video, texts, window, None, fps, threshold, sound)
-        results = WindowedResults(make_references(texts), rate, cue)
+        stream = self.stream_asked(video, asked, window, None, fps, threshold)
+        results = WindowedResults(asked, rate)
         frames = results.gather(
             tqdm(stream, unit='frame', disable=None if progress else True)
         )
+        folder = None if out_dir is None else check_out_dir(out_dir)
         if folder is None:
             for _ in frames:
                 pass
@@ -225,6 +238,7 @@ class RefVOSInferencer:
         fps: Optional[float] = None,
         threshold: Optional[float] = None,
         sound: SoundSource = None,
+        references: References = None,
     ) -> Iterator[StreamedFrame]:
         """Answer references to a camera's view, or a video of any length.
 
@@ -248,6 +262,7 @@ class RefVOSInferencer:
                 needs to know).
             threshold: As in a call.
             sound: As in a call.
+            references: As in a call.
 
         Returns:
             One item a frame, in order, as soon as its window is full.
@@ -260,23 +275,28 @@ class RefVOSInferencer:
             >>> for frame in inferencer.stream('long.mp4', ['the dog']):
             ...     rle = frame.masks[0]
         """
-        if overlap is None:
-            overlap = max(window, 0) // 4
-        for name, value, least, most in (
-            ('window', window, 1, None),
-            ('overlap', overlap, 0, window - 1),
-        ):
-            if value < least or (most is not None and value > most):
-                expected = f'at least {least}'
-                if most is not None:
-                    expected = f'{least} to {most}, less than the window'
-                raise InputError.of('stream', name, value, expected)
-        references, cue = self.check_asked(texts, sound, frames)
-        count = len(references) + (cue is not None)
-        answered: List[Deque[Rle]] = [
-            deque(maxlen=window) for _ in range(count)
-        ]
-        _, rate = describe_video(frames, fps) if cue else ('', 0.0)
+        check_window(window, overlap)
+        asked = self.prepare(references, texts, sound, frames, threshold)
+        yield from self.stream_asked(
+            frames, asked, window, overlap, fps, threshold
+        )
+
+    def stream_asked(
+        self,
+        frames: Union[VideoSource, Iterable[np.ndarray]],
+        asked: List[AskedReference],
+        window: int,
+        overlap: Optional[int],
+        fps: Optional[float],
+        threshold: Optional[float],
+    ) -> Iterator[StreamedFrame]:
+        """Stream the answers to references that were checked."""
+        overlap = check_window(window, overlap)
+        answered: List[Deque[Rle]] = [deque(maxlen=window) for _ in asked]
+        cues = [each.cue for each in asked if each.cue is not None]
+        for cue in cues:
+            cue.read()
+        _, rate = describe_video(frames, fps) if cues else ('', 1.0)
         number = 0
         for old, part in windows(stream_video(frames, fps), window, overlap):
             video = Video(
@@ -286,113 +306,119 @@ class RefVOSInferencer:
                 sources=[frame.source for frame in part],
                 fps=rate,
             )
-            asked = list(references)
-            if cue is not None:
-                heard = cue.part((number - old) / rate, video.seconds)
-                asked.append(Reference(str(len(asked)), sound=heard))
-            # A generator: others may have asked in between.
-            self.set_threshold(threshold)
-            with self.candidates():
-                predictions = self.predict(video, asked)
+            start = (number - old) / rate
+            heard = [each.part(start, video.seconds) for each in asked]
+            session = VideoSession(self, video)
+            predictions = session.predict(heard, threshold, candidates=True)
+            del session  # Its features, before the next window's are made.
             chosen = [
-                follow(prediction, list(before)[len(before) - old :])
+                follow(prediction, last_masks(before, old))
                 for prediction, before in zip(predictions, answered)
             ]
+            nothing = [each.is_null for each in predictions]
+            for before, is_null in zip(answered, nothing):
+                if is_null:
+                    before.clear()
             for index in range(old, len(part)):
                 masks = [each.masks[index] for each in chosen]
-                for before, mask in zip(answered, masks):
-                    before.append(mask)
+                for before, mask, is_null in zip(answered, masks, nothing):
+                    # An object that comes after nothing goes on with nothing.
+                    if not is_null:
+                        before.append(mask)
                 yield StreamedFrame(
                     index=number,
                     picture=part[index].picture,
                     id=part[index].id,
                     masks=masks,
                     scores=[each.score for each in chosen],
-                    references=asked,
+                    references=heard,
                     moment=moment_of(index, len(part)),
+                    is_null=nothing,
                 )
                 number += 1
 
-    @contextmanager
-    def candidates(self) -> Iterator[None]:
-        """Have the model give the answers of all queries."""
-        config = self.model.test_cfg
-        kept = config['keep_candidates']
-        config['keep_candidates'] = True
-        try:
-            yield
-        finally:
-            config['keep_candidates'] = kept
-
-    def predict(
-        self, video: Video, references: List[Reference]
-    ) -> List[ReferencePrediction]:
-        """Answer references of any kind that the model takes."""
+    def pack(self, video: Video) -> Dict[str, Any]:
+        """Put a video through the transforms of the test set."""
         frames = [
             {'img': frame, 'img_path': source, 'frame_id': frame_id}
             for frame, source, frame_id in zip(
                 video.frames, video.sources, video.frame_ids, strict=True
             )
         ]
-        packed = self.pipeline(
-            {
-                'video_id': video.name,
-                'frames': frames,
-                'references': references,
-            }
+        return self.pipeline(
+            {'video_id': video.name, 'frames': frames, 'references': []}
         )
-        batch = {key: [value] for key, value in packed.items()}
-        with torch.no_grad():
-            (sample,) = self.model.test_step(batch)
-        return sample.predictions
 
-    def check_asked(
+    def prepare(
         self,
-        texts: Union[str, Sequence[str], None],
+        references: References,
+        texts: Texts,
         sound: SoundSource,
         video: Any,
-    ) -> Tuple[List[Reference], Optional[SoundCue]]:
-        """Make references of texts, find the sound; refuse what is neither.
+        threshold: Optional[float],
+        first_id: int = 0,
+    ) -> List[AskedReference]:
+        """Make what is asked of the arguments; refuse what can't be.
 
-        How long the sound has to be is known when the video has been read.
+        How long a sound has to be is known when the video has been read.
         """
-        if not is_asked(sound):
-            if texts is None:
-                raise InputError.of(
-                    'inferencer',
-                    'texts and sound',
-                    None,
-                    'expressions, a sound, or both',
-                )
-            sound = None
-        elif 'sound' not in self.model.modalities:
-            given = isinstance(sound, (np.ndarray, Tensor))
-            shown = 'samples' if given else sound
+        self.check_threshold(threshold)
+        self.check_sound(sound)
+        asked = collect(references, texts, first_id)
+        self.check_asked(asked)
+        return add_sound(asked, sound, video, first_id)
+
+    def check_sound(self, sound: SoundSource) -> None:
+        """Refuse a sound, unread, where the model takes none."""
+        taken = self.model.modalities
+        if is_asked(sound) and 'sound' not in taken:
             raise InputError.of(
                 'inferencer',
                 'sound',
-                shown,
-                f'None: this {type(self.model).__name__} has no sound encoder',
+                shown_sound(sound),
+                f'None: this {type(self.model).__name__} takes '
+                f'{" and ".join(taken)} only',
             )
-        references = make_references(texts)
-        self.check_references(references)
-        return references, None if sound is None else find_sound(sound, video)
 
     @torch.no_grad()
-    def check_references(self, references: List[Reference]) -> None:
-        """Let the encoder refuse what it can't take, such as long texts."""
-        for reference in references:
-            self.model.encode_references([reference])
+    def check_asked(self, asked: List[AskedReference]) -> None:
+        """Let the model refuse what it can't take, such as long texts."""
+        for each in asked:
+            reference = each.reference
+            if each.cue is None:
+                self.model.encode_references([reference])
+            else:
+                # Its length is not known yet.
+                silence = replace(reference, sound=torch.zeros(1))
+                self.model.check_modalities([silence])
 
-    def set_threshold(self, threshold: Optional[float]) -> None:
-        """Take this threshold, or the config's again."""
-        if threshold is None:
-            threshold = self.threshold
-        elif not 0 < threshold < 1:
+    def check_threshold(self, threshold: Optional[float]) -> None:
+        """Refuse what a threshold can't be."""
+        if threshold is not None and not 0 < threshold < 1:
             raise InputError.of(
                 'inferencer', 'threshold', threshold, 'between 0 and 1'
             )
-        self.model.test_cfg['threshold'] = threshold
+
+
+def check_window(window: int, overlap: Optional[int]) -> int:
+    """Refuse what a window can't be; gives the overlap."""
+    if overlap is None:
+        overlap = max(window, 0) // 4
+    for name, value, least, most in (
+        ('window', window, 1, None),
+        ('overlap', overlap, 0, window - 1),
+    ):
+        if value < least or (most is not None and value > most):
+            expected = f'at least {least}'
+            if most is not None:
+                expected = f'{least} to {most}, less than the window'
+            raise InputError.of('stream', name, value, expected)
+    return overlap
+
+
+def last_masks(masks: Deque[Rle], count: int) -> List[Rle]:
+    """The last masks; none where there are fewer."""
+    return list(masks)[len(masks) - count :] if len(masks) >= count else []
 
 
 def prepare_config(
@@ -494,22 +520,3 @@ def load_weights(model: nn.Module, content: Dict[str, Any], path: str) -> None:
                 path, f'key {key}', 'missing', "all of the config's model"
             )
     model.load_state_dict(weights, strict=False)
-
-
-def make_references(texts: Any) -> List[Reference]:
-    """One reference an expression, numbered from 0; none for None."""
-    if texts is None:
-        return []
-    if isinstance(texts, str):
-        texts = [texts]
-    if not isinstance(texts, (list, tuple)) or not texts:
-        raise InputError.of('texts', 'texts', texts, 'a list of expressions')
-    for index, text in enumerate(texts):
-        if not isinstance(text, str) or not text.strip():
-            raise InputError.of(
-                'texts', f'text {index}', text, 'an expression'
-            )
-    return [
-        Reference(str(index), text=clean_text(text))
-        for index, text in enumerate(texts)
-    ]

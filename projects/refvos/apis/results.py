@@ -15,7 +15,7 @@ from pycocotools import mask as rle_codec
 
 from ..errors import InputError
 from ..io.folders import replace_folder
-from ..structures import RefDataSample, Reference, ReferencePrediction, Rle
+from ..structures import RefDataSample, ReferencePrediction, Rle
 from ..version import __version__
 from ..visualization import (
     RefVOSVisualizer,
@@ -23,7 +23,7 @@ from ..visualization import (
     write_image,
     write_video,
 )
-from .sound_cue import SoundCue
+from .asked import AskedReference
 from .streaming import StreamedFrame
 from .video_reader import Video
 
@@ -57,6 +57,16 @@ class InferenceResult:
     fps: float
     out_dir: Optional[Path] = None
 
+    def __repr__(self) -> str:
+        """What there is in one line per reference, without masks."""
+        height, width = self.frame_size
+        lines = [
+            f'{type(self).__name__}({len(self.frame_ids)} frames of '
+            f'{width}x{height}, fps={self.fps:g}, out_dir={self.out_dir})',
+            *(f'  {each!r}' for each in self.predictions),
+        ]
+        return '\n'.join(lines)
+
     def masks(self, index: int) -> np.ndarray:
         """Masks of one reference as bool, (T, H, W)."""
         rles = self.predictions[index].masks
@@ -73,13 +83,7 @@ def mask_folder(index: int, prediction: ReferencePrediction) -> str:
 
     Only letters, digits and dashes of the text are in it.
     """
-    words = slug(prediction.reference.text or kind_of(prediction.reference))
-    return f'{MASKS}/{index}_{words}'
-
-
-def kind_of(reference: Reference) -> str:
-    """What the reference is, as ``predictions.json`` calls it."""
-    return 'text' if reference.sound is None else 'sound'
+    return f'{MASKS}/{index}_{slug(prediction.reference.name)}'
 
 
 def check_out_dir(out_dir: 'str | os.PathLike[str]') -> Path:
@@ -139,7 +143,6 @@ def write_results(
     folder: Path,
     video: Video,
     predictions: List[ReferencePrediction],
-    sound_path: Optional[str] = None,
 ) -> None:
     """Write masks, predictions, overlay and strip; all or nothing.
 
@@ -147,7 +150,6 @@ def write_results(
         folder: As :func:`check_out_dir` gave it.
         video: What was asked about.
         predictions: The answers.
-        sound_path: The file of the sound that was asked.
     """
     with whole_folder(folder) as partial:
         for index, prediction in enumerate(predictions):
@@ -157,7 +159,7 @@ def write_results(
                 prediction,
             )
         write_overlays(partial, video, predictions)
-        write_predictions(partial, video, predictions, sound_path)
+        write_predictions(partial, video, predictions)
 
 
 class WindowedResults:
@@ -166,25 +168,16 @@ class WindowedResults:
     Frames are not kept, but for some that show the whole video in a strip.
 
     Args:
-        references: The texts that were asked.
+        asked: The references.
         fps: Frames a second.
-        cue: The sound that was asked after them, if any, read.
     """
 
-    def __init__(
-        self,
-        references: Sequence[Reference],
-        fps: float,
-        cue: Optional[SoundCue] = None,
-    ) -> None:
-        asked = list(references)
-        if cue is not None:
-            asked.append(Reference(str(len(asked)), sound=cue.read()))
+    def __init__(self, asked: Sequence[AskedReference], fps: float) -> None:
+        self.asked = list(asked)
         self.predictions = [
-            ReferencePrediction(reference, [], 0.0) for reference in asked
+            ReferencePrediction(each.whole(), [], 0.0) for each in asked
         ]
         self.fps = fps
-        self.cue = cue
         self.frame_ids: List[str] = []
         self.size = (0, 0)
         self.shown: List[Tuple[int, np.ndarray]] = []
@@ -197,9 +190,18 @@ class WindowedResults:
         for frame in stream:
             self.frame_ids.append(frame.id)
             self.size = frame.picture.shape[:2]
-            for prediction, mask, score in zip(
-                self.predictions, frame.masks, frame.scores, strict=True
+            nothing = frame.is_null or [False] * len(frame.masks)
+            for prediction, mask, score, is_null in zip(
+                self.predictions,
+                frame.masks,
+                frame.scores,
+                nothing,
+                strict=True,
             ):
+                # Nothing is referred where no frame has anything.
+                prediction.is_null = is_null and (
+                    prediction.is_null or not prediction.masks
+                )
                 prediction.masks.append(mask)
                 prediction.frame_scores.append(score)
                 prediction.score = float(np.mean(prediction.frame_scores))
@@ -209,11 +211,10 @@ class WindowedResults:
                 self.step *= 2
                 self.shown = self.shown[::2]
             yield frame
-        if self.cue is not None:
-            # Only now it is known how long the video is.
-            heard = self.cue.part(0.0, len(self.frame_ids) / self.fps)
-            last = self.predictions[-1]
-            last.reference = replace(last.reference, sound=heard)
+        # Only now it is known how long the video is.
+        seconds = len(self.frame_ids) / self.fps
+        for asked, prediction in zip(self.asked, self.predictions):
+            prediction.reference = asked.part(0.0, seconds)
 
     def write(
         self, folder: Path, stream: Iterable[StreamedFrame], name: str
@@ -244,8 +245,7 @@ class WindowedResults:
             )
             write_image(partial / STRIP, strip)
             video = Video(name, [frames[0]], self.frame_ids, [], self.fps)
-            sound_path = None if self.cue is None else self.cue.path
-            write_predictions(partial, video, self.predictions, sound_path)
+            write_predictions(partial, video, self.predictions)
 
     def draw(
         self, folder: Path, stream: Iterable[StreamedFrame]
@@ -259,10 +259,15 @@ class WindowedResults:
         for path in folders:
             path.mkdir(parents=True)
         for frame in stream:
+            nothing = frame.is_null or [False] * len(frame.masks)
             alone = [
-                ReferencePrediction(reference, [mask], score)
-                for reference, mask, score in zip(
-                    frame.references, frame.masks, frame.scores, strict=True
+                ReferencePrediction(reference, [mask], score, is_null=is_null)
+                for reference, mask, score, is_null in zip(
+                    frame.references,
+                    frame.masks,
+                    frame.scores,
+                    nothing,
+                    strict=True,
                 )
             ]
             for path, mask in zip(folders, frame.masks):
@@ -303,9 +308,8 @@ def write_predictions(
     folder: Path,
     video: Video,
     predictions: List[ReferencePrediction],
-    sound_path: Optional[str],
 ) -> None:
-    entries = as_json(video, predictions, sound_path)
+    entries = as_json(video, predictions)
     content = json.dumps(entries, ensure_ascii=False)
     (folder / PREDICTIONS).write_text(content, encoding='utf-8')
 
@@ -324,13 +328,8 @@ def write_overlays(
     write_image(folder / STRIP, strip)
 
 
-def as_json(
-    video: Video,
-    predictions: List[ReferencePrediction],
-    sound_path: Optional[str],
-) -> dict:
+def as_json(video: Video, predictions: List[ReferencePrediction]) -> dict:
     """What ``predictions.json`` holds; pycocotools reads its masks."""
-    kinds = [kind_of(prediction.reference) for prediction in predictions]
     return {
         'made_by': MADE_BY,
         'version': __version__,
@@ -339,17 +338,28 @@ def as_json(
         'fps': video.fps,
         'frames': video.frame_ids,
         'predictions': [
-            {
-                'kind': kinds[index],
-                'text': prediction.reference.text,
-                'sound': sound_path if kinds[index] == 'sound' else None,
-                'score': prediction.score,
-                'frame_scores': prediction.frame_scores,
-                'folder': mask_folder(index, prediction),
-                'masks': [rle_as_json(rle) for rle in prediction.masks],
-            }
+            prediction_as_json(index, prediction)
             for index, prediction in enumerate(predictions)
         ],
+    }
+
+
+def prediction_as_json(index: int, prediction: ReferencePrediction) -> dict:
+    """The entry of one reference."""
+    reference = prediction.reference
+    return {
+        'id': reference.id,
+        'name': reference.name,
+        'modalities': list(reference.modalities),
+        'kind': '+'.join(reference.modalities),
+        'text': reference.text,
+        'speech': reference.speech_path,
+        'sound': reference.sound_path,
+        'is_null': prediction.is_null,
+        'score': prediction.score,
+        'frame_scores': prediction.frame_scores,
+        'folder': mask_folder(index, prediction),
+        'masks': [rle_as_json(rle) for rle in prediction.masks],
     }
 
 

@@ -27,6 +27,8 @@ class StreamedFrame:
         scores: How sure the model is of each in the frame's window, 0..1.
         references: What was asked; a sound is the window's part of it.
         moment: Where the frame begins and ends in its window, 0..1.
+        is_null: Of each reference, whether the window shows nothing that it
+            refers to.
     """
 
     index: int
@@ -36,6 +38,7 @@ class StreamedFrame:
     scores: List[float]
     references: List[Reference] = field(default_factory=list)
     moment: Tuple[float, float] = (0.0, 1.0)
+    is_null: List[bool] = field(default_factory=list)
 
 
 def windows(
@@ -74,12 +77,14 @@ def follow(
         before: What was answered in the window's first frames.
 
     Returns:
-        The candidate with the highest sum of score and overlap (mean
-        intersection over union in those frames).
+        The empty masks where nothing is referred; else the candidate with
+        the highest sum of score and overlap (mean intersection over union
+        in those frames).
     """
-    candidates = prediction.candidates or [
-        Candidate(prediction.masks, prediction.score, prediction.bboxes)
-    ]
+    own = Candidate(prediction.masks, prediction.score, prediction.bboxes)
+    if prediction.is_null:
+        return own
+    candidates = prediction.candidates or [own]
     if not before:
         return max(candidates, key=lambda each: each.score)
     return max(

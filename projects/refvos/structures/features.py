@@ -203,12 +203,14 @@ class Answer:
         bboxes: (T, 4) its cx, cy, w, h in 0..1 of the frame without
             padding; None where the model predicts no boxes.
         candidates: The answers of all queries, where they are asked for.
+        is_null: The model says by itself that nothing is referred.
     """
 
     masks: Tensor
     scores: Tensor
     bboxes: Optional[Tensor] = None
     candidates: List['Answer'] = field(default_factory=list)
+    is_null: bool = False
 
 
 def padding_mask_of(

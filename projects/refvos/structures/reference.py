@@ -40,8 +40,8 @@ class Reference:
 
     id: str
     text: Optional[str] = None
-    speech: Optional[torch.Tensor] = None
-    sound: Optional[torch.Tensor] = None
+    speech: Optional[torch.Tensor] = field(default=None, repr=False)
+    sound: Optional[torch.Tensor] = field(default=None, repr=False)
     object_ids: Tuple[str, ...] = field(default=(), kw_only=True)
     cue: Optional[str] = field(default=None, kw_only=True)
     annotator: Optional[str] = field(default=None, kw_only=True)
@@ -99,6 +99,8 @@ class ReferencePrediction:
             for it.
         soft_masks: How likely each pixel is the object's; only where
             ``test_cfg.keep_soft_masks`` asks for it.
+        is_null: Nothing is referred: the masks are empty in every frame.
+            Boxes, scores and candidates are as the model gave them.
     """
 
     reference: Reference
@@ -108,3 +110,14 @@ class ReferencePrediction:
     bboxes: List[List[float]] = field(default_factory=list)
     candidates: List[Candidate] = field(default_factory=list)
     soft_masks: Optional[SoftMasks] = None
+    is_null: bool = False
+
+    def __repr__(self) -> str:
+        """The answer in one line, without its masks."""
+        size = self.masks[0]['size'] if self.masks else ()
+        frames = f'{len(self.masks)} masks of {tuple(size)}'  # type: ignore
+        nothing = ', is_null=True' if self.is_null else ''
+        return (
+            f'{type(self).__name__}({self.reference.name!r}, '
+            f'score={self.score:.3f}, {frames}{nothing})'
+        )

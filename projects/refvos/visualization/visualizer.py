@@ -224,7 +224,8 @@ class RefVOSVisualizer(Visualizer):
 
 def reference_label(prediction: ReferencePrediction) -> str:
     """Return the label of a prediction: its reference and score."""
-    return f'{prediction.reference.name}  ({prediction.score:.2f})'
+    nothing = ': nothing' if prediction.is_null else ''
+    return f'{prediction.reference.name}{nothing}  ({prediction.score:.2f})'
 
 
 def true_masks(

@@ -1,7 +1,8 @@
 """What every segmentor is to the runner, the inferencer and the metrics."""
 
 from abc import ABCMeta, abstractmethod
-from typing import Any, Dict, List, Optional, Tuple, Union
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 import torch
@@ -32,6 +33,8 @@ AnswerFrames = Optional[List[List[int]]]
 
 # Frames at once where ``test_cfg.frame_chunk`` says nothing.
 CHUNK_ON_CPU, CHUNK_ON_GPU = 1, 8
+# Of a mask without a pixel: a probability of 4e-44, 0 in float32.
+EMPTY_LOGIT = -100.0
 PRECISIONS = {None: None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
@@ -58,7 +61,9 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             until it is used),
             ``features_on`` (device where a video's features wait, such as
             'cpu' for videos longer than a GPU's memory; None: where the
-            model is) and
+            model is), ``null_threshold`` (a score below it means that
+            nothing is referred: masks are empty then; None: something
+            always is) and
             ``post_process`` (what changes a video's masks, such as
             :class:`SAM2Propagation`).
         init_cfg: mmengine's initialisation.
@@ -83,11 +88,13 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             'precision': None,
             'compact_features': True,
             'features_on': None,
+            'null_threshold': None,
         }
         self.test_cfg.update(test_cfg or {})
         check_precision(self.test_cfg['precision'])
         check_soft_masks(self.test_cfg['keep_soft_masks'])
         check_device(self.test_cfg['features_on'])
+        check_null_threshold(self.test_cfg['null_threshold'])
         post_process = self.test_cfg.pop('post_process', None)
         self.post_process = (
             None if post_process is None else TASK_UTILS.build(post_process)
@@ -260,16 +267,55 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     ) -> List[RefDataSample]:
         """Answer all references of each video; fills ``predictions``."""
         for frames, sample in zip(inputs, data_samples):
-            with self.autocast(inputs.device):
-                video = self.encode_samples(frames[None], [sample])
-                sample.predictions = [
-                    self.predict_reference(video, reference, sample)
-                    for reference in sample.references
-                ]
-            if self.post_process is not None:
-                seen = self.data_preprocessor.restore(frames, sample)
-                self.post_process(sample, seen)
+            video = self.encode_sample(frames, sample)
+            sample.predictions = self.answer_references(
+                video, sample.references, sample, frames
+            )
         return data_samples
+
+    def encode_sample(
+        self, frames: Tensor, sample: RefDataSample
+    ) -> VideoFeatures:
+        """Encode one video, (T, 3, H, W), at the precision of tests."""
+        with self.autocast(frames.device):
+            return self.encode_samples(frames[None], [sample])
+
+    def answer_references(
+        self,
+        video: VideoFeatures,
+        references: List[Reference],
+        sample: RefDataSample,
+        frames: Optional[Tensor] = None,
+    ) -> List[ReferencePrediction]:
+        """Answer references to one video that is encoded.
+
+        Args:
+            video: Of one video.
+            references: Any number of them.
+            sample: Describes the video.
+            frames: (T, 3, H, W), for the post-process if there is one.
+        """
+        with self.autocast(next(self.parameters()).device):
+            predictions = [
+                self.predict_reference(video, reference, sample)
+                for reference in references
+            ]
+        if self.post_process is None or frames is None or not predictions:
+            return predictions
+        asked = RefDataSample(metainfo=sample.metainfo)
+        asked.references, asked.predictions = references, predictions
+        self.post_process(asked, self.data_preprocessor.restore(frames, asked))
+        return asked.predictions
+
+    @contextmanager
+    def test_options(self, **changes: Any) -> Iterator[None]:
+        """Use other values of ``test_cfg`` for a while."""
+        config = self.test_cfg
+        self.test_cfg = {**config, **changes}
+        try:
+            yield
+        finally:
+            self.test_cfg = config
 
     def autocast(self, device: torch.device) -> torch.autocast:
         """The precision of ``test_cfg``."""
@@ -312,26 +358,35 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     ) -> ReferencePrediction:
         """Answer one reference with masks at the frames' own size."""
         answer = self.answer(video, self.encode_references([reference]))
+        score = float(answer.scores.mean())
+        is_null = answer.is_null or self.refers_to_nothing(score)
+        masks, shape = answer.masks, sample.ori_shape
+        if is_null:
+            masks = torch.full_like(masks, EMPTY_LOGIT)
         return ReferencePrediction(
             reference=reference,
-            masks=self.encode_masks(answer.masks, video, sample.ori_shape),
-            score=float(answer.scores.mean()),
+            masks=self.encode_masks(masks, video, shape),
+            score=score,
             frame_scores=answer.scores.tolist(),
-            bboxes=to_original_boxes(answer.bboxes, sample.ori_shape),
+            bboxes=to_original_boxes(answer.bboxes, shape),
             candidates=[
                 Candidate(
-                    self.encode_masks(each.masks, video, sample.ori_shape),
+                    self.encode_masks(each.masks, video, shape),
                     float(each.scores.mean()),
-                    to_original_boxes(each.bboxes, sample.ori_shape),
+                    to_original_boxes(each.bboxes, shape),
                 )
                 for each in answer.candidates
             ],
-            soft_masks=self.encode_soft_masks(
-                answer.masks, video, sample.ori_shape
-            )
+            soft_masks=self.encode_soft_masks(masks, video, shape)
             if self.test_cfg['keep_soft_masks']
             else None,
+            is_null=is_null,
         )
+
+    def refers_to_nothing(self, score: float) -> bool:
+        """Whether a score is below ``test_cfg.null_threshold``."""
+        threshold = self.test_cfg['null_threshold']
+        return threshold is not None and score < threshold
 
     def encode_masks(
         self,
@@ -389,6 +444,16 @@ def check_device(device: Optional[str]) -> None:
         raise InputError.of(
             'test_cfg', 'features_on', device, "None or a device, as 'cpu'"
         ) from error
+
+
+def check_null_threshold(threshold: Any) -> None:
+    """Refuse what ``test_cfg.null_threshold`` can't be."""
+    if threshold is not None and not (
+        isinstance(threshold, (int, float)) and 0 <= threshold <= 1
+    ):
+        raise InputError.of(
+            'test_cfg', 'null_threshold', threshold, 'None, or 0 to 1'
+        )
 
 
 def full_precision(device: torch.device) -> torch.autocast:
