@@ -122,7 +122,7 @@ def test_davis_every_object_is_described_four_times(data):
     assert len(items) == 2
     for item in map(items.get_data_info, range(2)):
         objects = [id for id in item['other_objects'] if id != '255']
-        said = [(r.object_ids[0], r.cue) for r in item['references']]
+        said = [(r.object_ids[0], r.annotator) for r in item['references']]
         assert said == [(id, a) for id in objects for a in ANNOTATORS]
         for reference in item['references']:
             assert re.fullmatch('[a-z ]+', reference.text)
