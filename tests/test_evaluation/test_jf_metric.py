@@ -5,8 +5,6 @@ import math
 import cv2
 import numpy as np
 import pytest
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from mmdet.registry import METRICS
 from mmengine.evaluator import Evaluator
 
@@ -14,7 +12,14 @@ from refvos.errors import InputError
 from refvos.evaluation import JFMetric, jf_metric
 from refvos.evaluation.jf_metric import score_tubes
 
-from .videos import make_sample, predict, random_video, rle, square
+from .videos import (
+    evaluate_on_two_ranks,
+    make_sample,
+    predict,
+    random_video,
+    rle,
+    square,
+)
 
 NUM_VIDEOS = 5
 EMPTY = square(0, 0, 0)
@@ -144,32 +149,20 @@ def test_table_must_be_csv_or_json():
         METRICS.build({'type': 'JFMetric', 'per_expression_table': 't.xlsx'})
 
 
-def run_one_rank(rank, folder):
-    """What a runner does: every process takes each second video, and the
-    sampler begins anew where the videos don't come out even."""
-    dist.init_process_group(
-        'gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2
-    )
-    table = f'{folder}/two.csv'
-    metric = JFMetric(table, collect_dir=f'{folder}/collect')
-    evaluator = Evaluator([metric])
-    for i in range(rank, NUM_VIDEOS + 1, 2):
-        evaluator.process([random_video(i % NUM_VIDEOS)])
-    metrics = evaluator.evaluate(NUM_VIDEOS)
-    with open(f'{folder}/rank{rank}.json', 'w') as file:
-        json.dump(metrics, file)
-    dist.destroy_process_group()
-
-
 def test_two_processes_give_the_numbers_of_one(tmp_path):
     one = evaluate(
         [random_video(i) for i in range(NUM_VIDEOS)],
         per_expression_table=str(tmp_path / 'one.csv'),
     )
     assert 0 < one['J&F'] < 100
-    mp.spawn(run_one_rank, (str(tmp_path),), nprocs=2)
-    for rank in range(2):
-        assert json.loads((tmp_path / f'rank{rank}.json').read_text()) == one
+    two = evaluate_on_two_ranks(
+        JFMetric,
+        random_video,
+        NUM_VIDEOS,
+        tmp_path,
+        per_expression_table=str(tmp_path / 'two.csv'),
+    )
+    assert two == [one, one]
     # 1 + 2 + 3 + 1 + 2 expressions and the header, each once.
     table = (tmp_path / 'two.csv').read_text()
     assert len(table.splitlines()) == 1 + 9

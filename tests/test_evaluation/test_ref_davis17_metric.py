@@ -6,8 +6,6 @@ import json
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from mmengine.evaluator import Evaluator
 
 from refvos.datasets.ref_davis17_names import ANNOTATORS
@@ -15,7 +13,14 @@ from refvos.errors import InputError
 from refvos.evaluation import RefDAVIS17Metric, boundary_f, region_similarity
 from refvos.structures import SoftMasks
 
-from .videos import SIZE, make_sample, predict, rle, square
+from .videos import (
+    SIZE,
+    evaluate_on_two_ranks,
+    make_sample,
+    predict,
+    rle,
+    square,
+)
 
 EMPTY = np.zeros(SIZE, dtype=bool)
 A, B = square(2, 2), square(12, 20)
@@ -302,22 +307,13 @@ def test_bad_arguments_are_named():
         RefDAVIS17Metric(per_expression_table='t.xlsx')
 
 
-def run_one_rank(rank, folder):
-    dist.init_process_group(
-        'gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2
-    )
-    metric = RefDAVIS17Metric(collect_dir=f'{folder}/collect')
-    evaluator = Evaluator([metric])
-    for i in range(rank, NUM_VIDEOS + 1, 2):
-        evaluator.process([random_video(i % NUM_VIDEOS)[0]])
-    metrics = evaluator.evaluate(NUM_VIDEOS)
-    with open(f'{folder}/rank{rank}.json', 'w') as file:
-        json.dump(metrics, file)
-    dist.destroy_process_group()
+def random_sample(index):
+    return random_video(index)[0]
 
 
 def test_two_processes_give_the_numbers_of_one(tmp_path):
-    one = evaluate(*(random_video(i)[0] for i in range(NUM_VIDEOS)))
-    mp.spawn(run_one_rank, (str(tmp_path),), nprocs=2)
-    for rank in range(2):
-        assert json.loads((tmp_path / f'rank{rank}.json').read_text()) == one
+    one = evaluate(*map(random_sample, range(NUM_VIDEOS)))
+    two = evaluate_on_two_ranks(
+        RefDAVIS17Metric, random_sample, NUM_VIDEOS, tmp_path
+    )
+    assert two == [one, one]

@@ -3,15 +3,21 @@ import zipfile
 
 import numpy as np
 import pytest
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from mmengine.evaluator import Evaluator
 from PIL import Image
 
 from refvos.errors import InputError
 from refvos.evaluation import JFMetric, RefYouTubeVOSSubmission
 
-from .videos import SIZE, make_sample, predict, random_video, rle, square
+from .videos import (
+    SIZE,
+    evaluate_on_two_ranks,
+    make_sample,
+    predict,
+    random_video,
+    rle,
+    square,
+)
 
 NUM_VIDEOS = 5
 
@@ -131,25 +137,17 @@ def test_names_cannot_leave_the_folder(tmp_path, name):
     assert not list(tmp_path.rglob('*.png'))
 
 
-def run_one_rank(rank, folder):
-    """The sampler begins anew where the videos don't come out even."""
-    dist.init_process_group(
-        'gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2
-    )
-    submission = RefYouTubeVOSSubmission(
-        f'{folder}/two', collect_dir=f'{folder}/collect'
-    )
-    evaluator = Evaluator([submission])
-    for i in range(rank, NUM_VIDEOS + 1, 2):
-        evaluator.process([random_video(i % NUM_VIDEOS)])
-    # 1 + 2 + 3 + 1 + 2 expressions of 3 frames.
-    assert evaluator.evaluate(NUM_VIDEOS) == {'submission/masks': 27}
-    dist.destroy_process_group()
-
-
 def test_two_processes_write_what_one_writes(tmp_path):
     submit(tmp_path / 'one', [random_video(i) for i in range(NUM_VIDEOS)])
-    mp.spawn(run_one_rank, (str(tmp_path),), nprocs=2)
+    two = evaluate_on_two_ranks(
+        RefYouTubeVOSSubmission,
+        random_video,
+        NUM_VIDEOS,
+        tmp_path,
+        outfile_prefix=str(tmp_path / 'two'),
+    )
+    # 1 + 2 + 3 + 1 + 2 expressions of 3 frames.
+    assert two == [{'submission/masks': 27}] * 2
     one = files_below(tmp_path / 'one')
     assert len(one) == 27
     assert files_below(tmp_path / 'two') == one

@@ -1,10 +1,17 @@
 """Videos with predictions and truth for the tests of the evaluation."""
 
-from typing import List, Optional
+import json
+import multiprocessing
+from pathlib import Path
+from typing import Any, Callable, List, Optional
 
 import numpy as np
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from mmengine.evaluator import BaseMetric, Evaluator
 from pycocotools import mask as mask_utils
 
+import refvos.evaluation  # noqa: F401  (the preload should hold it)
 from refvos.structures import RefDataSample, Reference, ReferencePrediction
 
 SIZE = (20, 30)
@@ -62,3 +69,59 @@ def random_video(index: int) -> RefDataSample:
     ]
     truth = {'1': [rle(mask) for mask in tube()]}
     return make_sample(predictions, truth, f'video{index}', num_frames=3)
+
+
+def evaluate_on_two_ranks(
+    metric: Callable[..., BaseMetric],
+    draw: Callable[[int], RefDataSample],
+    count: int,
+    folder: Path,
+    **kwargs: Any,
+) -> List[dict]:
+    """Evaluate samples with two processes, as a distributed runner does.
+
+    Args:
+        metric: Class of the metric, which gets ``kwargs`` and a
+            ``collect_dir``.
+        draw: Makes sample number i; a function of a module, so that other
+            processes find it.
+        count: Number of samples, odd: the sampler gives the first one to the
+            last process again.
+        folder: Where the processes meet and collect results.
+
+    Returns:
+        What ``evaluate`` returned on each of the two ranks.
+    """
+    assert count % 2 == 1
+    # Processes are forked from one that has imported everything, once.
+    multiprocessing.set_forkserver_preload([__name__])
+    mp.start_processes(
+        _evaluate_rank,
+        (metric, draw, count, folder, kwargs),
+        nprocs=2,
+        start_method='forkserver',
+    )
+    return [
+        json.loads((folder / f'rank{rank}.json').read_text())
+        for rank in range(2)
+    ]
+
+
+def _evaluate_rank(
+    rank: int,
+    metric: Callable[..., BaseMetric],
+    draw: Callable[[int], RefDataSample],
+    count: int,
+    folder: Path,
+    kwargs: dict,
+) -> None:
+    dist.init_process_group(
+        'gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2
+    )
+    collect_dir = str(folder / 'collect')
+    evaluator = Evaluator([metric(collect_dir=collect_dir, **kwargs)])
+    for index in range(rank, count + 1, 2):
+        evaluator.process([draw(index % count)])
+    metrics = evaluator.evaluate(count)
+    (folder / f'rank{rank}.json').write_text(json.dumps(metrics))
+    dist.destroy_process_group()
