@@ -8,12 +8,14 @@ handful of videos.
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import time
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, Iterator, List
 
 from refvos.apis import RefVOSInferencer
 from refvos.mini import make_mini
@@ -25,11 +27,31 @@ test, train = import_module('test'), import_module('train')
 CONFIG = ROOT / 'configs/mini/referformer_mini.py'
 WEIGHTS = ROOT / 'demo/weights/referformer_mini.safetensors'
 KINDS = ('appearance', 'place', 'motion', 'relation', 'order')
+LOG = 'log.txt'
 STARTED = time.time()
 
 
 def say(text: str) -> None:
     print(f'\n[demo {time.time() - STARTED:4.0f} s] {text}', flush=True)
+
+
+@contextmanager
+def written_to(log: Path) -> Iterator[None]:
+    """Append all that is printed, also by other processes, to a file."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    streams = (sys.stdout, sys.stderr)
+    before = [os.dup(stream.fileno()) for stream in streams]
+    with open(log, 'ab') as file:
+        for stream in streams:
+            stream.flush()
+            os.dup2(file.fileno(), stream.fileno())
+    try:
+        yield
+    finally:
+        for stream, number in zip(streams, before):
+            stream.flush()
+            os.dup2(number, stream.fileno())
+            os.close(number)
 
 
 def shown(path: Path) -> str:
@@ -50,13 +72,15 @@ def score(data: Path, out: Path) -> List[Dict[str, float]]:
         ('wrong', ['--wrong-references']),
     ):
         say(f'Testing on held-out scenes with the {name} references')
-        results.append(
-            test.main(
-                [str(CONFIG), str(WEIGHTS), *arguments]
-                + ['--work-dir', str(out / f'test_{name}'), '--cfg-options']
-                + [f'test_dataloader.dataset.data_root={data}']
+        with written_to(out / LOG):
+            results.append(
+                test.main(
+                    [str(CONFIG), str(WEIGHTS), *arguments]
+                    + ['--work-dir', str(out / f'test_{name}')]
+                    + ['--cfg-options']
+                    + [f'test_dataloader.dataset.data_root={data}']
+                )
             )
-        )
     return results
 
 
@@ -86,19 +110,24 @@ def train_from_scratch(data: Path, out: Path, fast: bool) -> Path:
     """Train for about a minute: the log, checkpoints, resuming."""
     iterations = 10 if fast else 200
     say(f'Training from scratch for {iterations} iterations')
-    work_dir = out / 'training'
-    train.main(
-        [str(CONFIG), '--work-dir', str(work_dir), '--cfg-options']
-        + [f'train_dataloader.dataset.data_root={data}']
-        + [f'val_dataloader.dataset.data_root={data}']
-        + [f'train_cfg.max_iters={iterations}']
-        + [f'train_cfg.val_interval={iterations}']
-        + [f'param_scheduler.0.end={iterations // 2}']
-        + [f'param_scheduler.1.begin={iterations // 2}']
-        + [f'param_scheduler.1.end={iterations}']
-        + [f'default_hooks.checkpoint.interval={iterations}']
-        + [f'default_hooks.logger.interval={iterations // 5}']
+    print(
+        '  (so few show how training runs; the J&F in the log is near 0, '
+        'and that is as it should be)'
     )
+    work_dir = out / 'training'
+    with written_to(out / LOG):
+        train.main(
+            [str(CONFIG), '--work-dir', str(work_dir), '--cfg-options']
+            + [f'train_dataloader.dataset.data_root={data}']
+            + [f'val_dataloader.dataset.data_root={data}']
+            + [f'train_cfg.max_iters={iterations}']
+            + [f'train_cfg.val_interval={iterations}']
+            + [f'param_scheduler.0.end={iterations // 2}']
+            + [f'param_scheduler.1.begin={iterations // 2}']
+            + [f'param_scheduler.1.end={iterations}']
+            + [f'default_hooks.checkpoint.interval={iterations}']
+            + [f'default_hooks.logger.interval={iterations // 5}']
+        )
     return work_dir
 
 
@@ -126,6 +155,7 @@ def main() -> None:
     name = 'fast' if fast else 'full'
     data, out = ROOT / f'data/demo-{name}', ROOT / f'demo/output/{name}'
     shutil.rmtree(out, ignore_errors=True)
+    print(f'The whole log is written to {shown(out / LOG)}')
     make_data(data, fast)
     right, wrong = score(data, out)
     inference = infer(data, out)
@@ -133,8 +163,10 @@ def main() -> None:
     report(right, wrong)
     say('Done. To look at:')
     print(f'  overlays of the test     {shown(out / "overlays")}')
+    print('    (coloured: the prediction; white outline: the ground truth)')
     print(f'  two expressions          {shown(inference)}')
-    print(f'  log and checkpoints      {shown(training)}')
+    print(f'  checkpoints              {shown(training)}')
+    print(f'  the whole log            {shown(out / LOG)}')
 
 
 if __name__ == '__main__':
