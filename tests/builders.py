@@ -1,12 +1,15 @@
 """Small things that several tests build."""
 
+import hashlib
 import importlib.util
+import socket
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import mmdet.datasets  # noqa: F401  (a fork prints a line, once)
 import numpy as np
+import pytest
 import torch
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
@@ -17,6 +20,7 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
 import refvos  # noqa: F401  (registers the models)
+from refvos.errors import InputError
 from refvos.structures import RefDataSample, Reference
 
 ROOT = Path(__file__).parents[1]
@@ -137,3 +141,30 @@ def make_sample(
     sample.video_data_samples = frames
     sample.references = references or [Reference('0', text='a shape')]
     return sample
+
+
+def message_of(call: Callable, *args: Any, **kwargs: Any) -> str:
+    """Call what refuses its input; return the error's one line."""
+    with pytest.raises(InputError) as error:
+        call(*args, **kwargs)
+    message = str(error.value)
+    assert len(message.splitlines()) == 1 and '\n' not in message
+    return message
+
+
+def hashes(folder: Path) -> Dict[str, str]:
+    """Relative name -> SHA-256 of each file below a folder."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(
+            path.read_bytes()
+        ).hexdigest()
+        for path in sorted(folder.rglob('*'))
+        if path.is_file()
+    }
+
+
+def free_port() -> int:
+    """A port that no other process listens on."""
+    with socket.socket() as server:
+        server.bind(('127.0.0.1', 0))
+        return server.getsockname()[1]

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from refvos.apis import RefVOSInferencer
 from refvos.datasets import RefYouTubeVOSDataset
-from refvos.errors import InputError
+from tests.builders import message_of
 
 from .conftest import MINI
 from .videos import HEIGHT, WIDTH, make_frames, write_images, write_lossless
@@ -208,18 +208,18 @@ def test_results_replace_results_and_nothing_else(inferencer, tmp_path):
     assert os.listdir(out_dir / 'masks') == ['0_the-ring']
     assert os.listdir(tmp_path) == ['out']
     (out_dir / 'notes.txt').write_text('mine')
-    assert refused(inferencer, IMAGE, 'the ring', out_dir=out_dir) == (
+    assert message_of(inferencer, IMAGE, 'the ring', out_dir=out_dir) == (
         f"{out_dir}: out_dir is 'not empty'; expected a new or empty "
         'folder, or one with results to replace'
     )
     other = tmp_path / 'other'
     other.mkdir()
     (other / 'predictions.json').write_text('{}')
-    assert 'not empty' in refused(inferencer, IMAGE, 'x', out_dir=other)
+    assert 'not empty' in message_of(inferencer, IMAGE, 'x', out_dir=other)
     file = tmp_path / 'file'
     file.write_text('')
-    assert 'a file' in refused(inferencer, IMAGE, 'x', out_dir=file)
-    below = refused(inferencer, IMAGE, 'x', out_dir=file / 'out')
+    assert 'a file' in message_of(inferencer, IMAGE, 'x', out_dir=file)
+    below = message_of(inferencer, IMAGE, 'x', out_dir=file / 'out')
     assert 'below a file' in below
     assert sorted(os.listdir(tmp_path)) == ['file', 'other', 'out']
 
@@ -249,14 +249,6 @@ def test_texts_that_make_no_file_name(inferencer, tmp_path):
 # ------------------------------------------------------------------ bad input
 
 
-def refused(function, *args, **kwargs):
-    with pytest.raises(InputError) as caught:
-        function(*args, **kwargs)
-    message = str(caught.value)
-    assert '\n' not in message
-    return message
-
-
 @pytest.mark.parametrize(
     'texts, message',
     [
@@ -272,24 +264,24 @@ def refused(function, *args, **kwargs):
     ],
 )
 def test_texts_that_are_none(inferencer, texts, message):
-    assert refused(inferencer, FRAMES, texts) == message
+    assert message_of(inferencer, FRAMES, texts) == message
 
 
 def test_too_long_a_text_is_refused_before_the_video_is_read(inferencer):
     text = 'circle ' * 2000
-    message = refused(inferencer, 'no-such-video.mp4', ['ring', text])
+    message = message_of(inferencer, 'no-such-video.mp4', ['ring', text])
     assert message.startswith("text encoder: text of reference '1' (")
     assert message.endswith('; expected at most 64 tokens')
 
 
 def test_bad_numbers_and_missing_videos(inferencer, tmp_path):
     for threshold in (0, 1, -0.5, float('nan')):
-        assert refused(inferencer, FRAMES, 'x', threshold=threshold) == (
+        assert message_of(inferencer, FRAMES, 'x', threshold=threshold) == (
             f'inferencer: threshold is {threshold!r}; expected between 0 and 1'
         )
     path = tmp_path / 'no.mp4'
     out_dir = tmp_path / 'out'
-    message = refused(inferencer, path, 'x', out_dir=out_dir)
+    message = message_of(inferencer, path, 'x', out_dir=out_dir)
     assert message.startswith(f"{path}: video is 'missing'")
     assert not out_dir.exists()
 
@@ -300,7 +292,7 @@ def test_checkpoints_must_fit(config, weights, tmp_path):
 
     def attempt(changed):
         torch.save(changed, path)
-        return refused(RefVOSInferencer, config, path, 'cpu')
+        return message_of(RefVOSInferencer, config, path, 'cpu')
 
     key = 'fusion.attention.in_proj_bias'
     key = key if key in state else next(k for k in state if 'fusion' in k)
@@ -328,7 +320,7 @@ def test_checkpoints_are_not_trusted(config, weights, tmp_path):
     content['meta'] = {'folder': PurePosixPath('a')}
     path = tmp_path / 'a.pth'
     torch.save(content, path)
-    message = refused(RefVOSInferencer, config, path, 'cpu')
+    message = message_of(RefVOSInferencer, config, path, 'cpu')
     assert message.startswith(
         f"{path}: what the pickle wants is 'pathlib.PurePosixPath'"
     )
@@ -340,23 +332,23 @@ def test_checkpoints_are_not_trusted(config, weights, tmp_path):
         if not key.startswith('backbone')
     )
     missing = tmp_path / 'no.pth'
-    message = refused(RefVOSInferencer, config, missing, 'cpu')
+    message = message_of(RefVOSInferencer, config, missing, 'cpu')
     assert message.startswith(f"{missing}: checkpoint is 'missing'")
 
 
 def test_configs_and_devices(config, weights, tmp_path):
     missing = tmp_path / 'no.py'
-    assert refused(RefVOSInferencer, missing, weights).startswith(
+    assert message_of(RefVOSInferencer, missing, weights).startswith(
         f"{missing}: config is 'missing'"
     )
-    message = refused(
+    message = message_of(
         RefVOSInferencer, MINI, cfg_options={'model.num_querys': 3}
     )
     assert 'num_querys' in message and 'num_queries' in message
-    message = refused(RefVOSInferencer, config, weights, 'cuda:99')
+    message = message_of(RefVOSInferencer, config, weights, 'cuda:99')
     assert message.startswith("inferencer: device is 'cuda:99'; expected ")
-    message = refused(RefVOSInferencer, config, weights, 'toaster')
+    message = message_of(RefVOSInferencer, config, weights, 'toaster')
     assert message.startswith("inferencer: device is 'toaster'; expected ")
     bare = Config({'model': config.model, 'default_scope': 'mmdet'})
-    message = refused(RefVOSInferencer, bare, weights)
+    message = message_of(RefVOSInferencer, bare, weights)
     assert 'test_dataloader.dataset.pipeline is None' in message

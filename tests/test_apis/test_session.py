@@ -10,12 +10,12 @@ from refvos.apis import read_video
 from refvos.apis.asked import parse_reference
 from refvos.errors import InputError
 from refvos.structures import Reference
+from tests.builders import message_of
 
 from .test_sound import (  # noqa: F401  (fixtures)
     TEXT,
     answers,
     both,
-    refused,
     video,
 )
 
@@ -104,11 +104,11 @@ def test_short_repr(both, video):  # noqa: F811
     assert len(repr(Reference('0', sound=torch.zeros(9)))) < 200
 
 
-def test_two_modalities_are_refused(both, video, tmp_path, capsys):  # noqa: F811
+def test_two_modalities_are_message_of(both, video, tmp_path, capsys):  # noqa: F811
     inferencer, config, weights = both
     session = inferencer.open(video)
     sound = session.soundtrack()
-    message = refused(session.ask, Reference('0', text=TEXT, sound=sound))
+    message = message_of(session.ask, Reference('0', text=TEXT, sound=sound))
     assert message == (
         "MUTR: modality of reference '0' is 'text and sound'; expected one of "
         'them: the model takes one modality at a time'

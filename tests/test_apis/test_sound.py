@@ -15,13 +15,12 @@ from PIL import Image
 from refvos.__main__ import main
 from refvos.apis import RefVOSInferencer, results
 from refvos.apis.sound_cue import find_sound
-from refvos.errors import InputError
 from refvos.io.sound_files import fit_sound, read_sound
 from refvos.visualization import visualizer
 from refvos.visualization.overlay import draw_overlay
 from refvos.visualization.sound import LOUD
 
-from ..builders import ROOT, SOUND_ENCODER
+from ..builders import ROOT, SOUND_ENCODER, message_of
 from ..test_datasets.sounds import RATE, noise, tone, write_wav
 from .conftest import cut_masks_in_half
 from .videos import make_frames, write_images, write_mp4
@@ -82,14 +81,6 @@ def answers(result):
 
 def heard(result):
     return result.predictions[-1].reference.sound
-
-
-def refused(function, *args, **kwargs):
-    with pytest.raises(InputError) as caught:
-        function(*args, **kwargs)
-    message = str(caught.value)
-    assert '\n' not in message
-    return message
 
 
 # ------------------------------------------------------------------ the sound
@@ -263,16 +254,16 @@ def test_command(both, video, tmp_path, capsys):
 
 
 def test_models_without_the_encoder(inferencer, hearing, video):
-    assert refused(inferencer, video, TEXT, sound=True) == (
+    assert message_of(inferencer, video, TEXT, sound=True) == (
         'inferencer: sound is True; expected None: this ReferFormer takes '
         'text only'
     )
-    assert refused(inferencer, video, sound=np.zeros(9)) == (
+    assert message_of(inferencer, video, sound=np.zeros(9)) == (
         "inferencer: sound is 'samples'; expected None: this ReferFormer "
         'takes text only'
     )
     # Before the video is read.
-    message = refused(hearing, 'no-such.mp4', TEXT, sound=True)
+    message = message_of(hearing, 'no-such.mp4', TEXT, sound=True)
     assert message.startswith(
         "MUTR: modality of reference '0' is 'text'; expected sound, which "
     )
@@ -281,7 +272,7 @@ def test_models_without_the_encoder(inferencer, hearing, video):
 def test_videos_without_a_sound(hearing, tmp_path):
     silent = write_mp4(tmp_path / 'a.mp4', FRAMES)
     out_dir = tmp_path / 'out'
-    message = refused(hearing, silent, out_dir=out_dir, sound=True)
+    message = message_of(hearing, silent, out_dir=out_dir, sound=True)
     assert message == (
         f'{silent}: streams (mov,mp4,m4a,3gp,3g2,mj2) is '
         "['video']; expected a sound stream"
@@ -299,13 +290,13 @@ def test_videos_without_a_sound(hearing, tmp_path):
             f'{name}: sound is True; expected the path of a sound: only a '
             'video file has one of its own'
         )
-        assert expected == refused(
+        assert expected == message_of(
             lambda each: list(hearing.stream(each, sound=True)), source
         )
         if source is not FRAMES:
             continue
-        assert refused(hearing, source, sound=True, window=4) == expected
-        assert refused(hearing, source, sound=True) == expected
+        assert message_of(hearing, source, sound=True, window=4) == expected
+        assert message_of(hearing, source, sound=True) == expected
     assert not out_dir.exists()
 
 
@@ -332,7 +323,7 @@ def test_videos_without_a_sound(hearing, tmp_path):
 )
 def test_bad_sounds(hearing, sound, message):
     """Before the video is read: there is none."""
-    assert message in refused(hearing, 'no-such.mp4', sound=sound)
+    assert message in message_of(hearing, 'no-such.mp4', sound=sound)
 
 
 @pytest.mark.parametrize(
@@ -352,6 +343,6 @@ def test_a_sound_that_breaks_off_later(hearing, video, tmp_path):
     samples = noise(2)
     samples[RATE:] = np.nan
     wav = write_wav(tmp_path / 'a.wav', samples, subtype='FLOAT')
-    message = refused(hearing, video, out_dir=tmp_path / 'out', sound=wav)
+    message = message_of(hearing, video, out_dir=tmp_path / 'out', sound=wav)
     assert message.startswith(f'{wav}: a sample after')
     assert not (tmp_path / 'out').exists()

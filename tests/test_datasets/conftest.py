@@ -1,9 +1,18 @@
 import logging
 
+import numpy as np
 import pytest
 from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
 
 from refvos.mini import make_mini
+
+
+@pytest.fixture(autouse=True)
+def registries():
+    """Find transforms by name; draw the same numbers in every test."""
+    init_default_scope('mmdet')
+    np.random.seed(0)
 
 
 @pytest.fixture(scope='session')

@@ -2,11 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from refvos.mini.writers.files import write_jpeg, write_mask
+
+# A window of five frames around the one that is annotated.
+WINDOW_STEPS: List[Dict[str, Any]] = [
+    {'type': 'SampleWindow', 'num_frames': 5},
+    {'type': 'LoadFrames'},
+    {'type': 'LoadTubes', 'as_rle': True},
+    {'type': 'PackRefInputs'},
+]
 
 Expressions = Dict[str, Tuple[object, Optional[str]]]
 

@@ -6,41 +6,27 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import init_default_scope
 from pycocotools import mask as rle_codec
 
 from refvos.datasets import A2DSentencesDataset
 from refvos.datasets.a2d_sentences import check_layout
-from refvos.errors import InputError
 from refvos.mini import make_mini, make_video
 from refvos.mini.writers.a2d import annotated_times, write_mp4
-from tests.builders import load_config
+from tests.builders import load_config, message_of
 
-from .folders import paint, square
+from .folders import WINDOW_STEPS, paint, square
 
 SIZE = (32, 48)
 NUM_FRAMES = 7
 VIDEOS = 'Release/clips320H'
 MASKS = 'text_annotations/a2d_annotation_with_instances'
-TEST_STEPS = [
-    {'type': 'SampleWindow', 'num_frames': 5},
-    {'type': 'LoadFrames'},
-    {'type': 'LoadTubes', 'as_rle': True},
-    {'type': 'PackRefInputs'},
-]
-TRAIN_STEPS = [*TEST_STEPS[:2], {'type': 'LoadTubes'}, TEST_STEPS[3]]
+TRAIN_STEPS = [*WINDOW_STEPS[:2], {'type': 'LoadTubes'}, WINDOW_STEPS[3]]
 ROWS = [
     ['The dog  LEFT', 'zoo', 4, 3],
     ['a cat', 'zoo', 4, 1],
     ['a cat', 'zoo', 7, 1],
     ['the same cat', 'zoo', 4, 1],
 ]
-
-
-@pytest.fixture(autouse=True)
-def registries():
-    init_default_scope('mmdet')
-    np.random.seed(0)
 
 
 def list_file(root, split='train'):
@@ -87,14 +73,6 @@ def dataset(root, split='train', pipeline=(), **kwargs):
     )
 
 
-def message_of(call, *args, **kwargs):
-    with pytest.raises(InputError) as error:
-        call(*args, **kwargs)
-    message = str(error.value)
-    assert len(message.splitlines()) == 1
-    return message
-
-
 def test_training_items_are_rows(root):
     data = dataset(root)
     assert len(data) == 4
@@ -110,7 +88,7 @@ def test_training_items_are_rows(root):
 
 
 def test_test_items_are_annotated_frames_with_all_their_rows(root):
-    data = dataset(root, 'test', TEST_STEPS, test_mode=True)
+    data = dataset(root, 'test', WINDOW_STEPS, test_mode=True)
     assert len(data) == 2
     first, last = (data[i] for i in range(2))
     sample = first['data_samples']
@@ -146,7 +124,7 @@ def test_test_items_are_annotated_frames_with_all_their_rows(root):
 def test_windows_lie_around_the_annotated_frame(root, num_frames, middle, end):
     """Repeated at the ends; the annotated frame is number T // 2."""
     window = {'type': 'SampleWindow', 'num_frames': num_frames}
-    data = dataset(root, 'test', [window, *TEST_STEPS[1:]], test_mode=True)
+    data = dataset(root, 'test', [window, *WINDOW_STEPS[1:]], test_mode=True)
     for item, expected in zip((data[0], data[1]), (middle, end), strict=True):
         # The white cat's left edge tells the frames apart.
         light = item['inputs'][:, :, 8].float().mean(1) > 180  # (T, W)
@@ -200,7 +178,7 @@ def test_wrong_references_keep_the_truth(root):
 def test_no_truth_is_read_where_none_is_asked_for(root):
     for frame in (4, 7):
         h5_file(root, frame).unlink()
-    steps = [step for step in TEST_STEPS if step['type'] != 'LoadTubes']
+    steps = [step for step in WINDOW_STEPS if step['type'] != 'LoadTubes']
     data = dataset(root, 'test', steps, test_mode=True, with_masks=False)
     assert 'gt_tubes' not in data[0]['data_samples']
 
@@ -261,7 +239,7 @@ def test_unknown_split(root):
 
 
 def item_of(root, index=0):
-    return dataset(root, 'test', TEST_STEPS, test_mode=True)[index]
+    return dataset(root, 'test', WINDOW_STEPS, test_mode=True)[index]
 
 
 def test_a_missing_h5_is_named_with_its_rows(root):
@@ -359,7 +337,7 @@ def test_mini_in_this_layout(tmp_path):
         progress=False,
     )
     assert check_layout(str(tmp_path)) == []
-    data = dataset(tmp_path, 'test', TEST_STEPS, test_mode=True)
+    data = dataset(tmp_path, 'test', WINDOW_STEPS, test_mode=True)
     # Six frames: the middles of three thirds, counted from 0.
     assert annotated_times(6) == [1, 3, 5]
     video = make_video(0, 'test', 0, 6, (64, 65))

@@ -9,7 +9,6 @@ import mmdet.datasets  # noqa: F401  (a fork prints a line, once)
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import init_default_scope
 from PIL import Image
 from pycocotools import mask as rle_codec
 
@@ -35,11 +34,6 @@ TEST_PIPELINE = [
     dict(type='LoadTubes', as_rle=True),
     dict(type='PackRefInputs'),
 ]
-
-
-@pytest.fixture(autouse=True)
-def scope():
-    init_default_scope('mmdet')
 
 
 def mask_of(number):

@@ -4,35 +4,22 @@ import json
 
 import numpy as np
 import pytest
-from mmengine.registry import init_default_scope
 from PIL import Image
 from pycocotools import mask as rle_codec
 from scipy.io import savemat
 
 from refvos.datasets import JHMDBSentencesDataset
 from refvos.datasets.jhmdb_sentences import check_layout
-from refvos.errors import InputError
 from refvos.mini import make_mini, make_video
-from tests.builders import load_config
+from tests.builders import load_config, message_of
 
-from .folders import paint, square
+from .folders import WINDOW_STEPS, paint, square
 
 SIZE = (24, 32)
 NUM_FRAMES = 4
 LIST = 'jhmdb_sentences_samples_metadata.json'
 FRAMES = 'Rename_Images/brush_hair/April'
 MASKS = 'puppet_mask/brush_hair/April/puppet_mask.mat'
-STEPS = [
-    {'type': 'SampleWindow', 'num_frames': 5},
-    {'type': 'LoadFrames'},
-    {'type': 'LoadTubes', 'as_rle': True},
-    {'type': 'PackRefInputs'},
-]
-
-
-@pytest.fixture(autouse=True)
-def registries():
-    init_default_scope('mmdet')
 
 
 def person(index):
@@ -72,16 +59,8 @@ def root(tmp_path):
     return tmp_path
 
 
-def dataset(root, steps=STEPS, **kwargs):
+def dataset(root, steps=WINDOW_STEPS, **kwargs):
     return JHMDBSentencesDataset(str(root), pipeline=list(steps), **kwargs)
-
-
-def message_of(call, *args, **kwargs):
-    with pytest.raises(InputError) as error:
-        call(*args, **kwargs)
-    message = str(error.value)
-    assert len(message.splitlines()) == 1
-    return message
 
 
 def item_of(root):

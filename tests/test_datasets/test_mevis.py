@@ -5,7 +5,6 @@ import re
 
 import numpy as np
 import pytest
-from mmengine.registry import init_default_scope
 from pycocotools import mask as rle_codec
 
 from refvos.datasets import MeViSDataset
@@ -20,12 +19,6 @@ SIZE = (16, 24)
 LOAD = [{'type': 'LoadFrames'}, {'type': 'LoadTubes', 'as_rle': True}]
 PACK = [{'type': 'PackRefInputs'}]
 FIRST, SECOND = square(SIZE, 0, 0, 4), square(SIZE, 8, 8, 6)
-
-
-@pytest.fixture(autouse=True)
-def registries():
-    init_default_scope('mmdet')
-    np.random.seed(0)
 
 
 def encode(mask):

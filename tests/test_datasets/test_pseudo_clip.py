@@ -9,7 +9,6 @@ import torch
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.dataset import Compose
-from mmengine.registry import init_default_scope
 
 from refvos.datasets.transforms import MakePseudoClip
 from refvos.datasets.transforms.loading import as_instance
@@ -19,12 +18,6 @@ from refvos.structures import Reference
 
 SIZE = (60, 90)
 ALL_WARPS = {'max_rotation': 20, 'max_shift': 0.1, 'max_perspective': 0.08}
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    init_default_scope('mmdet')
-    np.random.seed(0)
 
 
 def draw_star():

@@ -6,7 +6,6 @@ import re
 
 import numpy as np
 import pytest
-from mmengine.registry import init_default_scope
 from pycocotools import mask as rle_codec
 
 from refvos.datasets import RefDAVIS17Dataset
@@ -20,11 +19,6 @@ from .folders import paint, square
 
 SIZE = (16, 24)
 TOOL = load_script('tools/dataset_converters/ref_davis17.py')
-
-
-@pytest.fixture(autouse=True)
-def registries():
-    init_default_scope('mmdet')
 
 
 def write_video(root, name, masks):

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 from mmengine.dataset import pseudo_collate
-from mmengine.registry import init_default_scope
 from PIL import Image
 from pycocotools import mask as rle_codec
 from torch.utils.data import DataLoader
@@ -15,7 +14,7 @@ from refvos.datasets.base import clean_text
 from refvos.datasets.transforms import LoadFrames
 from refvos.engine.cli import one_line
 from refvos.errors import InputError
-from tests.builders import load_config
+from tests.builders import load_config, message_of
 
 from .folders import square, write_frames, write_lists
 
@@ -23,12 +22,6 @@ SIZE = (16, 24)
 LOAD = [{'type': 'LoadFrames'}, {'type': 'LoadTubes'}]
 PACK = [{'type': 'PackRefInputs'}]
 CATEGORIES = {'1': 'ape', '2': 'zebra'}
-
-
-@pytest.fixture(autouse=True)
-def registries():
-    init_default_scope('mmdet')
-    np.random.seed(0)
 
 
 def both_objects(num_frames):
@@ -68,14 +61,6 @@ def change(file, *path, value):
         inner = inner[key]
     inner[path[-1]] = value
     file.write_text(json.dumps(content))
-
-
-def message_of(call, *args, **kwargs):
-    with pytest.raises(InputError) as error:
-        call(*args, **kwargs)
-    message = str(error.value)
-    assert len(message.splitlines()) == 1
-    return message
 
 
 # -------------------------------------------------------------- what is there

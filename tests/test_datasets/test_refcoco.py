@@ -7,16 +7,15 @@ import pickle
 
 import numpy as np
 import pytest
-from mmengine.registry import init_default_scope
 from pycocotools import mask as rle_codec
 
 from refvos.datasets import RefCOCODataset
 from refvos.datasets.refcoco import check_layout
-from refvos.errors import InputError
 from refvos.io.masks import read_masks
 from refvos.io.plain_pickle import load_plain_pickle
 from refvos.mini import make_mini, make_video
 from refvos.mini.writers.refcoco import is_proven, outline
+from tests.builders import message_of
 
 from ..test_mini.test_mini import hashes
 from .coco_files import (
@@ -35,11 +34,6 @@ LOAD = [{'type': 'LoadFrames'}, {'type': 'LoadTubes'}]
 LOAD_ALL = [LOAD[0], {'type': 'LoadTubes', 'as_rle': True}]
 PACK = [{'type': 'PackRefInputs'}]
 SPLITS = ('train', 'val', 'testA')
-
-
-@pytest.fixture(autouse=True)
-def registries():
-    init_default_scope('mmdet')
 
 
 @pytest.fixture
@@ -66,14 +60,6 @@ def compared(items):
         {**item, 'references': [vars(each) for each in item['references']]}
         for item in items
     ]
-
-
-def message_of(call, *args, **kwargs):
-    with pytest.raises(InputError) as error:
-        call(*args, **kwargs)
-    message = str(error.value)
-    assert len(message.splitlines()) == 1
-    return message
 
 
 # ------------------------------------------------------------------ two forms

@@ -9,7 +9,6 @@ from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks
 from mmengine.dataset import Compose
-from mmengine.registry import init_default_scope
 from PIL import Image
 from pycocotools import mask as rle_codec
 
@@ -26,12 +25,6 @@ from refvos.structures import RefDataSample, Reference
 from tests.builders import load_config
 
 from .folders import paint, square, write_frames
-
-
-@pytest.fixture(autouse=True)
-def registries():
-    init_default_scope('mmdet')
-    np.random.seed(0)
 
 
 def choose_many(num_frames, length, anchor, times=200):

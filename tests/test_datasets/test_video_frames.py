@@ -9,7 +9,6 @@ import pytest
 from mmdet.registry import TRANSFORMS
 from mmengine.registry import init_default_scope
 
-from refvos.errors import InputError
 from refvos.io import video_frames
 from refvos.io.video_frames import (
     count_video_frames,
@@ -17,6 +16,7 @@ from refvos.io.video_frames import (
     read_video_frames,
     upright,
 )
+from tests.builders import message_of
 
 NUM_FRAMES = 50
 HEIGHT, WIDTH = 48, 64
@@ -186,17 +186,13 @@ def test_a_file_that_changed_is_looked_at_again(tmp_path):
     assert count_video_frames(path) == 7
 
 
-def message_of(path, numbers=(0,)):
-    with pytest.raises(InputError) as error:
-        read_video_frames(str(path), numbers)
-    message = str(error.value)
-    assert len(message.splitlines()) == 1
-    return message
+def refused(path, numbers=(0,)):
+    return message_of(read_video_frames, str(path), numbers)
 
 
 @pytest.mark.parametrize('number', [-1, 50])
 def test_past_the_end(film, number):
-    assert message_of(film[0], [3, number]) == (
+    assert refused(film[0], [3, number]) == (
         f'{film[0]}: frame is {number}; expected one of its 50 frames, '
         'counted from 0'
     )
@@ -204,15 +200,15 @@ def test_past_the_end(film, number):
 
 def test_missing_and_broken_files(tmp_path, film):
     path = tmp_path / 'no.mp4'
-    assert message_of(path) == f"{path}: file is 'missing'; expected a video"
+    assert refused(path) == f"{path}: file is 'missing'; expected a video"
     path.write_bytes(b'nonsense' * 400)
-    assert message_of(path) == (
+    assert refused(path) == (
         f"{path}: content is 'Invalid data found when processing input'; "
         'expected a video that FFmpeg can decode'
     )
     with open(film[0], 'rb') as file:
         path.write_bytes(file.read()[:-200])
-    assert message_of(path).startswith(f'{path}: content is ')
+    assert refused(path).startswith(f'{path}: content is ')
 
 
 def test_a_file_cut_short_is_told_once(tmp_path, logged):
@@ -224,7 +220,7 @@ def test_a_file_cut_short_is_told_once(tmp_path, logged):
     found = count_video_frames(str(path))
     assert 20 < found < NUM_FRAMES
     assert len(read_video_frames(str(path), [0, 5])) == 2
-    assert message_of(path, [49]) == (
+    assert refused(path, [49]) == (
         f'{path}: frame is 49; expected one of its {found} frames, counted '
         'from 0'
     )

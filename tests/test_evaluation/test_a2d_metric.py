@@ -11,7 +11,7 @@ from refvos.errors import InputError
 from refvos.evaluation import A2DMetric
 from refvos.structures import Candidate, Reference, ReferencePrediction
 
-from .videos import SIZE, evaluate_on_two_ranks, make_sample, rle, square
+from .videos import SIZE, evaluate_on_two_ranks, predicted_sample, rle, square
 
 TRUTH = square(5, 5)
 FAR = square(14, 20)
@@ -31,7 +31,7 @@ def predict(id, chosen, *others, object_ids=('1',), cue=None):
 
 def frame_of(predictions, truth=TRUTH, video_id='cat'):
     tubes = None if truth is None else {'1': [rle(truth)]}
-    return make_sample(predictions, tubes, video_id, num_frames=1)
+    return predicted_sample(predictions, tubes, video_id, num_frames=1)
 
 
 def evaluate(samples, **kwargs):

@@ -13,8 +13,8 @@ from refvos.structures import SoftMasks
 from .videos import (
     SIZE,
     evaluate_on_two_ranks,
-    make_sample,
     predict,
+    predicted_sample,
     rle,
     square,
 )
@@ -44,7 +44,9 @@ def clip(frames, name='cat', labelled=None, linear=True):
     prediction = predict([each > 0.5 for each in maps], text=None)
     prediction.soft_masks = soften(maps, linear)
     truth = {'1': [rle(true) if true.any() else None for _, true in frames]}
-    sample = make_sample([prediction], truth, name, num_frames=len(frames))
+    sample = predicted_sample(
+        [prediction], truth, name, num_frames=len(frames)
+    )
     if labelled is not None:
         sample.set_metainfo({'gt_labelled': labelled})
     return sample

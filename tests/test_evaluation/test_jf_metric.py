@@ -14,8 +14,8 @@ from refvos.evaluation.jf_metric import score_tubes
 
 from .videos import (
     evaluate_on_two_ranks,
-    make_sample,
     predict,
+    predicted_sample,
     random_video,
     rle,
     square,
@@ -39,7 +39,7 @@ def test_numbers_by_hand():
     truth = {'1': [rle(square(5, 5))] * 2, '2': [rle(EMPTY)] * 2}
     # The second object is never drawn and nothing is predicted: 1 and 1.
     nothing = predict([EMPTY] * 2, '1', object_ids=('2',), cue='motion')
-    metrics = evaluate([make_sample([prediction, nothing], truth)])
+    metrics = evaluate([predicted_sample([prediction, nothing], truth)])
     j, f = (1 + 24 / 48) / 2, (1 + 14 / 24) / 2
     assert metrics == pytest.approx(
         {
@@ -60,7 +60,7 @@ def test_truth_is_the_union_of_the_objects_meant():
     }
     both = square(2, 2) | square(12, 20)
     prediction = predict([both, square(12, 20)], object_ids=('1', '2'))
-    metrics = evaluate([make_sample([prediction], truth)])
+    metrics = evaluate([predicted_sample([prediction], truth)])
     assert metrics == {'J&F': 100, 'J': 100, 'F': 100}
 
 
@@ -69,7 +69,7 @@ def test_truth_is_background_where_nothing_is_meant(object_ids):
     truth = {'1': [rle(square(2, 2))] * 2}
     # One of two frames is rightly left empty.
     prediction = predict([square(2, 2), EMPTY], object_ids=object_ids)
-    metrics = evaluate([make_sample([prediction], truth)])
+    metrics = evaluate([predicted_sample([prediction], truth)])
     assert metrics == {'J&F': 50, 'J': 50, 'F': 50}
 
 
@@ -77,7 +77,10 @@ def test_expressions_weigh_the_same_whatever_their_video():
     truth = {'1': [rle(square(2, 2))] * 2}
     right = [predict([square(2, 2)] * 2, str(i)) for i in range(3)]
     wrong = predict([square(12, 20)] * 2)
-    samples = [make_sample(right, truth), make_sample([wrong], truth)]
+    samples = [
+        predicted_sample(right, truth),
+        predicted_sample([wrong], truth),
+    ]
     assert evaluate(samples)['J&F'] == 75
 
 
@@ -88,7 +91,7 @@ def test_per_expression_table(tmp_path, name):
     odd = predict([square(12, 20)] * 2, '1', object_ids=('1', '2'))
     right = predict([square(2, 2)] * 2, '0', text='猫, "the" cat', cue='place')
     evaluate(
-        [make_sample([right, odd], truth)], per_expression_table=str(path)
+        [predicted_sample([right, odd], truth)], per_expression_table=str(path)
     )
     if name.endswith('.json'):
         first, second = json.loads(path.read_text(encoding='utf-8'))
@@ -111,29 +114,29 @@ def bad_samples():
     truth = {'1': [rle(square(2, 2))] * 2}
     small = rle(np.zeros((10, 30)))
     yield (
-        make_sample([predict(mask)], None),
+        predicted_sample([predict(mask)], None),
         r'video cat: gt_tubes is None; .*RefYouTubeVOSSubmission',
     )
     yield (
-        make_sample([predict(mask[:1])], truth),
+        predicted_sample([predict(mask[:1])], truth),
         r'predictions.0: number of masks is 1; expected 2',
     )
     prediction = predict(mask)
     prediction.masks[1] = small
     yield (
-        make_sample([prediction], truth),
+        predicted_sample([prediction], truth),
         r'predictions.0: size of the mask of frame 00005 is \[10, 30\]; '
         r'expected \[20, 30\]',
     )
     yield (
-        make_sample([predict(mask)], {'1': [rle(square(2, 2)), small]}),
+        predicted_sample([predict(mask)], {'1': [rle(square(2, 2)), small]}),
         r'gt_tubes.1: size of the mask of frame 00005 is \[10, 30\]',
     )
     yield (
-        make_sample([predict(mask)], {'1': [rle(square(2, 2))]}),
+        predicted_sample([predict(mask)], {'1': [rle(square(2, 2))]}),
         r'gt_tubes.1: number of masks is 1; expected 2',
     )
-    missing = make_sample([predict(mask), predict(mask, '1')], truth)
+    missing = predicted_sample([predict(mask), predict(mask, '1')], truth)
     missing.predictions = missing.predictions[:1]
     yield missing, r'number of predictions is 1; expected 2'
 
@@ -185,7 +188,7 @@ def test_workers_score_as_the_process_itself(tmp_path):
 
 def test_bad_videos_are_refused_before_they_reach_a_worker():
     metric = JFMetric(num_workers=1)
-    sample = make_sample([predict([EMPTY] * 2)], None)
+    sample = predicted_sample([predict([EMPTY] * 2)], None)
     with pytest.raises(InputError, match='gt_tubes is None'):
         metric.process(None, [sample.to_dict()])
     assert metric._pool is None

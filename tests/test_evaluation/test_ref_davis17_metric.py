@@ -16,8 +16,8 @@ from refvos.structures import SoftMasks
 from .videos import (
     SIZE,
     evaluate_on_two_ranks,
-    make_sample,
     predict,
+    predicted_sample,
     rle,
     square,
 )
@@ -66,7 +66,7 @@ BOTH = tubes(_1=[A] * 2, _2=[B] * 2)
 
 def test_exchanged_objects_cost_nothing_as_published_and_all_as_asked():
     swapped = [answer([B] * 2, '1'), answer([A] * 2, '2')]
-    metrics = evaluate(make_sample(swapped, BOTH))
+    metrics = evaluate(predicted_sample(swapped, BOTH))
     assert jf(metrics, 'published') == [100, 100, 100]
     assert jf(metrics, 'referring') == [0, 0, 0]
     assert len(metrics) == 14
@@ -78,7 +78,7 @@ def test_the_mean_over_annotators():
         wrong = annotator == 'annot2'
         found.append(answer([B if wrong else A] * 2, '1', annotator))
         found.append(answer([A if wrong else B] * 2, '2', annotator))
-    metrics = evaluate(make_sample(found, BOTH))
+    metrics = evaluate(predicted_sample(found, BOTH))
     assert jf(metrics, 'referring') == [75, 75, 75]
     assert jf(metrics, 'published') == [100, 100, 100]
 
@@ -89,7 +89,7 @@ def test_annotators_weigh_the_same_however_much_they_said():
         *(answer([A] * 2, '1'), answer([EMPTY] * 2, '2')),
         answer([A] * 2, '1', 'annot2'),
     ]
-    metrics = evaluate(make_sample(found, BOTH), protocols=['referring'])
+    metrics = evaluate(predicted_sample(found, BOTH), protocols=['referring'])
     assert jf(metrics, 'referring') == [75, 75, 75]
     assert len(metrics) == 7
 
@@ -99,14 +99,14 @@ def test_the_surer_answer_takes_the_pixel():
     # above 0.5 and a level of 8 bits apart at most.
     greedy = 0.9991 * (A | B)
     metrics = evaluate(
-        make_sample(
+        predicted_sample(
             [answer([greedy] * 2, '1'), answer([0.9995 * B] * 2, '2')], BOTH
         )
     )
     assert jf(metrics, 'referring') == [100, 100, 100]
     # Now the first is: it gets both squares, the second nothing.
     metrics = evaluate(
-        make_sample(
+        predicted_sample(
             [answer([greedy] * 2, '1'), answer([0.99 * B] * 2, '2')], BOTH
         )
     )
@@ -120,7 +120,7 @@ def test_the_surer_answer_takes_the_pixel():
 @pytest.mark.parametrize(('probability', 'score'), [(0.11, 100), (0.09, 0)])
 def test_the_background_is_a_tenth(probability, score):
     metrics = evaluate(
-        make_sample([answer([probability * A] * 2)], tubes(_1=[A] * 2))
+        predicted_sample([answer([probability * A] * 2)], tubes(_1=[A] * 2))
     )
     assert jf(metrics, 'referring') == [score] * 3
     assert jf(metrics, 'published') == [score] * 3
@@ -128,11 +128,13 @@ def test_the_background_is_a_tenth(probability, score):
 
 def test_void_is_neither_object_nor_background():
     truth = tubes(_1=[A] * 2, _255=[B] * 2)
-    metrics = evaluate(make_sample([answer([A | B] * 2)], truth))
+    metrics = evaluate(predicted_sample([answer([A | B] * 2)], truth))
     for protocol in ('published', 'referring'):
         assert jf(metrics, protocol) == [100, 100, 100]
     # Without void the same answer is half wrong.
-    metrics = evaluate(make_sample([answer([A | B] * 2)], tubes(_1=[A] * 2)))
+    metrics = evaluate(
+        predicted_sample([answer([A | B] * 2)], tubes(_1=[A] * 2))
+    )
     assert metrics['referring/J'] == metrics['published/J'] == 50
 
 
@@ -140,7 +142,7 @@ def test_objects_nobody_asked_for_count_as_published():
     """Those of the first frame, as DAVIS counts; 4 comes later."""
     c = square(2, 20)
     truth = tubes(_1=[A, A], _3=[c, c], _4=[EMPTY, B])
-    metrics = evaluate(make_sample([answer([A] * 2)], truth))
+    metrics = evaluate(predicted_sample([answer([A] * 2)], truth))
     # 1 is right; 2 is nowhere and so is the answer; 3 is missed.
     assert jf(metrics, 'published') == pytest.approx([200 / 3] * 3)
     assert jf(metrics, 'referring') == [100, 100, 100]
@@ -148,7 +150,7 @@ def test_objects_nobody_asked_for_count_as_published():
 
 def test_an_object_never_drawn_is_rightly_left_out():
     found = [answer([A] * 2, '1'), answer([B, EMPTY], '2')]
-    metrics = evaluate(make_sample(found, tubes(_1=[A] * 2)))
+    metrics = evaluate(predicted_sample(found, tubes(_1=[A] * 2)))
     assert jf(metrics, 'referring') == [75, 75, 75]
     # Not an object there; the first answer is paired with the only one.
     assert jf(metrics, 'published') == [100, 100, 100]
@@ -165,20 +167,20 @@ def test_empty_answers_are_proposals_before_the_last_with_a_pixel(
     """
     wrong, empty = order.split()
     found = [answer([B] * 2, wrong), answer([EMPTY] * 2, empty)]
-    metrics = evaluate(make_sample(found, tubes(_1=[A, EMPTY])))
+    metrics = evaluate(predicted_sample(found, tubes(_1=[A, EMPTY])))
     assert jf(metrics, 'published') == [score] * 3
 
 
 def test_missing_proposals_are_empty():
     truth = tubes(_1=[A, A], _2=[B, EMPTY])
-    metrics = evaluate(make_sample([answer([A] * 2)], truth))
+    metrics = evaluate(predicted_sample([answer([A] * 2)], truth))
     assert jf(metrics, 'published') == [75, 75, 75]
 
 
 def test_recall_and_decay():
     # J of the frames is 1, 1, 0, 0; quarters share their border frames:
     # frames 0 to 1 and 2 to 3.
-    sample = make_sample(
+    sample = predicted_sample(
         [answer([A, A, EMPTY, EMPTY])], tubes(_1=[A] * 4), num_frames=4
     )
     metrics = evaluate(sample)
@@ -195,7 +197,9 @@ def test_table(tmp_path):
     swapped = [answer([B] * 2, '1'), answer([A] * 2, '2')]
     file = tmp_path / 'table.json'
     evaluate(
-        make_sample(swapped, BOTH), per_expression_table=str(file), prefix='x'
+        predicted_sample(swapped, BOTH),
+        per_expression_table=str(file),
+        prefix='x',
     )
     rows = json.loads(file.read_text())
     kept = ('protocol', 'reference', 'objects', 'J&F', 'annotator', 'video')
@@ -236,7 +240,7 @@ def random_video(index, num_frames=3, count=3):
         ]
         for value in (1, 2, 3, 255)
     }
-    return make_sample(found, truth, f'video{index}', num_frames), ids
+    return predicted_sample(found, truth, f'video{index}', num_frames), ids
 
 
 def plain_scores(sample, ids, annotator):
@@ -282,16 +286,25 @@ def test_against_all_permutations():
 
 def bad_samples():
     hard = predict([A] * 2, annotator='annot1')
-    yield make_sample([hard], BOTH), r'soft_masks is None; .*keep_soft_masks'
-    yield make_sample([answer([A] * 2)], None), r'gt_tubes is None; expected'
+    yield (
+        predicted_sample([hard], BOTH),
+        r'soft_masks is None; .*keep_soft_masks',
+    )
+    yield (
+        predicted_sample([answer([A] * 2)], None),
+        r'gt_tubes is None; expected',
+    )
     odd = predict([A] * 2, annotator='place')
     yield (
-        make_sample([odd], BOTH),
+        predicted_sample([odd], BOTH),
         r"references.0.annotator is 'place'; expected",
     )
     short = answer([A] * 2)
     short.soft_masks.frames.pop()
-    yield make_sample([short], BOTH), r'frames and size is \(1, \(20, 30\)\)'
+    yield (
+        predicted_sample([short], BOTH),
+        r'frames and size is \(1, \(20, 30\)\)',
+    )
 
 
 @pytest.mark.parametrize('sample, message', bad_samples())

@@ -9,8 +9,8 @@ from refvos.evaluation import RefCOCOMetric
 
 from .videos import (
     evaluate_on_two_ranks,
-    make_sample,
     predict,
+    predicted_sample,
     random_video,
     rle,
     square,
@@ -35,7 +35,7 @@ def image(expressions, gt_boxes=None, name='cat'):
         prediction.bboxes = [] if box is None else [box]
         predictions.append(prediction)
         truth[str(index)] = [rle(true) if true.any() else None]
-    sample = make_sample(predictions, truth, name, num_frames=1)
+    sample = predicted_sample(predictions, truth, name, num_frames=1)
     if gt_boxes is not None:
         sample.gt_boxes = gt_boxes
     return sample
@@ -132,7 +132,7 @@ def bad_samples():
     unknown = image([good])
     del unknown.gt_tubes
     yield unknown, 'image cat: gt_tubes is None; expected the true masks'
-    video = make_sample([predict([mask] * 2)], {'1': [None] * 2})
+    video = predicted_sample([predict([mask] * 2)], {'1': [None] * 2})
     yield video, 'image cat: number of frames is 2; expected 1'
     twice = image([good])
     twice.predictions[0].bboxes *= 2

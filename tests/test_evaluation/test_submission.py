@@ -12,8 +12,8 @@ from refvos.evaluation import JFMetric, RefYouTubeVOSSubmission
 from .videos import (
     SIZE,
     evaluate_on_two_ranks,
-    make_sample,
     predict,
+    predicted_sample,
     random_video,
     rle,
     square,
@@ -40,12 +40,12 @@ def files_below(folder):
 
 
 def sample_of(mask, **kwargs):
-    return make_sample([predict([mask] * 2)], None, **kwargs)
+    return predicted_sample([predict([mask] * 2)], None, **kwargs)
 
 
 def test_tree_and_zip(tmp_path):
     masks = [square(2, 2), square(12, 20)]
-    sample = make_sample([predict(masks, '0'), predict(masks, '7')], None)
+    sample = predicted_sample([predict(masks, '0'), predict(masks, '7')], None)
     metrics = submit(tmp_path / 'out', [sample])
     assert metrics == {'submission/masks': 4}
     names = [
@@ -68,7 +68,7 @@ def test_tree_and_zip(tmp_path):
 
 def test_goes_with_the_metric(tmp_path):
     truth = {'1': [rle(square(2, 2))] * 2}
-    sample = make_sample([predict([square(2, 2)] * 2)], truth)
+    sample = predicted_sample([predict([square(2, 2)] * 2)], truth)
     metrics = submit(tmp_path / 'out', [sample], JFMetric())
     assert metrics == {'J&F': 100, 'J': 100, 'F': 100, 'submission/masks': 2}
 
@@ -131,7 +131,7 @@ def test_a_kill_between_two_renames_is_mended(tmp_path):
 def test_names_cannot_leave_the_folder(tmp_path, name):
     with pytest.raises(InputError, match='expected a plain file name'):
         submit(tmp_path / 'out', [sample_of(square(2, 2), video_id=name)])
-    sample = make_sample([predict([square(2, 2)] * 2, name)], None)
+    sample = predicted_sample([predict([square(2, 2)] * 2, name)], None)
     with pytest.raises(InputError, match='expected a plain file name'):
         submit(tmp_path / 'out', [sample])
     assert not list(tmp_path.rglob('*.png'))

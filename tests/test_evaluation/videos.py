@@ -27,7 +27,7 @@ def square(top: int, left: int, side: int = 6) -> np.ndarray:
     return mask
 
 
-def make_sample(
+def predicted_sample(
     predictions: List[ReferencePrediction],
     gt_tubes: Optional[dict],
     video_id: str = 'cat',
@@ -68,7 +68,7 @@ def random_video(index: int) -> RefDataSample:
         for i in range(1 + index % 3)
     ]
     truth = {'1': [rle(mask) for mask in tube()]}
-    return make_sample(predictions, truth, f'video{index}', num_frames=3)
+    return predicted_sample(predictions, truth, f'video{index}', num_frames=3)
 
 
 def evaluate_on_two_ranks(

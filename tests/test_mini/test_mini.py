@@ -1,6 +1,5 @@
 """RefVOS-Mini: scenes, masks, expressions, files, tokenizer."""
 
-import hashlib
 import importlib.util
 import itertools
 import json
@@ -41,6 +40,7 @@ from refvos.mini.render import coverage, render
 from refvos.mini.shapes import OUTLINES, pose
 from refvos.mini.tokenizer import train_tokenizer
 from refvos.mini.wording import word
+from tests.builders import hashes
 
 ROOT = Path(__file__).parents[2]
 TOKENIZER = ROOT / 'configs/mini/tokenizer'
@@ -93,16 +93,6 @@ def make_facts(centres, **attributes):
     )
     areas = np.where(np.isnan(centres[..., 0]), 0, 100)
     return Facts(objects, areas, centres, aspect=1.0)
-
-
-def hashes(folder):
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(
-            path.read_bytes()
-        ).hexdigest()
-        for path in sorted(folder.rglob('*'))
-        if path.is_file()
-    }
 
 
 # --- the split by combinations

@@ -1,7 +1,6 @@
 """RefVOS-Mini: soundtracks, AVSBench's layouts, scenes for motion."""
 
 import csv
-import hashlib
 import json
 import pickle
 import wave
@@ -27,6 +26,7 @@ from refvos.mini.sound import (
     sounding_mask,
 )
 from refvos.mini.timbres import SAMPLE_RATE, TIMBRES
+from tests.builders import hashes
 
 SHAPE = (64, 96)
 MADE = {'train': 3, 'val': 1, 'test': 2, 'frames': 5, 'size': SHAPE}
@@ -46,16 +46,6 @@ def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp('sounds')
     make_mini(folder / 'set', **MADE, layouts=['avsbench-s4', 'avsbench-ms3'])
     return folder / 'set'
-
-
-def hashes(folder):
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(
-            path.read_bytes()
-        ).hexdigest()
-        for path in sorted(folder.rglob('*'))
-        if path.is_file()
-    }
 
 
 def spectra(waveform):

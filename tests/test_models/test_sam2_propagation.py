@@ -9,7 +9,6 @@ from PIL import Image
 from pycocotools import mask as rle_codec
 from safetensors.torch import load_file, save_file
 
-from refvos.errors import InputError
 from refvos.models import SAM2Propagation
 from refvos.models.post_process.sam2_propagation import (
     FramesOnDemand,
@@ -18,7 +17,7 @@ from refvos.models.post_process.sam2_propagation import (
     innermost_pixel,
 )
 from refvos.structures import RefDataSample, Reference, ReferencePrediction
-from tests.builders import build_model
+from tests.builders import build_model, message_of
 
 from .test_referformer import CONFIG, LARGE, make_batch
 from .tiny_sam2 import SIDE, save_tiny_sam2
@@ -67,7 +66,7 @@ def predict(masks, scores):
     )
 
 
-def make_sample(*predictions, **metainfo):
+def predicted_sample(*predictions, **metainfo):
     sample = RefDataSample(
         metainfo={'ori_shape': SIZE, 'img_shape': SIZE, **metainfo}
     )
@@ -120,7 +119,7 @@ def visited(model):
 def test_frames_are_visited_both_ways(propagation):
     propagation.load(torch.device('cpu'))
     frames, hook = visited(propagation.model)
-    propagation(make_sample(first_wins()), draw_frames())
+    propagation(predicted_sample(first_wins()), draw_frames())
     hook.remove()
     assert frames == [
         *((2, False), (3, False), (4, False)),
@@ -134,7 +133,7 @@ def test_from_an_end_there_is_one_way(propagation, start):
     scores = [0.1] * T
     scores[start] = 0.9
     frames, hook = visited(propagation.model)
-    sample = make_sample(predict([FIRST] * T, scores))
+    sample = predicted_sample(predict([FIRST] * T, scores))
     propagation(sample, draw_frames())
     hook.remove()
     assert {index for index, _ in frames} == set(range(T))
@@ -146,7 +145,7 @@ def test_from_an_end_there_is_one_way(propagation, start):
 
 def test_masks_change_but_for_the_prompt(propagation):
     given = first_wins()
-    sample = make_sample(given)
+    sample = predicted_sample(given)
     propagation(sample, draw_frames())
     (prediction,) = sample.predictions
     assert [rle['size'] for rle in prediction.masks] == [list(SIZE)] * T
@@ -166,7 +165,7 @@ def test_memory_of_the_prompt_reaches_the_frames(propagation):
     answers = []
     for mask in (FIRST, SECOND):
         masks = [EMPTY, EMPTY, mask, EMPTY, EMPTY]
-        sample = make_sample(predict(masks, [0, 0, 1, 0, 0]))
+        sample = predicted_sample(predict(masks, [0, 0, 1, 0, 0]))
         propagation(sample, draw_frames())
         answers.append(decode(sample.predictions[0]))
     for index in (0, 1, 3, 4):
@@ -175,13 +174,13 @@ def test_memory_of_the_prompt_reaches_the_frames(propagation):
 
 def test_nothing_to_propagate(propagation):
     given = predict([EMPTY] * T, [0.9] * T)
-    sample = make_sample(given)
+    sample = predicted_sample(given)
     propagation(sample, draw_frames())
     assert sample.predictions[0].masks == given.masks
 
 
 def test_a_single_frame_keeps_its_mask(propagation):
-    sample = make_sample(predict([FIRST], [0.9]))
+    sample = predicted_sample(predict([FIRST], [0.9]))
     propagation(sample, draw_frames(1))
     assert (decode(sample.predictions[0])[0] == FIRST).all()
 
@@ -204,7 +203,7 @@ def test_identity_gives_the_prompt_everywhere(folder, monkeypatch):
         propagation.model, 'propagate_in_video_iterator', identity
     )
     masks = [np.zeros_like(half), half, np.zeros_like(half)]
-    sample = make_sample(
+    sample = predicted_sample(
         predict(masks, [0, 1, 0]), ori_shape=half.shape, img_shape=half.shape
     )
     propagation(sample, draw_frames(3, half.shape))
@@ -221,7 +220,7 @@ def count_encoded(propagation):
 
 def test_a_frame_is_encoded_once_for_all_references(folder, propagation):
     """And the answers are those of one reference after another."""
-    both = make_sample(first_wins(), second_wins())
+    both = predicted_sample(first_wins(), second_wins())
     propagation.load(torch.device('cpu'))
     seen, hook = count_encoded(propagation)
     propagation(both, draw_frames())
@@ -231,7 +230,7 @@ def test_a_frame_is_encoded_once_for_all_references(folder, propagation):
     uncached.load(torch.device('cpu'))
     seen, hook = count_encoded(uncached)
     for index, given in enumerate((first_wins(), second_wins())):
-        alone = make_sample(given)
+        alone = predicted_sample(given)
         uncached(alone, draw_frames())
         assert alone.predictions[0].masks == both.predictions[index].masks
     hook.remove()
@@ -260,7 +259,7 @@ def test_other_prompts(folder, monkeypatch, prompt, given):
     monkeypatch.setattr(
         propagation.model, 'propagate_in_video_iterator', listen
     )
-    sample = make_sample(first_wins())
+    sample = predicted_sample(first_wins())
     propagation(sample, draw_frames())
     (frame,) = told
     assert frame == 2
@@ -383,18 +382,10 @@ def test_all_predictions_go_through_it():
 # ------------------------------------------------------------------- bad input
 
 
-def message_of(call, *args):
-    with pytest.raises(InputError) as error:
-        call(*args)
-    message = str(error.value)
-    assert len(message.splitlines()) == 1
-    return message
-
-
 @pytest.mark.parametrize('checkpoint', [None, 'no/such/folder'])
 def test_a_checkpoint_that_is_not_there(checkpoint):
     propagation = SAM2Propagation(checkpoint)
-    sample = make_sample(first_wins())
+    sample = predicted_sample(first_wins())
     message = message_of(propagation, sample, draw_frames())
     assert message == (
         f'SAM2Propagation: checkpoint is {checkpoint!r}; expected a folder '

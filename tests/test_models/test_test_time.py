@@ -1,5 +1,6 @@
 """What a model answers does not depend on how many frames go in at once."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -52,7 +53,7 @@ OPTIONS = {
 
 
 @pytest.fixture(scope='module', params=list(MODELS))
-def model(request):
+def built(request):
     torch.manual_seed(0)
     model = build_model(MODELS[request.param], OPTIONS.get(request.param))
     model.init_weights()
@@ -62,6 +63,13 @@ def model(request):
             if 'backbone' not in name:
                 parameter += 0.02 * torch.randn_like(parameter)
     return model.eval()
+
+
+@pytest.fixture
+def model(built, monkeypatch):
+    """The model, whose ``test_cfg`` is a test's own."""
+    monkeypatch.setattr(built, 'test_cfg', copy.copy(built.test_cfg))
+    return built
 
 
 def draw_video():

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,15 +11,10 @@ from pathlib import Path
 import pytest
 
 from refvos.engine import cli
+from tests.builders import free_port
 
 ROOT = Path(__file__).parents[2]
 CONFIG = 'tests/test_engine/toy_config.py'
-
-
-def free_port():
-    with socket.socket() as server:
-        server.bind(('127.0.0.1', 0))
-        return server.getsockname()[1]
 
 
 def paused_processes(folder):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from refvos.engine import cli
 from refvos.engine.cli import one_line, run_tool
 from refvos.errors import InputError
 from refvos.io.safe_checkpoint import set_trust
+from tests.builders import free_port
 from tools import test as test_tool
 from tools import train
 
@@ -35,12 +35,6 @@ def at_root(monkeypatch):
     monkeypatch.chdir(ROOT)
     yield
     set_trust(False)
-
-
-def free_port():
-    with socket.socket() as server:
-        server.bind(('127.0.0.1', 0))
-        return server.getsockname()[1]
 
 
 @pytest.fixture

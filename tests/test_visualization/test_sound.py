@@ -107,7 +107,7 @@ def test_overlay_has_the_sound_between_frame_and_labels():
     assert np.array_equal(heard[40 : 40 + height], band)
 
 
-def make_sample(folder, sound):
+def sample_with_sound(folder, sound):
     """A clip of three frames with an empty answer to a sound."""
     paths = [folder / f'{i}.png' for i in range(3)]
     for path in paths:
@@ -136,7 +136,7 @@ def write_wav(path, samples):
 
 def test_hook_draws_the_waveform_of_the_file(tmp_path):
     """The model had a log-mel; the file is 2 s, the video 3: then silence."""
-    sample = make_sample(tmp_path, torch.zeros(3, 1, 96, 64))
+    sample = sample_with_sound(tmp_path, torch.zeros(3, 1, 96, 64))
     assert read_waveform(sample) is None
     path = tmp_path / 'sound.wav'
     write_wav(path, 0.5 * np.sin(np.arange(2 * RATE)))
@@ -159,12 +159,12 @@ def test_hook_draws_the_waveform_of_the_file(tmp_path):
 
 def test_sound_is_drawn_only_where_there_is_one(tmp_path):
     frames = [np.full((*SIZE, 3), 90, np.uint8)] * 3
-    heard = make_sample(tmp_path, torch.zeros(3 * RATE))
+    heard = sample_with_sound(tmp_path, torch.zeros(3 * RATE))
     tall = RefVOSVisualizer().draw_strip(frames, heard)
     off = RefVOSVisualizer(draw_sound=False).draw_strip(frames, heard)
     assert len(tall) - len(off) == round(0.16 * 384)
     (frame, *_) = RefVOSVisualizer().draw_frames(frames, heard.predictions)
-    said = make_sample(tmp_path, None)
+    said = sample_with_sound(tmp_path, None)
     assert RefVOSVisualizer().draw_strip(frames, said).shape == off.shape
     (other, *_) = RefVOSVisualizer().draw_frames(
         frames, said.predictions, np.zeros(9)
