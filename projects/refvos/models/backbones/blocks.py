@@ -1,9 +1,11 @@
 """Helpers for the blocks and stages of backbones."""
 
-from typing import Any, Iterable
+from typing import Any, Iterable, TypeVar
 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+Backbone = TypeVar('Backbone', bound='FreezableStages')
 
 
 def run_block(block: Any, x: Tensor, *args: Any, with_cp: bool) -> Tensor:
@@ -25,3 +27,33 @@ def freeze(parts: Iterable[nn.Module]) -> None:
     """Freeze parts: no gradients, and evaluation mode (no dropout)."""
     for part in parts:
         part.eval().requires_grad_(False)
+
+
+class FreezableStages(nn.Module):
+    """Mixin that keeps the first stages of a backbone frozen.
+
+    Name it before the other base class. ``frozen_stages`` must be set, and
+    :meth:`freeze_stages` called, at the end of ``__init__``: a distributed
+    wrapper asks which parameters are trained before the first ``train()``.
+
+    Attributes:
+        frozen_stages: -1 freezes nothing; other values say how much
+            :meth:`frozen_parts` gives.
+    """
+
+    frozen_stages: int
+
+    def frozen_parts(self) -> Iterable[nn.Module]:
+        """Give the modules to freeze; called if ``frozen_stages`` >= 0."""
+        raise NotImplementedError
+
+    def freeze_stages(self) -> None:
+        """Freeze the parts, which stay in evaluation mode."""
+        if self.frozen_stages >= 0:
+            freeze(self.frozen_parts())
+
+    def train(self: Backbone, mode: bool = True) -> Backbone:
+        """Set the mode of all parts that are not frozen."""
+        super().train(mode)
+        self.freeze_stages()
+        return self

@@ -8,14 +8,14 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from transformers import AutoConfig, ConvNextBackbone, ConvNextModel
 
-from .blocks import freeze, run_block
+from .blocks import FreezableStages, run_block
 
 STAGES = ['stage1', 'stage2', 'stage3', 'stage4']
 STRIDES = (4, 8, 16, 32)
 
 
 @MODELS.register_module()
-class FrameConvNeXt(BaseModule):
+class FrameConvNeXt(FreezableStages, BaseModule):
     """transformers' ConvNeXt as a backbone of four levels.
 
     It halves maps without rounding up, so frames are first padded with zeros
@@ -100,14 +100,7 @@ class FrameConvNeXt(BaseModule):
             levels.append(norm(x)[..., :rows, :columns].contiguous())
         return levels
 
-    def train(self, mode: bool = True) -> 'FrameConvNeXt':
-        super().train(mode)
-        self.freeze_stages()
-        return self
-
-    def freeze_stages(self) -> None:
-        if self.frozen_stages < 0:
-            return
+    def frozen_parts(self) -> Iterable[nn.Module]:
         count = self.frozen_stages
         stages, norms = self.stages[:count], self.norms[:count]
-        freeze((self.embeddings, *stages, *norms))
+        return (self.embeddings, *stages, *norms)

@@ -1,18 +1,20 @@
 """Pyramid Vision Transformer v2 on single frames."""
 
-from typing import Any, List
+from typing import Any, Iterable, List
 
 import torch
 from mmdet.models.backbones import PyramidVisionTransformerV2
 from mmdet.models.layers.transformer import nlc_to_nchw
 from mmdet.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 
-from .blocks import freeze, run_block
+from .blocks import FreezableStages, run_block
 
 
 @MODELS.register_module()
-class FramePyramidVisionTransformerV2(PyramidVisionTransformerV2):
+class FramePyramidVisionTransformerV2(
+    FreezableStages, PyramidVisionTransformerV2
+):
     """mmdet's PVTv2 with stages that can be frozen.
 
     The keys of the finest level are its map down-sampled by 8, so frames
@@ -33,6 +35,9 @@ class FramePyramidVisionTransformerV2(PyramidVisionTransformerV2):
         >>> [tuple(x.shape[1:]) for x in backbone(torch.ones(2, 3, 90, 64))]
         [(8, 23, 16), (16, 12, 8), (32, 6, 4), (64, 3, 2)]
     """
+
+    # Of mmdet; each layer is (embedding, blocks, norm).
+    layers: Any
 
     def __init__(
         self, frozen_stages: int = -1, with_cp: bool = False, **kwargs: Any
@@ -66,12 +71,5 @@ class FramePyramidVisionTransformerV2(PyramidVisionTransformerV2):
             levels.append(x)
         return levels
 
-    def train(self, mode: bool = True) -> 'FramePyramidVisionTransformerV2':
-        super().train(mode)
-        self.freeze_stages()
-        return self
-
-    def freeze_stages(self) -> None:
-        if self.frozen_stages < 0:
-            return
-        freeze((self.layers[0][0], *self.layers[: self.frozen_stages]))
+    def frozen_parts(self) -> Iterable[nn.Module]:
+        return (self.layers[0][0], *self.layers[: self.frozen_stages])

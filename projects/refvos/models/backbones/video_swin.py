@@ -1,15 +1,15 @@
 """Video Swin Transformer on whole clips."""
 
-from typing import Any, List, MutableMapping, Optional, Sequence
+from typing import Any, Iterable, List, MutableMapping, Optional, Sequence
 
 import torch
 from einops import rearrange
 from mmdet.registry import MODELS
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.models.video import SwinTransformer3d
 
-from .blocks import freeze, run_block
+from .blocks import FreezableStages, run_block
 from .position_bias import fit_position_biases, keep_indices_out_of_checkpoints
 from .window_attention import run_block_in_parts
 
@@ -17,7 +17,7 @@ PATCH = 'patch_embed.proj.weight'
 
 
 @MODELS.register_module()
-class VideoSwinTransformer(BaseModule):
+class VideoSwinTransformer(FreezableStages, BaseModule):
     """torchvision's Video Swin Transformer as a backbone of four levels.
 
     Its patches are 1x4x4: time is never down-sampled. A window covers
@@ -125,16 +125,9 @@ class VideoSwinTransformer(BaseModule):
             levels.append(level.contiguous())
         return levels
 
-    def train(self, mode: bool = True) -> 'VideoSwinTransformer':
-        super().train(mode)
-        self.freeze_stages()
-        return self
-
-    def freeze_stages(self) -> None:
-        if self.frozen_stages < 0:
-            return
+    def frozen_parts(self) -> Iterable[nn.Module]:
         stages = self.features[: 2 * self.frozen_stages]
-        freeze((self.patch_embed, self.pos_drop, *stages))
+        return (self.patch_embed, self.pos_drop, *stages)
 
     def _load_from_state_dict(
         self, state_dict: MutableMapping[str, Tensor], prefix: str, *args: Any
