@@ -8,12 +8,7 @@ from mmdet.registry import DATASETS
 from ..errors import InputError
 from ..io.video_frames import count_video_frames
 from ..structures import Reference
-from .annotated_frames import (
-    AnnotatedFrameDataset,
-    group_rows,
-    missing_of_rows,
-    read_rows,
-)
+from .annotated_frames import AnnotatedFrameDataset, check_rows_layout
 
 # The published set has no 'valid'; RefVOS-Mini has.
 SPLITS = ('train', 'valid', 'test')
@@ -55,25 +50,9 @@ class A2DSentencesDataset(AnnotatedFrameDataset):
     def rows_file(self) -> Path:
         return rows_file(Path(self.data_root), self.split)
 
-    def load_videos(self) -> List[Dict[str, Any]]:
-        rows = []
-        for number, row in enumerate(read_rows(self.rows_file)):
-            parsed = self.parse_row(number, row)
-            if parsed is not None:
-                rows.append(parsed)
-        return [
-            self.make_video(video, frame, group)
-            for (video, frame), group in group_rows(rows).items()
-        ]
-
     def parse_row(
-        self, number: int, row: Any
-    ) -> Optional[Tuple[Tuple[str, int], Tuple[str, Reference]]]:
-        """Understand a row: its frame, its name and its reference.
-
-        None (and a note) where it can't be used.
-        """
-        name = f'row {number}'
+        self, name: str, row: Any
+    ) -> Optional[Tuple[Tuple[str, int], Reference]]:
         if not is_row(row):
             self.skip(
                 self.rows_file,
@@ -91,12 +70,12 @@ class A2DSentencesDataset(AnnotatedFrameDataset):
             text=text,
             object_ids=(str(instance),),
         )
-        return (video, frame), (name, reference)
+        return (video, frame), reference
 
     def make_video(
-        self, video: str, frame: int, rows: List[Tuple[str, Reference]]
+        self, key: Tuple[str, int], rows: List[Tuple[str, Reference]]
     ) -> Dict[str, Any]:
-        """Describe an annotated frame with the rows that name it."""
+        video, frame = key
         root = Path(self.data_root)
         described = {
             'frame_id': f'{frame:05d}',
@@ -111,13 +90,7 @@ class A2DSentencesDataset(AnnotatedFrameDataset):
                 reference.object_ids[0]: f'{self.rows_file}, {name}'
                 for name, reference in rows
             }
-        return {
-            'video_id': video,
-            'frame_ids': [described['frame_id']],
-            'frames': [described],
-            'references': [reference for _, reference in rows],
-            'labels': {},
-        }
+        return self.describe_video(video, described, rows)
 
     def list_frames(
         self, annotated: Dict[str, Any]
@@ -176,13 +149,10 @@ def check_layout(data_root: str) -> List[str]:
         One line each: the path and what belongs there.
     """
     root = Path(data_root)
-    if not root.is_dir():
-        return [f'{root}: folder of A2D-Sentences']
-    missing = []
-    for split in ('train', 'test'):
-        file = rows_file(root, split)
-        missing += missing_of_rows(file, root, is_row, files_of_row)
-    return list(dict.fromkeys(missing))
+    files = [rows_file(root, split) for split in ('train', 'test')]
+    return check_rows_layout(
+        root, 'A2D-Sentences', files, is_row, files_of_row
+    )
 
 
 def files_of_row(row: Any) -> Dict[str, str]:

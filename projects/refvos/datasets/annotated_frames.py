@@ -9,12 +9,14 @@ from typing import (
     Hashable,
     Iterable,
     List,
+    Optional,
     Tuple,
     TypeVar,
 )
 
 from ..errors import InputError
 from ..io.json_files import load_json
+from ..structures import Reference
 from .base import BaseReferringDataset
 
 Key = TypeVar('Key', bound=Hashable)
@@ -22,17 +24,80 @@ Row = TypeVar('Row')
 
 
 class AnnotatedFrameDataset(BaseReferringDataset):
-    """A2D-Sentences and JHMDB-Sentences.
+    """Base class of A2D-Sentences and JHMDB-Sentences.
 
-    An item knows its annotated frame alone until it is taken; then it gets
+    A JSON file lists rows, each with an expression about an object in one
+    frame. A subclass says where the file is, what a row means and what an
+    annotated frame looks like.
+
+    Until it is taken, an item holds its annotated frame only; then it gets
     all frames of the video and ``annotated_frame``, the index of the
     annotated one, for :class:`SampleWindow`.
     """
 
+    @property
+    def rows_file(self) -> Path:
+        """The JSON file of the rows."""
+        raise NotImplementedError
+
+    def parse_row(
+        self, name: str, row: Any
+    ) -> Optional[Tuple[Hashable, Reference]]:
+        """Parse a row.
+
+        Args:
+            name: Of the row, for messages.
+            row: As listed in the file.
+
+        Returns:
+            The key of the annotated frame and the reference; None (and a
+            note) for a row that can't be used.
+        """
+        raise NotImplementedError
+
+    def make_video(
+        self, key: Any, rows: List[Tuple[str, Reference]]
+    ) -> Dict[str, Any]:
+        """Describe an annotated frame, see :meth:`load_videos`.
+
+        Args:
+            key: Of the frame, from :meth:`parse_row`.
+            rows: Names and references of the rows about it.
+        """
+        raise NotImplementedError
+
+    def load_videos(self) -> List[Dict[str, Any]]:
+        rows = []
+        for number, row in enumerate(read_rows(self.rows_file)):
+            name = f'row {number}'
+            parsed = self.parse_row(name, row)
+            if parsed is not None:
+                key, reference = parsed
+                rows.append((key, (name, reference)))
+        return [
+            self.make_video(key, group)
+            for key, group in group_rows(rows).items()
+        ]
+
+    def describe_video(
+        self,
+        video: str,
+        frame: Dict[str, Any],
+        rows: List[Tuple[str, Reference]],
+    ) -> Dict[str, Any]:
+        """Make the description of a video that knows one frame."""
+        return {
+            'video_id': video,
+            'frame_ids': [frame['frame_id']],
+            'frames': [frame],
+            'references': [reference for _, reference in rows],
+            'labels': {},
+        }
+
     def list_frames(
         self, annotated: Dict[str, Any]
     ) -> Tuple[List[Dict[str, Any]], int]:
-        """All frames of the annotated one's video, and its index."""
+        """List all frames of a video, and the index of the annotated."""
         raise NotImplementedError
 
     def prepare_data(self, idx: int) -> Any:
@@ -60,31 +125,42 @@ def read_rows(file: Path) -> List[Any]:
     return content
 
 
-def missing_of_rows(
-    file: Path,
+def check_rows_layout(
     root: Path,
+    benchmark: str,
+    rows_files: Iterable[Path],
     is_row: Callable[[Any], bool],
     files_of_row: Callable[[Any], Dict[str, str]],
 ) -> List[str]:
-    """Say which files named by a list a folder lacks, one line each.
+    """List the files that a folder lacks, by name, one line each.
 
     Args:
-        file: The list.
         root: Folder of the data set.
-        is_row: Whether a row can be used.
-        files_of_row: Files relative to ``root`` -> what they are.
+        benchmark: Its name, for messages.
+        rows_files: JSON files with the rows.
+        is_row: Tells whether a row can be used.
+        files_of_row: Gives the files of a row, relative to ``root``, and
+            what they are.
     """
-    if not file.exists():
-        return [f'{file}: file of the published data set']
-    try:
-        rows = read_rows(file)
-    except InputError as error:
-        return [str(error)]
-    wanted: Dict[str, str] = {}
-    for row in filter(is_row, rows):
-        wanted.update(files_of_row(row))
-    return [
-        f'{root / name}: {what}'
-        for name, what in wanted.items()
-        if not (root / name).is_file()
-    ]
+    if not root.is_dir():
+        return [f'{root}: folder of {benchmark}']
+    missing: List[str] = []
+    for file in rows_files:
+        if not file.exists():
+            missing.append(f'{file}: file of the published data set')
+            continue
+        try:
+            rows = read_rows(file)
+        except InputError as error:
+            missing.append(str(error))
+            continue
+        wanted: Dict[str, str] = {}
+        for row in filter(is_row, rows):
+            wanted.update(files_of_row(row))
+        missing += [
+            f'{root / name}: {what}'
+            for name, what in wanted.items()
+            if not (root / name).is_file()
+        ]
+    # Both lists may name the same video.
+    return list(dict.fromkeys(missing))

@@ -6,12 +6,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from mmdet.registry import DATASETS
 
 from ..structures import Reference
-from .annotated_frames import (
-    AnnotatedFrameDataset,
-    group_rows,
-    missing_of_rows,
-    read_rows,
-)
+from .annotated_frames import AnnotatedFrameDataset, check_rows_layout
 
 ROWS_FILE = 'jhmdb_sentences_samples_metadata.json'
 FRAMES = 'Rename_Images'
@@ -52,25 +47,9 @@ class JHMDBSentencesDataset(AnnotatedFrameDataset):
     def rows_file(self) -> Path:
         return Path(self.data_root) / ROWS_FILE
 
-    def load_videos(self) -> List[Dict[str, Any]]:
-        rows = []
-        for number, row in enumerate(read_rows(self.rows_file)):
-            parsed = self.parse_row(number, row)
-            if parsed is not None:
-                rows.append(parsed)
-        return [
-            self.make_video(*place, group)
-            for place, group in group_rows(rows).items()
-        ]
-
     def parse_row(
-        self, number: int, row: Any
-    ) -> Optional[Tuple[Place, Tuple[str, Reference]]]:
-        """Understand a row: where its frame is, its name, its reference.
-
-        None (and a note) where it can't be used.
-        """
-        name = f'row {number}'
+        self, name: str, row: Any
+    ) -> Optional[Tuple[Place, Reference]]:
         if not is_row(row):
             self.skip(
                 self.rows_file,
@@ -90,17 +69,12 @@ class JHMDBSentencesDataset(AnnotatedFrameDataset):
             text=text,
             object_ids=(PERSON,),
         )
-        return (video, frame, masks, int(count)), (name, reference)
+        return (video, frame, masks, int(count)), reference
 
     def make_video(
-        self,
-        video: str,
-        frame: str,
-        masks: str,
-        count: int,
-        rows: List[Tuple[str, Reference]],
+        self, key: Place, rows: List[Tuple[str, Reference]]
     ) -> Dict[str, Any]:
-        """Describe an annotated frame with the expressions about it."""
+        video, frame, masks, count = key
         root = Path(self.data_root)
         described = {
             'frame_id': PurePosixPath(frame).stem,
@@ -111,13 +85,7 @@ class JHMDBSentencesDataset(AnnotatedFrameDataset):
             described['mat_path'] = str(root / masks)
             described['mat_index'] = number_of(frame) - 1
             described['named_by'] = {PERSON: f'{self.rows_file}, {rows[0][0]}'}
-        return {
-            'video_id': video,
-            'frame_ids': [described['frame_id']],
-            'frames': [described],
-            'references': [reference for _, reference in rows],
-            'labels': {},
-        }
+        return self.describe_video(video, described, rows)
 
     def list_frames(
         self, annotated: Dict[str, Any]
@@ -177,9 +145,9 @@ def check_layout(data_root: str) -> List[str]:
         One line each: the path and what belongs there.
     """
     root = Path(data_root)
-    if not root.is_dir():
-        return [f'{root}: folder of JHMDB-Sentences']
-    return missing_of_rows(root / ROWS_FILE, root, is_row, files_of_row)
+    return check_rows_layout(
+        root, 'JHMDB-Sentences', [root / ROWS_FILE], is_row, files_of_row
+    )
 
 
 def files_of_row(row: Any) -> Dict[str, str]:
