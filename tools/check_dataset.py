@@ -1,22 +1,27 @@
-"""Check a prepared data set: what is missing, or how much there is.
+"""Check a prepared data set: what is missing or wrong, or how much there is.
 
     python tools/check_dataset.py ref-youtube-vos data/ref-youtube-vos
 
-One line for each thing that is missing, and exit status 1; otherwise the
-videos and expressions that the benchmark's config uses. Pixels are not
-decoded.
+One line for each thing that is missing, and exit status 1. If nothing is
+missing, the sizes of the frames and the masks of some videos of each split
+are read (--videos 0: of none, all: of all): masks that are no id maps, that
+differ from their frames in size, or that show none of the objects that are
+referred to. Then the videos and expressions that the benchmark's config uses.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import List, Optional, Tuple
 
 from mmdet.registry import DATASETS
 from mmengine.registry import init_default_scope
+from mmengine.utils import ProgressBar
 
+from refvos.datasets import BaseReferringDataset
 from refvos.datasets.layout import datasets_of, find_benchmarks
+from refvos.datasets.mask_check import MaskReport, check_video
 from refvos.engine.cli import load_config, run_tool
 from refvos.errors import InputError
 
@@ -36,9 +41,25 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         '--lines',
         type=int,
         default=50,
-        help='show at most so many of what is missing (default: 50)',
+        help='show at most this many lines (default: 50)',
+    )
+    parser.add_argument(
+        '--videos',
+        type=number_or_all,
+        default=20,
+        help='read the frame sizes and masks of this many videos of each '
+        'split, spread over it, or of all (default: 20)',
     )
     return parser.parse_args(argv)
+
+
+def number_or_all(text: str) -> Optional[int]:
+    """Parse a number; None stands for 'all'."""
+    if text == 'all':
+        return None
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r}: a number or 'all'")
+    return int(text)
 
 
 def find_config(benchmark: str) -> Optional[Path]:
@@ -49,12 +70,14 @@ def find_config(benchmark: str) -> Optional[Path]:
     return min(found, key=lambda path: (len(path.stem), path), default=None)
 
 
-def count_items(benchmark: str, data_root: str) -> List[Dict[str, Any]]:
-    """Load the lists of the benchmark's config and count.
+def load_datasets(
+    benchmark: str, data_root: str
+) -> List[Tuple[str, BaseReferringDataset]]:
+    """Build the data sets of the loaders of the benchmark's config.
 
     Returns:
-        A dict for each data set of the config's loaders: what it is, its
-        videos and its expressions.
+        What each is (such as its split), and the data set, with an item for
+        each video (of some, for each annotated frame).
 
     Raises:
         InputError: An annotation file can't be used.
@@ -63,55 +86,106 @@ def count_items(benchmark: str, data_root: str) -> List[Dict[str, Any]]:
     if file is None:
         return []
     init_default_scope('mmdet')
-    counts = []
+    datasets = []
     for described in datasets_of(load_config(str(file)), data_root):
-        told = {
+        named = {
             key: value
             for key, value in described.items()
             if isinstance(value, str) and key not in ('type', 'data_root')
         }
-        name = ' '.join(told.values()) or described['type']
+        name = ' '.join(named.values()) or described['type']
         try:
-            dataset = DATASETS.build(described)
+            datasets.append((name, DATASETS.build(described)))
         except InputError as error:
             raise InputError(f'{error} ({name})') from error
+    return datasets
+
+
+def count_items(
+    datasets: Sequence[Tuple[str, BaseReferringDataset]],
+) -> List[str]:
+    """Count the videos and expressions of data sets; one line each."""
+    lines = []
+    for name, dataset in datasets:
         items = [dataset.get_data_info(i) for i in range(len(dataset))]
-        counts.append(
-            {
-                'name': name,
-                # Some data sets make an item of each annotated frame.
-                'videos': len({item['video_id'] for item in items}),
-                'expressions': sum(len(i['references']) for i in items),
-            }
-        )
-    return counts
+        # Some data sets make an item of each annotated frame.
+        videos = len({item['video_id'] for item in items})
+        expressions = sum(len(item['references']) for item in items)
+        lines.append(f'{name}: {videos} videos, {expressions} expressions')
+    return lines
+
+
+def check_videos(
+    datasets: Sequence[Tuple[str, BaseReferringDataset]],
+    max_videos: Optional[int],
+) -> MaskReport:
+    """Check frames and masks, with a progress bar on standard error.
+
+    Args:
+        datasets: See :func:`load_datasets`.
+        max_videos: Of each data set, spread over it; None for all.
+    """
+    chosen = [
+        (dataset, index)
+        for _, dataset in datasets
+        for index in spread(len(dataset), max_videos)
+    ]
+    known = {id(dataset): dataset.named_objects() for _, dataset in datasets}
+    report = MaskReport()
+    if not chosen:
+        return report
+    bar = ProgressBar(len(chosen), file=sys.stderr)
+    for dataset, index in chosen:
+        video = dataset.get_data_info(index)
+        named = known[id(dataset)].get(video['video_id'])
+        found = check_video(video, named)
+        report.errors += found.errors
+        report.notes += found.notes
+        bar.update()
+    print(file=sys.stderr)
+    return report
+
+
+def spread(length: int, count: Optional[int]) -> List[int]:
+    """Choose ``count`` indices below ``length``, evenly; None for all."""
+    if count is None or count >= length:
+        return list(range(length))
+    return [index * length // count for index in range(count)]
+
+
+def show(lines: Sequence[str], max_lines: int) -> None:
+    """Print some lines and the number of the others."""
+    for line in lines[:max_lines]:
+        print(line)
+    if len(lines) > max_lines:
+        print(f'and {len(lines) - max_lines} more')
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
-    """Check a folder; ends the process with 1 where something is missing."""
+    """Check a folder; ends the process with 1 if something is wrong."""
     args = parse_args(argv)
     root = Path(args.data_root).expanduser()
-    counts: List[Dict[str, Any]] = []
+    datasets: List[Tuple[str, BaseReferringDataset]] = []
     try:
         missing = find_benchmarks()[args.benchmark](str(root))
         if not missing:
-            counts = count_items(args.benchmark, str(root))
-    # Of an annotation file: there, but of no use.
+            datasets = load_datasets(args.benchmark, str(root))
+    # An annotation file is there but cannot be used.
     except InputError as error:
         missing = [str(error)]
-    for line in missing[: args.lines]:
-        print(line)
-    if len(missing) > args.lines:
-        print(f'and {len(missing) - args.lines} more')
     if missing:
+        show(missing, args.lines)
         print(f'{root} is not complete: {len(missing)} missing')
         sys.exit(INCOMPLETE)
+    report = check_videos(datasets, args.videos)
+    if report.errors:
+        show(report.errors, args.lines)
+        print(f'{root} is not usable: {len(report.errors)} wrong')
+        sys.exit(INCOMPLETE)
+    show([f'note: {line}' for line in report.notes], args.lines)
     print(f'{root} is complete')
-    for count in counts:
-        print(
-            f'{count["name"]}: {count["videos"]} videos, '
-            f'{count["expressions"]} expressions'
-        )
+    for line in count_items(datasets):
+        print(line)
 
 
 if __name__ == '__main__':

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from refvos.datasets import RefYouTubeVOSDataset
 from refvos.datasets.base import clean_text
-from refvos.datasets.transforms import LoadFrames
+from refvos.datasets.transforms import loading
 from refvos.engine.cli import one_line
 from refvos.errors import InputError
 from tests.builders import load_config, message_of
@@ -21,6 +21,8 @@ from .folders import square, write_frames, write_lists
 SIZE = (16, 24)
 LOAD = [{'type': 'LoadFrames'}, {'type': 'LoadTubes'}]
 PACK = [{'type': 'PackRefInputs'}]
+CLIP = [{'type': 'SampleClip', 'num_frames': 1}]
+TUBES = {'type': 'LoadTubes', 'as_rle': True}
 CATEGORIES = {'1': 'ape', '2': 'zebra'}
 
 
@@ -426,13 +428,13 @@ def test_missing_frame_in_a_worker(root):
 def test_frames_are_decoded_once_for_all_expressions(root, monkeypatch):
     """In testing a sample is a video with all that is asked about it."""
     decoded = []
-    decode = LoadFrames.decode
+    decode = loading.read_image
 
-    def decode_and_note(self, path):
+    def decode_and_note(path, backend_args):
         decoded.append(path)
-        return decode(self, path)
+        return decode(path, backend_args)
 
-    monkeypatch.setattr(LoadFrames, 'decode', decode_and_note)
+    monkeypatch.setattr(loading, 'read_image', decode_and_note)
     videos = dataset(root, test_mode=True, pipeline=[dict(type='LoadFrames')])
     assert len(videos) == 1
     sample = videos[0]
@@ -459,3 +461,54 @@ def test_part_of_the_data_for_joint_training(root):
     assert len(tested[0]['references']) == 3
     with pytest.raises(InputError, match='item_stride is 0; expected at'):
         dataset(root, item_stride=0)
+
+
+# -------------------------------------- masks that hold none of the named ids
+
+
+def write_again(root, name, value):
+    """Write a training video's masks with another id for every object."""
+    frames = [np.where(ids, value, 0) for ids in both_objects(7)]
+    write_frames(root, 'train', name, [ids.astype(np.uint8) for ids in frames])
+
+
+def test_training_without_any_named_id_ends_in_one_line(root):
+    """Masks of 0 and 255, as drawing programs write them."""
+    write_again(root, 'zoo', 255)
+    data = dataset(root, pipeline=[*CLIP, *LOAD, *PACK])
+    message = message_of(data.__getitem__, 0)
+    file = f'{root}/train/Annotations/zoo/00000.png'
+    assert message.startswith(f'{file}: object ids is [255]; expected ')
+    assert 'in this or another frame of video zoo' in message
+
+
+def test_a_reference_without_a_pixel_is_named_once(root, logged):
+    """Others take its place, and the run goes on."""
+    frames = [square(SIZE, 8, 8, 6, 2)] * 7
+    write_frames(root, 'train', 'zoo', frames)
+    data = dataset(root, pipeline=[*CLIP, *LOAD, *PACK])
+    drawn = {data[0]['data_samples'].references[0].id for _ in range(30)}
+    assert drawn == {'2'}
+    messages = [line for line in logged if 'object ids is [2]' in line]
+    # Two references name the same object.
+    assert len(messages) == 1
+    assert 'expected 1 in this or another frame of video zoo' in messages[0]
+
+
+def test_an_object_out_of_the_clip_is_no_error(root, logged):
+    """It appears in the last frame; only that clip can be used."""
+    frames = [square(SIZE, 0, 0, 4, 7)] * 6 + [both_objects(1)[0]]
+    write_frames(root, 'train', 'zoo', frames)
+    data = dataset(root, pipeline=[*CLIP, *LOAD, *PACK])
+    assert len(data[0]['data_samples'].references) == 1
+    assert not [line for line in logged if 'object ids' in line]
+
+
+def test_colour_masks_are_named(root):
+    path = root / 'train/Annotations/zoo/00000.png'
+    Image.new('RGB', SIZE[::-1]).save(path)
+    data = dataset(root, test_mode=True, pipeline=[LOAD[0], TUBES])
+    assert message_of(data.__getitem__, 0) == (
+        f"{path}: mode is 'RGB'; expected a palette (P) or grey (L) image "
+        'whose values are object ids'
+    )

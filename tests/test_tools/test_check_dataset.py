@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from refvos.datasets.layout import find_benchmarks, move_data_root
 from refvos.errors import InputError
@@ -102,6 +103,75 @@ def test_test_videos_are_checked_where_their_folder_is(tool, root, capsys):
     assert check(tool, root, capsys)[0] == 0
 
 
+def test_the_list_of_the_test_is_optional(tool, root, capsys):
+    """As it is for the reader, which then uses all of valid."""
+    shutil.rmtree(root / 'meta_expressions/test')
+    content = {'videos': {}}
+    file = root / 'meta_expressions/valid/meta_expressions.json'
+    content['videos']['owl'] = json.loads(file.read_text())['videos']['owl']
+    file.write_text(json.dumps(content))
+    status, lines = check(tool, root, capsys)
+    assert status == 0
+    assert lines[0] == f'{root} is complete'
+    assert lines[2] == 'valid: 1 videos, 2 expressions'
+
+
+def rewrite(root, name, value, count=3):
+    frames = [square(SIZE, 2, 2 + step, value=value) for step in range(count)]
+    write_frames(root, 'train', name, frames)
+
+
+def test_masks_without_named_ids_are_wrong(tool, root, capsys):
+    rewrite(root, 'dog', 255)
+    status, lines = check(tool, root, capsys)
+    assert status == 1
+    assert lines == [
+        f'{root}/train/Annotations/dog/00000.png: object ids is [255]; '
+        'expected 1 in this or another frame of video dog',
+        f'{root} is not usable: 1 wrong',
+    ]
+    # Only the masks of the first of both videos, or of none.
+    assert check(tool, root, capsys, '--videos', '1')[0] == 0
+    assert check(tool, root, capsys, '--videos', '0')[0] == 0
+    assert check(tool, root, capsys, '--videos', 'all')[0] == 1
+
+
+def test_ids_that_no_list_names_are_noted(tool, root, capsys):
+    """The object itself is there, so that the set can be used."""
+    frames = [square(SIZE, 2, 2) + square(SIZE, 12, 12, 3, 255)] * 3
+    write_frames(root, 'train', 'cat', frames)
+    status, lines = check(tool, root, capsys)
+    assert status == 0
+    assert lines[:2] == [
+        f'note: {root}/train/Annotations/cat/00000.png: object id is 255; '
+        'expected one that the lists name',
+        f'{root} is complete',
+    ]
+
+
+def test_masks_of_another_form_or_size_are_wrong(tool, root, capsys):
+    path = root / 'train/Annotations/cat/00005.png'
+    Image.new('RGB', SIZE[::-1]).save(path)
+    small = root / 'train/Annotations/dog/00010.png'
+    Image.new('P', (5, 4)).save(small)
+    status, lines = check(tool, root, capsys)
+    assert status == 1
+    assert lines[0].startswith(f"{path}: mode is 'RGB'; expected a palette")
+    assert lines[1].startswith(f'{small}: size (height, width) is (4, 5);')
+    assert lines[2] == f'{root} is not usable: 2 wrong'
+
+
+def test_frames_of_two_sizes_are_wrong(tool, root, capsys):
+    path = root / 'valid/JPEGImages/owl/00005.jpg'
+    Image.new('RGB', (5, 4)).save(path)
+    status, lines = check(tool, root, capsys)
+    assert status == 1
+    assert lines[0] == (
+        f'{path}: size (height, width) is (4, 5); expected {SIZE}, as the '
+        'other frames of the video'
+    )
+
+
 def test_broken_lists(tool, root, capsys):
     file = root / 'meta_expressions/train/meta_expressions.json'
     whole = file.read_text()
@@ -194,4 +264,4 @@ def test_unreadable_config_is_no_missing_data(tool, root, monkeypatch):
     monkeypatch.setattr(tool, 'CONFIGS', root)
     (root / 'ref_youtube_vos.py').write_text('1 / 0\n')
     with pytest.raises(InputError, match='ZeroDivisionError'):
-        tool.count_items('ref-youtube-vos', str(root))
+        tool.load_datasets('ref-youtube-vos', str(root))

@@ -104,7 +104,7 @@ class AnnotatedFrameDataset(BaseReferringDataset):
         item = self.get_data_info(idx)
         (annotated,) = item['frames']
         item['frames'], item['annotated_frame'] = self.list_frames(annotated)
-        return self.pipeline(item)
+        return self.watch_blank(idx, self.pipeline(item))
 
 
 def group_rows(

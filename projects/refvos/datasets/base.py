@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
 
 from mmengine.dataset import BaseDataset
 from mmengine.logging import MMLogger
@@ -12,10 +12,13 @@ from mmengine.logging import MMLogger
 from ..engine.resumable_sampler import SampleIndex, drawn_from
 from ..errors import InputError, describe
 from ..structures import Reference
+from .mask_check import appears, describe_blank, first_with_masks
 
 # RoBERTa takes 512 tokens; expressions beyond this many words never fit.
 MAX_WORDS = 400
 SHOWN_SKIPS = 10
+# Training ends after this many items without a mask if none had one.
+MAX_BLANK = 10
 
 
 def clean_text(text: str) -> str:
@@ -90,6 +93,10 @@ class BaseReferringDataset(BaseDataset):
         self.references_per_video = references_per_video
         self.item_stride = item_stride
         self.skipped: List[str] = []
+        # Of items that gave no sample: whether the masks show the object.
+        self.shown: Dict[Tuple[Any, ...], bool] = {}
+        self.num_blank = 0
+        self.any_usable = False
         super().__init__(data_root=data_root, **kwargs)
 
     def _join_prefix(self) -> None:
@@ -101,6 +108,50 @@ class BaseReferringDataset(BaseDataset):
             return super().__getitem__(idx)
         with drawn_from(idx.seed):
             return super().__getitem__(int(idx))
+
+    def prepare_data(self, idx: int) -> Any:
+        """Run the pipeline; None makes mmengine draw another item."""
+        return self.watch_blank(idx, super().prepare_data(idx))
+
+    def watch_blank(self, idx: int, data: Any) -> Any:
+        """Give back ``data``; warn if the masks never show the object.
+
+        Raises:
+            InputError: So it is with the first ``MAX_BLANK`` items.
+        """
+        if data is not None:
+            self.any_usable = True
+            return data
+        if self.test_mode or not self.with_masks:
+            return None
+        item = self.get_data_info(idx)
+        (reference,) = item['references']
+        key = (item['video_id'], item['frame_ids'][0], *reference.object_ids)
+        known = key in self.shown
+        if not known:
+            self.shown[key] = appears(item)
+        frame = first_with_masks(item)
+        if self.shown[key] or frame is None:
+            return None
+        self.num_blank += 1
+        message = describe_blank(item, frame, reference.object_ids)
+        if self.num_blank >= MAX_BLANK and not self.any_usable:
+            raise InputError(message)
+        # In AVSBench's masks nothing can be drawn because nothing sounds.
+        if not known and 'mask_path' in frame:
+            MMLogger.get_current_instance().warning(
+                f'{message}; other items take the place of reference '
+                f'{reference.id}'
+            )
+        return None
+
+    def named_objects(self) -> Dict[str, Collection[str]]:
+        """Ids that the masks of a video may hold, by the lists.
+
+        Returns:
+            Video -> ids; videos whose lists do not say are left out.
+        """
+        return {}
 
     def load_videos(self) -> List[Dict[str, Any]]:
         """List the videos.

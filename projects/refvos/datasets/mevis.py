@@ -1,7 +1,7 @@
 """MeViS (Ding et al., ICCV 2023), as it lies on disk."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Collection, Dict, List, Optional, Tuple
 
 from mmdet.registry import DATASETS
 
@@ -55,6 +55,10 @@ class MeViSDataset(RefYouTubeVOSDataset):
                 self.expressions_file, 'videos'
             ).items()
         ]
+
+    def named_objects(self) -> Dict[str, Collection[str]]:
+        """Nothing: the masks are listed by id, not drawn as ids."""
+        return {}
 
     def make_video(
         self,

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Collection, Dict, List, Optional
 
 from mmdet.registry import DATASETS
 
@@ -44,6 +44,10 @@ class RefDAVIS17Dataset(RefYouTubeVOSDataset):
     @property
     def split_folder(self) -> Path:
         return Path(self.data_root) / self.split
+
+    def named_objects(self) -> Dict[str, Collection[str]]:
+        named = super().named_objects()
+        return {video: (*ids, VOID) for video, ids in named.items()}
 
     def make_video(
         self,

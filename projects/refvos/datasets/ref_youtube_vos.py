@@ -1,7 +1,7 @@
 """Ref-YouTube-VOS (Seo et al., ECCV 2020), as it lies on disk."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Dict, List, Optional, Tuple
+from typing import Any, ClassVar, Collection, Dict, List, Optional, Tuple
 
 from mmdet.registry import DATASETS
 from mmengine.logging import MMLogger
@@ -105,6 +105,13 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
                 raise InputError.of(file, 'file', 'missing', 'meta.json')
             return None
         return read_json(file, 'videos')
+
+    def named_objects(self) -> Dict[str, Collection[str]]:
+        objects = self.load_objects() or {}
+        return {
+            video: tuple(described.get('objects', {}))
+            for video, described in objects.items()
+        }
 
     def make_video(
         self,
@@ -245,9 +252,10 @@ def read_json(file: Path, key: str) -> Any:
 def check_layout(data_root: str) -> List[str]:
     """List what a folder lacks of Ref-YouTube-VOS.
 
-    The lists of all splits, the training videos with their masks, and the
-    frames of the validation videos; those of the test videos where there is
-    a folder ``test``. Only names are looked at.
+    The lists, the training videos with their masks, and the frames of the
+    validation videos; those of the test videos if there is a folder
+    ``test``. The list of the test videos is optional, as it is in the
+    reader. Only names are looked at.
 
     Args:
         data_root: Folder of the data set.
@@ -262,7 +270,9 @@ def check_layout(data_root: str) -> List[str]:
     missing = []
     for split in ('train', 'valid', 'test'):
         file = root / 'meta_expressions' / split / 'meta_expressions.json'
-        missing += _read_list(file, split, lists)
+        needed = split != 'test' or (root / 'test').is_dir()
+        if needed or file.exists():
+            missing += _read_list(file, split, lists)
     missing += _read_list(root / 'train/meta.json', 'objects', {})
     # The published list of the validation names the test videos as well.
     tested = lists.get('test', {})

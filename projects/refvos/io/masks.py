@@ -5,16 +5,16 @@ reader reads the frame's file once, whatever the number of objects wanted.
 """
 
 import io
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import h5py
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from pycocotools import mask as rle_codec
 from scipy.io import loadmat
 
 from ..errors import InputError
-from .images import read_bytes
+from .images import broken_images_named, decode_id_map, read_bytes
 
 # Object id -> (H, W) bool, or None where the object is not drawn.
 Masks = Dict[str, Optional[np.ndarray]]
@@ -59,14 +59,16 @@ def read_palette(
     """Read a palette PNG, value = object id, from ``mask_path``."""
     path = frame['mask_path']
     content = read_bytes(path, 'a mask', backend_args)
-    try:
-        ids = np.array(Image.open(io.BytesIO(content)))
-    except (OSError, SyntaxError, UnidentifiedImageError) as error:
-        raise InputError.of(
-            path, 'content', str(error), 'a whole palette PNG'
-        ) from None
+    ids = decode_id_map(content, path)
     check_size(path, ids, frame)
     return {id: drawn_or_none(ids == int(id)) for id in object_ids}
+
+
+def read_ids(path: str) -> List[int]:
+    """List the object ids in a palette PNG; 0 is the background."""
+    content = read_bytes(path, 'a mask', None)
+    ids = np.unique(decode_id_map(content, path))
+    return [int(id) for id in ids if id != 0]
 
 
 def read_binary(
@@ -81,15 +83,10 @@ def read_binary(
     """
     path = frame['binary_mask_path']
     content = read_bytes(path, 'a mask', backend_args)
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            # Opaque black is nothing, too.
-            plain = image.mode in ('1', 'L', 'P', 'I', 'I;16')
-            pixels = np.array(image if plain else image.convert('RGB'))
-    except (OSError, SyntaxError, UnidentifiedImageError) as error:
-        raise InputError.of(
-            path, 'content', str(error), 'a whole image'
-        ) from None
+    with broken_images_named(path), Image.open(io.BytesIO(content)) as image:
+        # Opaque black is nothing, too.
+        plain = image.mode in ('1', 'L', 'P', 'I', 'I;16')
+        pixels = np.array(image if plain else image.convert('RGB'))
     channels = pixels.reshape(*pixels.shape[:2], -1)
     mask = np.asarray((channels > 0).any(-1))
     check_size(path, mask, frame)
