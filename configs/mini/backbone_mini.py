@@ -37,6 +37,11 @@ train_dataloader = dict(
         type='CategoryMapsDataset',
         data_root='data/refvos-mini',
         classes=classes,
+        pipeline=[
+            dict(type='LoadCategoryMap'),
+            dict(type='RandomFlip', prob=0.5),
+            dict(type='PackCategoryMap'),
+        ],
     ),
 )
 max_iters = 2000

@@ -4,12 +4,23 @@ import json
 
 import numpy as np
 import pytest
+from mmengine.registry import init_default_scope
 from PIL import Image
 
 from refvos.datasets import CategoryMapsDataset
 from refvos.errors import InputError
 
 CLASSES = ('cat', 'dog')
+PIPELINE = [
+    dict(type='LoadCategoryMap'),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackCategoryMap'),
+]
+
+
+@pytest.fixture(autouse=True)
+def registries():
+    init_default_scope('mmdet')
 
 
 @pytest.fixture
@@ -38,7 +49,7 @@ def folder(tmp_path):
 
 def test_pixels_have_their_objects_category(folder):
     np.random.seed(0)
-    data = CategoryMapsDataset(str(folder), CLASSES)
+    data = CategoryMapsDataset(str(folder), CLASSES, pipeline=PIPELINE)
     # The cat is in no frame.
     assert len(data) == 1
     flipped = set()
@@ -64,3 +75,18 @@ def test_unknown_category_is_named(folder):
 def test_missing_list_is_named(tmp_path):
     with pytest.raises(InputError, match=r'meta\.json: file is .missing'):
         CategoryMapsDataset(str(tmp_path), CLASSES)
+
+
+def test_items_hold_no_pixels(folder):
+    """Of a data set in general: paths and ids; transforms read the files."""
+    item = CategoryMapsDataset(str(folder), CLASSES)[0]
+    assert item['labels'] == {'2': 1} and item['num_classes'] == 2
+    assert item['img_path'].endswith('train/JPEGImages/v/00000.jpg')
+    assert not {'img', 'gt_seg_map'} & item.keys()
+
+
+def test_missing_frame_is_named(folder):
+    (folder / 'train/JPEGImages/v/00000.jpg').unlink()
+    data = CategoryMapsDataset(str(folder), CLASSES, pipeline=PIPELINE)
+    with pytest.raises(InputError, match=r'00000\.jpg: file is .missing'):
+        data[0]

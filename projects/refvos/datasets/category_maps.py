@@ -3,12 +3,8 @@
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
-import mmcv
-import numpy as np
-import torch
 from mmdet.registry import DATASETS
 from mmengine.dataset import BaseDataset
-from PIL import Image
 
 from ..errors import InputError
 from ..io.json_files import load_json
@@ -18,16 +14,15 @@ from ..io.json_files import load_json
 class CategoryMapsDataset(BaseDataset):
     """Frames of a set in Ref-YouTube-VOS's layout as semantic segmentation.
 
-    To pre-train a backbone where no published weights can be had: a model
-    that starts from a backbone whose pixels don't know what they belong to
-    takes very long to find out what the words for shapes mean. An item is a
-    frame with an object of a known category.
+    To pre-train a backbone that has no published weights: from random ones,
+    a model needs very long to learn the words for shapes. An item is a frame
+    with an object of a known category; :class:`LoadCategoryMap` reads it.
 
     Args:
         data_root: Folder of the data set.
         classes: Names of the categories, as in ``meta.json``.
-        split: Its split.
-        kwargs: Of mmengine's ``BaseDataset``.
+        split: Split of the data set.
+        kwargs: Of mmengine's ``BaseDataset`` (``pipeline``, ...).
     """
 
     def __init__(
@@ -51,7 +46,7 @@ class CategoryMapsDataset(BaseDataset):
         classes = list(self.metainfo['classes'])
         items = []
         for video, described in load_json(file)['videos'].items():
-            labels: Dict[str, Dict[int, int]] = {}
+            labels: Dict[str, Dict[str, int]] = {}
             for object_id, item in described['objects'].items():
                 if item['category'] not in classes:
                     raise InputError.of(
@@ -62,7 +57,7 @@ class CategoryMapsDataset(BaseDataset):
                     )
                 label = classes.index(item['category'])
                 for frame in item['frames']:
-                    labels.setdefault(frame, {})[int(object_id)] = label
+                    labels.setdefault(frame, {})[object_id] = label
             items += [
                 {
                     'img_path': str(
@@ -72,31 +67,8 @@ class CategoryMapsDataset(BaseDataset):
                         folder / 'Annotations' / video / f'{frame}.png'
                     ),
                     'labels': labels[frame],
+                    'num_classes': len(classes),
                 }
                 for frame in sorted(labels)
             ]
         return items
-
-    def prepare_data(self, idx: int) -> Dict[str, Any]:
-        """Read a frame, flipped or not.
-
-        Returns:
-            ``inputs``, (3, H, W) uint8 RGB, and ``labels``, (H, W): the
-            category's index, or the number of categories where there is
-            none.
-        """
-        item = self.get_data_info(idx)
-        image = mmcv.imread(
-            item['img_path'], channel_order='rgb', backend='pillow'
-        )
-        ids = np.array(Image.open(item['mask_path']))
-        labels = np.full(ids.shape, len(self.metainfo['classes']), np.int64)
-        for object_id, label in item['labels'].items():
-            labels[ids == object_id] = label
-        if np.random.rand() < 0.5:
-            image, labels = image[:, ::-1], labels[:, ::-1]
-        image = np.ascontiguousarray(image.transpose(2, 0, 1))
-        return {
-            'inputs': torch.from_numpy(image),
-            'labels': torch.from_numpy(labels.copy()),
-        }

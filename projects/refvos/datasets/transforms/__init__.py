@@ -1,3 +1,4 @@
+from .category_map import LoadCategoryMap, PackCategoryMap
 from .clip import SampleClip, SampleWindow
 from .frames import RoundPixels, SwapSidesInText, TransformFrames, swap_sides
 from .loading import LoadFrames, LoadTubes
@@ -6,10 +7,12 @@ from .pseudo_clip import MakePseudoClip
 from .sound import LoadSound, PackSoundCategory
 
 __all__ = [
+    'LoadCategoryMap',
     'LoadFrames',
     'LoadSound',
     'LoadTubes',
     'MakePseudoClip',
+    'PackCategoryMap',
     'PackRefInputs',
     'PackSoundCategory',
     'RoundPixels',
