@@ -124,7 +124,9 @@ def shrink_model(model: ConfigDict, sam2: str) -> None:
         model.in_channels = CHANNELS[1:]
         return
     attention = {'embed_dims': DIMS, 'num_heads': 4}
-    for part in (model.encoder, model.decoder):
+    for part in (model.encoder, model.get('decoder')):
+        if part is None:
+            continue
         part.num_layers = 1
         for name, block in part.layer_cfg.items():
             if name == 'ffn_cfg':
@@ -133,7 +135,8 @@ def shrink_model(model: ConfigDict, sam2: str) -> None:
                 block.update(attention)
     model.update(embed_dims=DIMS, in_channels=CHANNELS)
     model.fpn.update(num_heads=4, feedforward_channels=DIMS)
-    model.setdefault('fusion', ConfigDict()).update(num_heads=4)
+    if model.type != 'BottomUpTransformer':
+        model.setdefault('fusion', ConfigDict()).update(num_heads=4)
     for name in ('mta', 'mti'):
         if model.get(name) is not None:
             model[name].update(num_heads=4, feedforward_channels=DIMS)

@@ -82,7 +82,7 @@ def test_pixels_of_all_frames_and_words_are_one_sequence():
         video = model.encode_video(inputs, [LARGE, SMALL])
         references = [sample.references[0] for sample in samples]
         words = model.encode_references(references).only()
-        memory = model.relate(video, words)
+        memory = model.encode(video, words)
     given = model.encoder.given
     top = video.levels[-1]
     # What goes in comes out at its place: frames are not mixed up.
@@ -108,8 +108,7 @@ def test_pyramid_stands_on_the_memory(model):
     with torch.no_grad():
         video = model.encode_video(inputs, [LARGE])
         references = model.encode_references(samples[0].references)
-        words = references.only()
-        memory = model.relate(video, words)
+        memory = model.encode(video, references.only())
         found = model.refer(video, references)
         top = None
         maps = [video.high_resolution.values()]
@@ -149,9 +148,9 @@ def test_padding_is_masked_in_attention(model):
     with torch.no_grad():
         video = model.encode_video(inputs, [LARGE, SMALL])
         words = model.encode_references(references).only()
-        before = model.relate(video, words)
+        before = model.encode(video, words)
         levels = [fill_padding(level) for level in video.levels]
-        after = model.relate(replace(video, levels=levels), words)
+        after = model.encode(replace(video, levels=levels), words)
     padding = video.levels[-1].padding_mask.repeat_interleave(NUM_FRAMES, 0)
     assert padding.any()
     keep = ~padding[:, None].expand_as(before)

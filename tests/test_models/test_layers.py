@@ -152,7 +152,7 @@ def block(reduction):
 
 def run_block(module, maps, positions, mask, words):
     """Both steps on whole clips."""
-    seen = module.look_around(module.shrink(maps), positions, mask)
+    seen = module.attend_across_frames(module.shrink(maps), positions, mask)
     return module(maps, seen, positions, words)
 
 
@@ -297,7 +297,7 @@ def test_pyramid_in_parts_is_that_of_the_whole_clip(fuse_words):
         for t in (0, 1)
     ]
     small = [fpn.shrink(fpn.project(part), part) for part in parts]
-    seen = fpn.look_around(small, levels, is_padded=True)
+    seen = fpn.attend_across_frames(small, levels, is_padded=True)
     assert len(seen) == (4 if fuse_words else 0)
     whole = fpn(levels, words, is_padded=True).unflatten(0, (2, 2))
     for t, part in enumerate(parts):

@@ -10,7 +10,7 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
 from refvos.errors import InputError
-from refvos.models.losses import ClipMaskLoss, ClipOutputs
+from refvos.models.losses import ClipMaskLoss, QueryOutputs
 from refvos.models.task_modules import (
     ClipBBoxL1Cost,
     ClipDiceCost,
@@ -175,13 +175,33 @@ def make_clips():
     return [make_sample(clip) for clip in masks]
 
 
+class GivenOutputs(QueryOutputs):
+    """Outputs whose masks are there from the beginning."""
+
+    def __init__(self, scores, bboxes, masks):
+        super().__init__(scores, bboxes, self.pick)
+        self.given = masks
+
+    @property
+    def masks(self):
+        return self.given
+
+    def pick(self, chosen):
+        indices = chosen[:, None, :, None, None]
+        return self.given.take_along_dim(indices, 2)
+
+
+def tensors_of(outputs):
+    return outputs.scores, outputs.bboxes, outputs.masks
+
+
 def make_outputs(num_classes=1, num_queries=3):
     generator = torch.Generator().manual_seed(1)
     shape = (2, 3, num_queries)
     scores = torch.randn(*shape, num_classes, generator=generator)
     boxes = 0.2 + 0.4 * torch.rand(*shape, 4, generator=generator)
     masks = torch.randn(*shape, 6, 8, generator=generator)
-    return ClipOutputs(*(x.requires_grad_() for x in (scores, boxes, masks)))
+    return GivenOutputs(*(x.requires_grad_() for x in (scores, boxes, masks)))
 
 
 def numbers(losses):
@@ -230,7 +250,7 @@ def test_losses_by_hand():
             pairs = zip(box, true_box, strict=True)
             expected['loss_bbox'] += sum(abs(a - b) for a, b in pairs)
             expected['loss_iou'] += 1 - giou(box, true_box)
-    found = numbers(loss([outputs], samples, SIZE))
+    found = numbers(loss([outputs], samples, SIZE)[0])
     for name, weight in WEIGHTS.items():
         wanted = weight * expected[name] / count
         assert found[name] == pytest.approx(wanted, rel=1e-4), name
@@ -248,7 +268,7 @@ def test_matched_query_is_the_cheapest():
             outputs.bboxes[clip, :, query] = targets.bboxes[clip]
             outputs.scores[clip, :, query] = 3
     assert loss.match(outputs, targets).tolist() == [2, 1]
-    found = numbers(loss([outputs], samples, SIZE))
+    found = numbers(loss([outputs], samples, SIZE)[0])
     assert found['loss_bbox'] == 0
     assert found['loss_mask'] < 1e-6 and found['loss_dice'] < 0.01
 
@@ -258,9 +278,9 @@ def test_queries_change_places():
     loss, samples = build_loss(), make_clips()
     outputs = make_outputs()
     order = torch.tensor([2, 0, 1])
-    moved = ClipOutputs(*(x[:, :, order] for x in vars(outputs).values()))
-    assert numbers(loss([moved], samples, SIZE)) == pytest.approx(
-        numbers(loss([outputs], samples, SIZE)), rel=1e-5
+    moved = GivenOutputs(*(x[:, :, order] for x in tensors_of(outputs)))
+    assert numbers(loss([moved], samples, SIZE)[0]) == pytest.approx(
+        numbers(loss([outputs], samples, SIZE)[0]), rel=1e-5
     )
     targets = loss.make_targets(samples, SIZE, 'cpu')
     before = loss.match(outputs, targets)
@@ -270,7 +290,7 @@ def test_queries_change_places():
 def test_gradients_reach_the_matched_query_only():
     loss, samples = build_loss(), make_clips()
     outputs = make_outputs()
-    losses = loss([outputs], samples, SIZE)
+    losses = loss([outputs], samples, SIZE)[0]
     targets = loss.make_targets(samples, SIZE, 'cpu')
     matched = loss.match(outputs, targets)
     sum(losses.values()).backward()
@@ -288,12 +308,12 @@ def test_every_layer_is_matched_and_counted():
     loss, samples = build_loss(), make_clips()
     first, last = make_outputs(), make_outputs()
     last.scores.data += 1
-    losses = numbers(loss([first, last], samples, SIZE))
-    alone = numbers(loss([first], samples, SIZE))
+    losses = numbers(loss([first, last], samples, SIZE)[0])
+    alone = numbers(loss([first], samples, SIZE)[0])
     assert {f'd0.{name}': value for name, value in alone.items()} == {
         name: value for name, value in losses.items() if name[:3] == 'd0.'
     }
-    alone = numbers(loss([last], samples, SIZE))
+    alone = numbers(loss([last], samples, SIZE)[0])
     assert {name: losses[name] for name in alone} == alone
     assert len(losses) == 10
 
@@ -302,10 +322,10 @@ def test_normaliser_is_the_mean_of_the_processes(monkeypatch):
     """Ours has 4 visible frames, others more: 8 on the mean."""
     loss, samples = build_loss(), make_clips()
     outputs = make_outputs()
-    alone = numbers(loss([outputs], samples, SIZE))
+    alone = numbers(loss([outputs], samples, SIZE)[0])
     module = 'refvos.models.losses.clip_set_loss.reduce_mean'
     monkeypatch.setattr(module, lambda count: count + 4)
-    together = numbers(loss([outputs], samples, SIZE))
+    together = numbers(loss([outputs], samples, SIZE)[0])
     assert together == pytest.approx(
         {name: value / 2 for name, value in alone.items()}, rel=1e-5
     )
@@ -332,7 +352,7 @@ def test_classes_by_name():
         )
         logit = outputs.scores[clip, frame, query, k].item()
         expected += focal(logit, positive)
-    found = numbers(loss([outputs], samples, SIZE))['loss_cls']
+    found = numbers(loss([outputs], samples, SIZE)[0])['loss_cls']
     assert found == pytest.approx(2 * expected / 4, rel=1e-4)
 
 
@@ -351,8 +371,8 @@ def test_an_object_of_no_known_class(label):
     )
     # With one class the label means nothing.
     loss, outputs = build_loss(), make_outputs()
-    assert numbers(loss([outputs], samples, SIZE)) == numbers(
-        loss([outputs], make_clips(), SIZE)
+    assert numbers(loss([outputs], samples, SIZE)[0]) == numbers(
+        loss([outputs], make_clips(), SIZE)[0]
     )
 
 
@@ -362,7 +382,7 @@ def test_masks_alone():
     both = build_loss()
     config = load_config('configs/_base_/models/referformer_r50.py').model.loss
     loss = ClipMaskLoss(config.loss_mask, config.loss_dice)
-    expected = numbers(both([outputs], samples, SIZE))
+    expected = numbers(both([outputs], samples, SIZE)[0])
     assert numbers(loss(outputs.masks[:, :, 0], samples, SIZE)) == {
         name: expected[name] for name in ('loss_mask', 'loss_dice')
     }
@@ -395,7 +415,7 @@ def query_by(costs):
         outputs.masks[0, :, 0] = 10 - 20 * truth
         outputs.masks[0, :, 1] = 20 * truth - 10
         outputs.scores[0] = torch.tensor([0.0, 0.0, 5.0])[None, :, None]
-    first = ClipOutputs(*(x[:1] for x in vars(outputs).values()))
+    first = GivenOutputs(*(x[:1] for x in tensors_of(outputs)))
     return loss.match(first, targets).item()
 
 
@@ -423,12 +443,12 @@ ONLY_FIRST = [(True, False, False)] * 2
 def test_losses_of_labelled_frames_are_those_of_the_clip_cut_to_them():
     """Matching, losses and normaliser: as if there were no other frame."""
     loss, outputs = build_loss(), make_outputs()
-    found = numbers(loss([outputs], make_partly_labelled(ONLY_FIRST), SIZE))
-    cut = ClipOutputs(*(x[:, :1] for x in vars(outputs).values()))
+    found = numbers(loss([outputs], make_partly_labelled(ONLY_FIRST), SIZE)[0])
+    cut = GivenOutputs(*(x[:, :1] for x in tensors_of(outputs)))
     samples = make_clips()
     for sample in samples:
         sample.video_data_samples = sample.video_data_samples[:1]
-    expected = numbers(loss([cut], samples, SIZE))
+    expected = numbers(loss([cut], samples, SIZE)[0])
     assert found == pytest.approx(expected, rel=1e-5)
 
 
@@ -464,7 +484,7 @@ def test_labelled_frames_by_hand():
             pairs = zip(box, true_box, strict=True)
             expected['loss_bbox'] += sum(abs(a - b) for a, b in pairs)
             expected['loss_iou'] += 1 - giou(box, true_box)
-    found = numbers(loss([outputs], samples, SIZE))
+    found = numbers(loss([outputs], samples, SIZE)[0])
     for name, weight in WEIGHTS.items():
         wanted = weight * expected[name] / count
         assert found[name] == pytest.approx(wanted, rel=1e-4), name
@@ -482,9 +502,9 @@ def test_unlabelled_targets_change_neither_losses_nor_gradients():
             for index in (1, 2):
                 frame = make_sample(other).video_data_samples[index]
                 sample.video_data_samples[index] = frame
-        losses = loss([outputs], samples, SIZE)
+        losses = loss([outputs], samples, SIZE)[0]
         sum(losses.values()).backward()
-        grads = [x.grad for x in vars(outputs).values()]
+        grads = [x.grad for x in tensors_of(outputs)]
         seen.append((numbers(losses), grads))
     assert seen[0][0] == seen[1][0]
     for first, second in zip(seen[0][1], seen[1][1], strict=True):
@@ -498,7 +518,7 @@ def test_matching_does_not_see_unlabelled_frames():
     loss, outputs = build_loss(), make_outputs()
     samples = make_clips()[:1]
     targets = loss.make_targets(samples, SIZE, 'cpu')
-    outputs = ClipOutputs(*(x.detach()[:1] for x in vars(outputs).values()))
+    outputs = GivenOutputs(*(x.detach()[:1] for x in tensors_of(outputs)))
     # Query 1 is right in the first frame, query 2 in the other two.
     outputs.scores[:] = 0
     outputs.bboxes[:] = 0.5

@@ -207,7 +207,7 @@ def test_prediction_is_the_best_trajectory(num_queries, frame_chunk):
     probabilities = layer.scores[0, :, :, 0].sigmoid()  # (T, N)
     best = int(probabilities.mean(0).argmax())
     logits = F.interpolate(
-        layer.masks[0, :, best][:, None],
+        layer.masks[0, :, best][:, None].detach(),
         (100, 151),
         mode='bilinear',
         align_corners=False,
@@ -248,7 +248,7 @@ class GivenScores(torch.nn.Module):
     logits = torch.tensor([[0.0, 3, 0, 2, 1], [0, -3, 0, 2, 1]])
 
     def forward(self, states):
-        return self.logits[..., None]
+        return self.logits[..., None].expand(*states.shape[:-1], 1)
 
 
 def test_the_clip_decides_which_query_is_best(monkeypatch):
@@ -427,7 +427,7 @@ def test_losses_are_those_of_the_answered_frames(any_model):
     layers = any_model(inputs, samples, mode='tensor')
     assert layers[-1].masks.shape[:2] == (2, 1)
     # The same loss, given the outputs for the answered frames alone.
-    expected = any_model.set_loss(layers, samples, LARGE)
+    expected, _ = any_model.set_loss(layers, samples, LARGE)
     assert set(losses) == set(expected)
     for name, value in losses.items():
         assert value.item() == pytest.approx(expected[name].item(), rel=1e-4)
@@ -470,7 +470,7 @@ def test_candidates_are_all_queries(num_queries):
         scores.tolist(), abs=1e-5
     )
     logits = F.interpolate(
-        layer.masks[0], LARGE, mode='bilinear', align_corners=False
+        layer.masks[0].detach(), LARGE, mode='bilinear', align_corners=False
     )
     for query, candidate in enumerate(kept.candidates):
         drawn = np.stack([rle_codec.decode(rle) for rle in candidate.masks])

@@ -52,16 +52,19 @@ def results(model, oracle):
     with torch.no_grad():
         video = model.encode_video(frames, shapes)
         tokens = model.text_encoder.encode_tokens(token_ids, token_ids == 1)
+        encoded = EncodedReferences(text=tokens)
         memory, flat = model.encode(video, tokens)
         states, references = model.decode(
             memory, flat, model.query_content(video, tokens)
         )
         return dict(
-            layers=model.refer(video, EncodedReferences(text=tokens)),
+            layers=model.refer(video, encoded),
             memory=memory,
             states=states,
             references=references,
-            mask_features=model.make_mask_features(memory, video, tokens),
+            mask_features=model.make_mask_features(
+                model.decode_video(video, encoded)
+            ),
         )
 
 
@@ -121,7 +124,8 @@ def test_matching_and_losses(model, results, oracle):
     matched = model.set_loss.match(results['layers'][-1], targets)
     assert matched.tolist() == oracle['matched'].tolist()
 
-    losses = model.set_loss(results['layers'], samples, (96, 128))
+    losses, matches = model.set_loss(results['layers'], samples, (96, 128))
+    assert matches[-1].tolist() == oracle['matched'].tolist()
     weights = dict(
         loss_cls=2, loss_bbox=5, loss_iou=2, loss_mask=2, loss_dice=5
     )

@@ -1,3 +1,4 @@
+from .decoded import DecodedVideo, MaskPyramid
 from .features import (
     Answer,
     EncodedReferences,
@@ -22,8 +23,10 @@ __all__ = [
     'MODALITIES',
     'Answer',
     'Candidate',
+    'DecodedVideo',
     'EncodedReferences',
     'FeatureLevel',
+    'MaskPyramid',
     'RefDataSample',
     'Reference',
     'ReferencePrediction',

@@ -184,6 +184,37 @@ class VideoFeatures:
         starts = range(0, self.num_frames, num_frames)
         return [self.frames(start, start + num_frames) for start in starts]
 
+    def repeated(self, counts: Sequence[int]) -> 'VideoFeatures':
+        """Repeat each clip for the references it is asked for.
+
+        Args:
+            counts: How often each of the B clips is wanted, one after the
+                other.
+        """
+        if all(count == 1 for count in counts):
+            return self
+        clips = torch.arange(len(self)).repeat_interleave(torch.tensor(counts))
+
+        def frames_of(x: Tensor) -> Tensor:
+            by_clip = x.unflatten(0, (-1, self.num_frames))
+            return by_clip[clips.to(x.device)].flatten(0, 1)
+
+        def repeat(level: FeatureLevel) -> FeatureLevel:
+            here = clips.to(level.positions.device)
+            return FeatureLevel(
+                frames_of(level.features),
+                level.positions[here],
+                level.padding_mask[here],
+                None if level.ranges is None else frames_of(level.ranges),
+            )
+
+        return replace(
+            self,
+            image_shapes=[self.image_shapes[clip] for clip in clips.tolist()],
+            high_resolution=repeat(self.high_resolution),
+            levels=[repeat(level) for level in self.levels],
+        )
+
     @property
     def is_padded(self) -> bool:
         """Whether any clip is smaller than the batch; known on the host."""

@@ -14,8 +14,8 @@ class FeedForward(nn.Module):
 
     Args:
         embed_dims: C.
-        feedforward_channels: Between them.
-        dropout: After each.
+        feedforward_channels: Width between the two.
+        dropout: After each layer.
     """
 
     def __init__(
@@ -40,8 +40,8 @@ class Attention(nn.Module):
 
     Args:
         embed_dims: C.
-        num_heads: Heads.
-        dropout: Of weights and answer.
+        num_heads: Attention heads.
+        dropout: Of the attention weights and of the result.
     """
 
     def __init__(
@@ -63,8 +63,8 @@ class Attention(nn.Module):
         key_padding_mask: Optional[Tensor] = None,
         attn_mask: Optional[Tensor] = None,
     ) -> Tensor:
-        """Add to x (B, L, C) what the query finds; see torch's module."""
-        found, _ = self.attention(
+        """Add the attention's result to x (B, L, C); see torch's module."""
+        result, _ = self.attention(
             query,
             key,
             value,
@@ -72,7 +72,7 @@ class Attention(nn.Module):
             attn_mask=attn_mask,
             need_weights=False,
         )
-        return self.norm(x + self.dropout(found))
+        return self.norm(x + self.dropout(result))
 
 
 def attend_to_tokens(
@@ -90,14 +90,14 @@ def attend_to_tokens(
     Args:
         attention: The module whose weights are used, ``batch_first``.
         pixels: (B, P, C), those of all frames.
-        tokens: Of B references, (B, L, C).
+        tokens: B references, (B, L, C).
 
     Returns:
         (B, P, C).
     """
     num_heads = attention.num_heads
     num_tokens = tokens.tokens.shape[1]
-    # Operations a pixel: C * h * L twice, instead of C * C and C * L twice.
+    # Operations per pixel: C * h * L twice, instead of C * C and C * L twice.
     saves = num_heads * num_tokens < attention.embed_dim + num_tokens
     if saves and not (torch.is_grad_enabled() or attention.training):
         return fold_and_attend(attention, pixels, tokens)
@@ -116,10 +116,10 @@ def fold_and_attend(
     pixels: Tensor,
     tokens: ReferenceTokens,
 ) -> Tensor:
-    """As :func:`attend_to_tokens`; (x Wq) (y Wk)' is x (Wq (y Wk)')."""
+    """Do as :func:`attend_to_tokens`: (x Wq) (y Wk)' is x (Wq (y Wk)')."""
     heads, width = attention.num_heads, attention.head_dim
     in_weight, in_bias = attention.in_proj_weight, attention.in_proj_bias
-    # Small, and errors of theirs would be everybody's.
+    # Computed in float32: cheap, and every pixel depends on it.
     with torch.autocast(pixels.device.type, enabled=False):
         query_weight, key_weight, value_weight = in_weight.chunk(3)
         query_bias, key_bias, value_bias = in_bias.chunk(3)

@@ -11,22 +11,23 @@ from ...structures import FeatureLevel, ReferenceTokens
 from .attention import attend_to_tokens
 from .frames import add_positions, maps_of, tokens_of
 
-# Of the feed-forward network, where no gradients are wanted.
+# Tokens per step of the feed-forward network, without gradients.
 TOKENS_AT_ONCE = 2048
 
 
 class VisionLanguageBlock(nn.Module):
-    """Pixels of all frames look at each other, then at the words.
+    """Pixels attend across all frames, then to the words.
 
-    In two steps: :meth:`look_around` needs all frames of a clip, but only
-    shrunk; :meth:`forward` then finishes any of them.
+    In two steps: :meth:`attend_across_frames` needs all frames of a clip,
+    but only down-sampled; :meth:`forward` then finishes any of them.
 
     Args:
         embed_dims: C.
         num_heads: Attention heads.
         feedforward_channels: Width of the feed-forward network.
-        reduction: The self-attention runs on maps shrunk by this factor
-            (nearest, sizes floored), its answer is grown back (bilinear).
+        reduction: The self-attention runs on maps down-sampled by this
+            factor (nearest, sizes floored); its result is up-sampled
+            (bilinear).
         dropout: After each part and inside the feed-forward network.
     """
 
@@ -62,7 +63,7 @@ class VisionLanguageBlock(nn.Module):
         size = [max(1, side // self.reduction) for side in maps.shape[-2:]]
         return F.interpolate(maps, size)
 
-    def look_around(
+    def attend_across_frames(
         self,
         small: Tensor,
         positions: Tensor,
@@ -71,7 +72,7 @@ class VisionLanguageBlock(nn.Module):
         """Self-attention over all frames.
 
         Args:
-            small: (B*T, C, h', w'), what :meth:`shrink` gives of all frames.
+            small: (B*T, C, h', w'), all frames, as :meth:`shrink` gives.
             positions: (B, C, h, w).
             padding_mask: (B, h, w) bool, None where nothing is padded.
 
@@ -84,19 +85,19 @@ class VisionLanguageBlock(nn.Module):
         if padding_mask is not None:
             shrunk = self.shrink(padding_mask[:, None].float())
             padding_mask = shrunk.bool().flatten(1).repeat(1, num_frames)
-        seen, _ = self.self_attention(
+        attended, _ = self.self_attention(
             query,
             query,
             value,
             key_padding_mask=padding_mask,
             need_weights=False,
         )
-        return maps_of(seen, num_frames, small.shape[-2:])
+        return maps_of(attended, num_frames, small.shape[-2:])
 
     def forward(
         self,
         maps: Tensor,
-        seen: Tensor,
+        attended: Tensor,
         positions: Tensor,
         words: ReferenceTokens,
     ) -> Tensor:
@@ -104,7 +105,8 @@ class VisionLanguageBlock(nn.Module):
 
         Args:
             maps: (B*T, C, h, w).
-            seen: (B*T, C, h', w'), what these frames saw.
+            attended: (B*T, C, h', w'), result of
+                :meth:`attend_across_frames` for these frames.
             positions: (B, C, h, w).
             words: B references.
 
@@ -114,17 +116,17 @@ class VisionLanguageBlock(nn.Module):
         size = maps.shape[-2:]
         num_frames = len(maps) // len(positions)
         if self.reduction > 1:
-            seen = F.interpolate(
-                seen, size, mode='bilinear', align_corners=False
+            attended = F.interpolate(
+                attended, size, mode='bilinear', align_corners=False
             )
-        x = maps + self.dropout(seen)
+        x = maps + self.dropout(attended)
         x = self.norms[0](tokens_of(x, num_frames))  # (B, T*h*w, C)
-        heard = attend_to_tokens(
+        text_context = attend_to_tokens(
             self.cross_attention,
             add_positions(x, positions, num_frames),
             words,
         )
-        x = self.norms[1](x + self.dropout(heard))
+        x = self.norms[1](x + self.dropout(text_context))
         x = self.norms[2](x + self.dropout(self.feed_forward(x)))
         return maps_of(x, num_frames, size)
 
@@ -154,7 +156,7 @@ class CrossModalFPN(nn.Module):
         feedforward_channels: Width of the blocks' feed-forward networks.
         reductions: Spatial reduction of each level's self-attention, finest
             first (Section 3.3: 8, 4, 2, 1).
-        dropout: In the blocks.
+        dropout: Dropout of the blocks.
         fuse_words: False leaves the blocks out (Table 4, "w/o
             Visual-language Fusion").
     """
@@ -210,14 +212,14 @@ class CrossModalFPN(nn.Module):
     def shrink(
         self, maps: List[Tensor], levels: List[FeatureLevel]
     ) -> List[Tensor]:
-        """What of some frames the pixels of other frames look at.
+        """Down-sampled keys and values for the attention across frames.
 
         Args:
-            maps: What :meth:`project` gave.
+            maps: Result of :meth:`project`.
             levels: Strides 4, 8, 16, 32.
 
         Returns:
-            (B, T, C, h', w') a level; nothing where words are not fused.
+            (B, T, C, h', w') per level; empty where words are not fused.
         """
         blocks: Iterable[Any] = self.blocks
         return [
@@ -225,54 +227,54 @@ class CrossModalFPN(nn.Module):
             for block, each, level in zip(blocks, maps, levels)
         ]
 
-    def look_around(
+    def attend_across_frames(
         self,
         parts: Sequence[List[Tensor]],
         levels: List[FeatureLevel],
         is_padded: bool,
     ) -> List[Tensor]:
-        """Let the pixels of all frames look at each other.
+        """Let the pixels of all frames attend to each other.
 
         Args:
-            parts: What :meth:`shrink` gave of the clip, part by part; a
-                level is taken out before it is looked at, so that of a long
-                video two are never kept.
-            levels: Of any part: positions and padding are the same.
+            parts: Results of :meth:`shrink` for the clip's parts; **emptied
+                level by level**, so that a long video's levels are not kept
+                twice.
+            levels: Those of any part: positions and padding are the same.
             is_padded: Whether the levels' padding masks mask anything.
 
         Returns:
-            (B, T, C, h', w') a level.
+            (B, T, C, h', w') per level.
         """
-        seen = []
+        attended = []
         blocks: Iterable[Any] = self.blocks
         for block, level in zip(blocks, levels):
             whole = torch.cat([part.pop(0) for part in parts], 1)
-            answer = block.look_around(
+            result = block.attend_across_frames(
                 whole.flatten(0, 1),
                 level.positions,
                 level.padding_mask if is_padded else None,
             )
-            seen.append(answer.view_as(whole))
-        return seen
+            attended.append(result.view_as(whole))
+        return attended
 
     def fuse(
         self,
         maps: List[Tensor],
         levels: List[FeatureLevel],
         words: ReferenceTokens,
-        seen: List[Tensor],
+        attended: List[Tensor],
     ) -> Tensor:
         """Run the pyramid on some frames, without the last convolution.
 
         Args:
-            maps: What :meth:`project` gave.
+            maps: Result of :meth:`project`.
             levels: Strides 4, 8, 16, 32, with positions of C channels.
             words: B references.
-            seen: What :meth:`look_around` gave, of these frames.
+            attended: Result of :meth:`attend_across_frames`, these frames'
+                part of it.
 
         Returns:
-            (B*T, C, H/4, W/4), of which ``mask_features`` makes the mask
-            features.
+            (B*T, C, H/4, W/4), the input of ``mask_features``.
         """
         top: Optional[Tensor] = None
         for index in reversed(range(len(levels))):
@@ -280,7 +282,7 @@ class CrossModalFPN(nn.Module):
             if self.blocks:
                 x = self.blocks[index](
                     x,
-                    seen[index].flatten(0, 1),
+                    attended[index].flatten(0, 1),
                     levels[index].positions,
                     words,
                 )
@@ -308,5 +310,5 @@ class CrossModalFPN(nn.Module):
         """
         maps = self.project(levels)
         parts = [self.shrink(maps, levels)]
-        seen = self.look_around(parts, levels, is_padded)
-        return self.mask_features(self.fuse(maps, levels, words, seen))
+        attended = self.attend_across_frames(parts, levels, is_padded)
+        return self.mask_features(self.fuse(maps, levels, words, attended))

@@ -18,8 +18,8 @@ class DynamicMaskHead(nn.Module):
     Args:
         embed_dims: C, channels of queries and mask features.
         channels: Channels between the dynamic convolutions.
-        num_layers: Of dynamic convolutions.
-        stride: Input pixels a mask pixel covers.
+        num_layers: Number of dynamic convolutions.
+        stride: Input pixels per mask pixel.
         relative_coordinates: False leaves the relative place out (Table 4,
             "w/o Relative Coordinates").
     """
@@ -65,9 +65,10 @@ class DynamicMaskHead(nn.Module):
             reference_points: (B, T, N, 2), x and y in 0..1 of the frame.
             image_shapes: (height, width) of each clip's frames, without
                 padding; reference points are relative to them.
-            conv: What has yet to make mask features of ``mask_features``.
-                It is merged into the first dynamic convolution: the same
-                answer for less work, where there are few queries.
+            conv: A convolution that has yet to be applied to
+                ``mask_features``. It is merged into the first dynamic
+                convolution: the same result for less work, where there are
+                few queries.
 
         Returns:
             (B, T, N, h, w) mask logits.

@@ -1,4 +1,4 @@
-"""Early fusion: pixels look at the reference's tokens."""
+"""Early fusion: pixels attend to the reference's tokens."""
 
 from torch import Tensor, nn
 
@@ -9,7 +9,7 @@ COMBINATIONS = ('multiply', 'add')
 
 
 class PixelReferenceFusion(nn.Module):
-    """Pixels attend to the tokens; the answer changes the pixels.
+    """Pixels attend to the tokens; the result changes the pixels.
 
     ReferFormer multiplies (Section 3.2), MUTR adds. One module serves all
     levels of the pyramid.
@@ -43,7 +43,7 @@ class PixelReferenceFusion(nn.Module):
         Returns:
             (B, P, C).
         """
-        answer = attend_to_tokens(self.attention, pixels, tokens)
+        context = attend_to_tokens(self.attention, pixels, tokens)
         if self.combine == 'multiply':
-            return pixels * answer
-        return pixels + answer
+            return pixels * context
+        return pixels + context

@@ -13,7 +13,7 @@ from .frames import per_frame
 
 
 class TemporalAggregation(nn.Module):
-    """MTA: tokens gather what all frames show, level after level.
+    """MTA: tokens attend to all frames, level after level.
 
     At every level the tokens attend to the projected pixels of all frames
     together ("Multi-scale Temporal Aggregation", equations 2 and 3).
@@ -25,9 +25,9 @@ class TemporalAggregation(nn.Module):
         num_blocks: Blocks, one after the other at every level; the same
             weights serve all levels, as in the published code (Table 5
             counts them so).
-        temporal: False looks at one frame at a time, with a token of each
-            frame as the answer (Table 5, "multi-scale" alone).
-        num_levels: Levels that are looked at, coarsest last; 1 is the
+        temporal: False attends to one frame at a time and gives each frame
+            a token of its own (Table 5, "multi-scale" alone).
+        num_levels: Levels that are attended to, coarsest last; 1 is the
             coarsest alone (Table 5, "temporal" alone).
     """
 
@@ -58,17 +58,17 @@ class TemporalAggregation(nn.Module):
         num_frames: int,
         is_padded: bool,
     ) -> Tensor:
-        """Gather.
+        """Aggregate the video into the tokens.
 
         Args:
             tokens: B references.
-            levels: Of B clips, before the words change them.
+            levels: Those of B clips, before the words change them.
             num_frames: T.
             is_padded: Whether the levels' padding masks mask anything.
 
         Returns:
             (B * T, C): the first token, for every frame; the same in all
-            frames of a clip where it gathers from all of them.
+            frames of a clip where it attends to all of them.
         """
         x, positions = tokens.tokens, tokens.positions
         if not self.temporal:
@@ -99,10 +99,10 @@ class TemporalAggregation(nn.Module):
 
 
 class TemporalInteraction(nn.Module):
-    """MTI: queries of all frames meet, and N of them speak for the video.
+    """MTI: queries of all frames interact; N queries result per video.
 
     Encoder: self-attention inside windows of some frames, shifted by half a
-    window in every second layer. Decoder: N learned queries look at the
+    window in every second layer. Decoder: N learned queries attend to the
     queries of all frames ("Multi-object Temporal Interaction").
 
     Args:
@@ -111,10 +111,10 @@ class TemporalInteraction(nn.Module):
         num_heads: Attention heads.
         feedforward_channels: Width of the feed-forward networks.
         num_encoder_layers: 0 leaves the encoder out (Table 6).
-        num_decoder_layers: 0 leaves the decoder out: every frame speaks for
-            itself (Table 6).
-        window: Frames of a window.
-        dropout: Everywhere.
+        num_decoder_layers: 0 leaves the decoder out: every frame keeps its
+            own queries (Table 6).
+        window: Frames per window.
+        dropout: Dropout of all attentions and feed-forward networks.
     """
 
     def __init__(
@@ -154,10 +154,10 @@ class TemporalInteraction(nn.Module):
             self.norm = nn.LayerNorm(embed_dims)
 
     def forward(self, frames: Tensor, shift: bool = True) -> Tensor:
-        """Let frames meet.
+        """Let the queries of all frames interact.
 
         Args:
-            frames: (B, T, N, C), what the transformer's decoder says.
+            frames: (B, T, N, C), states of the transformer's decoder.
             shift: Shift the windows of every second layer.
 
         Returns:
@@ -184,7 +184,7 @@ class TemporalInteraction(nn.Module):
         num_frames, num_queries = frames.shape[1:3]
         padding = -num_frames % self.window
         x = F.pad(frames, (0, 0, 0, 0, 0, padding))
-        # A frame's region: frames of different regions don't meet.
+        # Frames of different regions do not attend to each other.
         region = torch.zeros(x.shape[1], dtype=torch.long, device=x.device)
         region[num_frames:] = 1
         half = (self.window + 1) // 2
@@ -195,29 +195,29 @@ class TemporalInteraction(nn.Module):
             regions = region
             if shifted:
                 x = x.roll(half, 1)
-                # What comes round from the end must not meet the beginning.
+                # Frames rolled from the end to the beginning are separate.
                 regions = region.roll(half) + 2 * (
                     torch.arange(len(region), device=x.device) < half
                 )
-            x = self.meet(x, regions, attention, num_queries)
+            x = self.window_attention(x, regions, attention, num_queries)
             if shifted:
                 x = x.roll(-half, 1)
             x = feedforward(x)
         return x[:, :num_frames]
 
-    def meet(
+    def window_attention(
         self,
         x: Tensor,
         regions: Tensor,
         attention: Any,
         num_queries: int,
     ) -> Tensor:
-        """One layer inside windows.
+        """Run one encoder layer's self-attention inside windows.
 
         Args:
             x: (B, T, N, C), T a multiple of the window.
             regions: (T,).
-            attention: The layer's.
+            attention: The layer's :class:`Attention`.
             num_queries: N.
         """
         batch = len(x)

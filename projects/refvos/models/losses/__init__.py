@@ -1,3 +1,3 @@
-from .clip_set_loss import ClipMaskLoss, ClipOutputs, ClipSetLoss, ClipTargets
+from .clip_set_loss import ClipMaskLoss, ClipSetLoss, ClipTargets, QueryOutputs
 
-__all__ = ['ClipMaskLoss', 'ClipOutputs', 'ClipSetLoss', 'ClipTargets']
+__all__ = ['ClipMaskLoss', 'ClipSetLoss', 'ClipTargets', 'QueryOutputs']

@@ -1,7 +1,7 @@
 """Matching and losses over a clip (ReferFormer, Section 3.4)."""
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import torch
 from mmdet.registry import MODELS, TASK_UTILS
@@ -19,31 +19,43 @@ SURELY_NOT = -1e4
 
 
 @dataclass
-class ClipOutputs:
-    """What one decoder layer says about B clips.
+class QueryOutputs:
+    """What one decoder layer predicts for B clips.
+
+    Masks are drawn when they are asked for: a loss that matches by classes
+    and boxes needs those of the matched queries only.
 
     Args:
         scores: (B, T, N, K) class logits.
-        bboxes: (B, T, N, 4) cx, cy, w, h in 0..1 of the frame.
-        masks: (B, T, N, h, w) mask logits.
+        bboxes: (B, T, N, 4) cx, cy, w, h in 0..1 of the frame; None where
+            the model predicts no boxes.
+        draw: Draws the masks of some queries of each clip: (B, K) indices
+            -> (B, T, K, h, w) mask logits.
     """
 
     scores: Tensor
-    bboxes: Tensor
-    masks: Tensor
+    bboxes: Optional[Tensor]
+    draw: Callable[[Tensor], Tensor]
+
+    @property
+    def masks(self) -> Tensor:
+        """The masks of all queries, (B, T, N, h, w), drawn at every use."""
+        batch, _, num_queries = self.scores.shape[:3]
+        everyone = torch.arange(num_queries, device=self.scores.device)
+        return self.draw(everyone.expand(batch, -1))
 
 
 @dataclass
 class ClipTargets:
-    """The referred object of each of B clips.
+    """The referred object of each of B references.
 
     Args:
         labels: (B,) its class; 0 for class-agnostic models.
         bboxes: (B, T, 4) cx, cy, w, h in 0..1; zeros where invisible.
         masks: (B, T, h, w) bool, sampled at the mask head's stride.
         visible: (B, T) bool; False where nothing is known.
-        labelled: (B, T) bool, frames of which the truth is known; None
-            where it is of all.
+        labelled: (B, T) bool, frames whose ground truth is known; None if
+            it is known in all frames.
     """
 
     labels: Tensor
@@ -54,17 +66,20 @@ class ClipTargets:
 
 
 class ClipLoss(nn.Module):
-    """What losses of clips share: the truth, and the losses of masks.
+    """Base of clip losses: makes targets, and computes mask losses.
 
     Every loss is normalised by the number of frames in which the batch's
-    objects are visible, averaged over processes. Frames whose truth is not
-    known (``gt_labelled`` of the sample) take no part: neither in matching
-    nor in a loss nor in what it is normalised by.
+    objects are visible, averaged over processes. Frames whose ground truth
+    is not known (``gt_labelled`` of the sample) take no part: neither in
+    matching nor in a loss nor in its normaliser.
+
+    A sample may hold several references to its object. Batches are flat
+    then: one row per reference, sample after sample.
 
     Args:
         loss_mask: Focal loss over all pixels.
         loss_dice: Dice loss over the whole clip.
-        mask_stride: Input pixels a mask pixel covers.
+        mask_stride: Input pixels per mask pixel.
     """
 
     num_classes = 1
@@ -83,7 +98,7 @@ class ClipLoss(nn.Module):
         """Focal and Dice loss of (B, T, h, w) mask logits."""
         weight = None
         if targets.labelled is not None:
-            # Nothing is drawn there, truly and by the model: no loss.
+            # Prediction and target are both empty there, so the loss is zero.
             unknown = ~targets.labelled[..., None, None]
             masks = masks.masked_fill(unknown, SURELY_NOT)
             weight = self.share_of_pixels(targets.labelled, masks)
@@ -104,7 +119,7 @@ class ClipLoss(nn.Module):
 
     @staticmethod
     def share_of_pixels(labelled: Tensor, masks: Tensor) -> Tensor:
-        """Make the mean over a clip one over its labelled frames' pixels.
+        """Weight pixels so that a clip's mean is over its labelled frames.
 
         Returns:
             (B*T*h*w,), T over each clip's number of labelled frames.
@@ -119,7 +134,10 @@ class ClipLoss(nn.Module):
         padded_shape: Tuple[int, int],
         device: torch.device,
     ) -> ClipTargets:
-        """Gather the truth; masks are taken at the centres of mask pixels."""
+        """Gather the ground truth, a row per reference.
+
+        Masks are sampled at the centres of mask pixels.
+        """
         start = self.mask_stride // 2
         bboxes, masks, visible, labels, labelled = [], [], [], [], []
         for sample in samples:
@@ -146,18 +164,23 @@ class ClipLoss(nn.Module):
             bboxes.append(clip_boxes)
             visible.append(clip_masks.flatten(1).any(1))
             labels.append(self.label_of(sample))
+        counts = torch.tensor([len(sample.references) for sample in samples])
+
+        def rows(x: Tensor) -> Tensor:
+            return x.repeat_interleave(counts, 0).to(device)
+
         return ClipTargets(
-            labels=torch.tensor(labels, device=device),
-            bboxes=torch.stack(bboxes).to(device),
-            masks=torch.stack(masks).to(device),
-            visible=torch.stack(visible).to(device),
+            labels=rows(torch.tensor(labels)),
+            bboxes=rows(torch.stack(bboxes)),
+            masks=rows(torch.stack(masks)),
+            visible=rows(torch.stack(visible)),
             labelled=None
             if all(map(all, labelled))
-            else torch.tensor(labelled, device=device),
+            else rows(torch.tensor(labelled)),
         )
 
     def label_of(self, sample: RefDataSample) -> int:
-        """The object's class; 0 where the model is class-agnostic.
+        """Look up the object's class; 0 where the model is class-agnostic.
 
         Raises:
             InputError: The model names classes and the object has none of
@@ -184,7 +207,7 @@ class ClipLoss(nn.Module):
 
 @MODELS.register_module()
 class ClipMaskLoss(ClipLoss):
-    """Losses of one mask trajectory a clip, for models without queries.
+    """Losses of one mask trajectory per reference, without queries.
 
     See :class:`ClipLoss` for the arguments. Source: the mask losses of
     ReferFormer, Section 3.4.
@@ -196,11 +219,11 @@ class ClipMaskLoss(ClipLoss):
         samples: List[RefDataSample],
         padded_shape: Tuple[int, int],
     ) -> Dict[str, Tensor]:
-        """Compare masks with the truth.
+        """Compare masks with the ground truth.
 
         Args:
-            masks: (B, T, h, w) logits.
-            samples: B clips with one object each, padded masks or not.
+            masks: (B, T, h, w) logits, a row per reference.
+            samples: Clips with one object each, padded masks or not.
             padded_shape: (H, W) of the batch.
 
         Returns:
@@ -212,17 +235,22 @@ class ClipMaskLoss(ClipLoss):
 
 @MODELS.register_module()
 class ClipSetLoss(ClipLoss):
-    """Matches N trajectories to the referred object and sums the losses.
+    """Match one of N trajectories to the referred object, sum up the losses.
+
+    Queries are matched first; then only the matched ones' masks are drawn
+    for the losses. Costs on masks need all N, which are drawn without
+    gradients: nothing of them is kept for the backward pass.
 
     Args:
         assigner: mmdet assigner with clip costs (Table 6c).
         num_classes: K; 1 decides "referred or not".
         loss_cls: Focal loss over all T*N predictions.
-        loss_bbox: L1 loss of the matched boxes, all frames.
-        loss_iou: GIoU loss of the same.
         loss_mask: Focal loss of the matched masks.
         loss_dice: Dice loss of the same, over the whole clip.
-        mask_stride: Input pixels a mask pixel covers.
+        loss_bbox: L1 loss of the matched boxes, all frames; None leaves it
+            out.
+        loss_iou: GIoU loss of the same; None leaves it out.
+        mask_stride: Input pixels per mask pixel.
     """
 
     def __init__(
@@ -230,41 +258,48 @@ class ClipSetLoss(ClipLoss):
         assigner: dict,
         num_classes: int,
         loss_cls: dict,
-        loss_bbox: dict,
-        loss_iou: dict,
         loss_mask: dict,
         loss_dice: dict,
+        loss_bbox: Optional[dict] = None,
+        loss_iou: Optional[dict] = None,
         mask_stride: int = 4,
     ) -> None:
         super().__init__(loss_mask, loss_dice, mask_stride)
         self.assigner = TASK_UTILS.build(assigner)
         self.num_classes = num_classes
         self.loss_cls = MODELS.build(loss_cls)
-        self.loss_bbox = MODELS.build(loss_bbox)
-        self.loss_iou = MODELS.build(loss_iou)
+        self.loss_bbox = None if loss_bbox is None else MODELS.build(loss_bbox)
+        self.loss_iou = None if loss_iou is None else MODELS.build(loss_iou)
 
     def forward(
         self,
-        layers: List[ClipOutputs],
+        layers: List[QueryOutputs],
         samples: List[RefDataSample],
         padded_shape: Tuple[int, int],
-    ) -> Dict[str, Tensor]:
+    ) -> Tuple[Dict[str, Tensor], Tensor]:
         """Sum up the losses of all decoder layers.
 
         Args:
             layers: First to last; the last one's losses have no prefix.
-            samples: B clips with one object each, padded masks or not.
+            samples: Clips with one object each, padded masks or not; the
+                rows of ``layers`` are their references.
             padded_shape: (H, W) of the batch.
 
         Returns:
             ``loss_cls``, ``loss_bbox``, ``loss_iou``, ``loss_mask`` and
-            ``loss_dice``, and the same with ``d0.``, ``d1.``, ... before.
+            ``loss_dice``, and the same with ``d0.``, ``d1.``, ... before;
+            and the matched queries, (layers, B) indices.
+
+        Raises:
+            InputError: A loss or a cost is about boxes, and the model
+                predicts none.
         """
+        self.check_boxes(layers[0])
         targets = self.make_targets(
             samples, padded_shape, layers[0].scores.device
         )
         count = visible_frames(targets)
-        losses = {}
+        losses, matches = {}, []
         for index, layer in enumerate(layers):
             last = index == len(layers) - 1
             prefix = '' if last else f'd{index}.'
@@ -273,22 +308,59 @@ class ClipSetLoss(ClipLoss):
                 layer, targets, matched, count
             ).items():
                 losses[prefix + name] = value
-        return losses
+            matches.append(matched)
+        return losses, torch.stack(matches)
+
+    def check_boxes(self, layer: QueryOutputs) -> None:
+        """Refuse losses and costs of boxes where there are none."""
+        if layer.bboxes is not None:
+            return
+        named = [
+            name
+            for name in ('loss_bbox', 'loss_iou')
+            if getattr(self, name) is not None
+        ]
+        named += [
+            type(cost).__name__
+            for cost in getattr(self.assigner, 'match_costs', ())
+            if 'bboxes' in fields_of(cost)
+        ]
+        if named:
+            raise InputError.of(
+                'loss',
+                'losses and costs of boxes',
+                named,
+                'none, because the model predicts no boxes',
+            )
+
+    def costs_read(self, name: str) -> bool:
+        """Whether a cost reads ``scores``, ``bboxes`` or ``masks``."""
+        costs = getattr(self.assigner, 'match_costs', None)
+        if costs is None:
+            # Another kind of assigner: give it all there is.
+            return True
+        return any(name in fields_of(cost) for cost in costs)
 
     @torch.no_grad()
-    def match(self, layer: ClipOutputs, targets: ClipTargets) -> Tensor:
+    def match(self, layer: QueryOutputs, targets: ClipTargets) -> Tensor:
         """Choose the query of each clip; (B,) indices."""
         if layer.scores.shape[2] == 1:
             return torch.zeros_like(targets.labels)
+        predicted = {'scores': layer.scores}
+        if layer.bboxes is not None:
+            predicted['bboxes'] = layer.bboxes
+        if self.costs_read('masks'):
+            predicted['masks'] = layer.masks
         chosen = []
         for clip in range(len(targets.labels)):
             known: Any = slice(None)
             if targets.labelled is not None:
                 known = targets.labelled[clip]
-            predicted = InstanceData(
-                scores=layer.scores[clip, known].transpose(0, 1),
-                bboxes=layer.bboxes[clip, known].transpose(0, 1),
-                masks=layer.masks[clip, known].transpose(0, 1),
+            trajectories = InstanceData(
+                **{
+                    name: x[clip, known].transpose(0, 1)
+                    for name, x in predicted.items()
+                }
             )
             truth = InstanceData(
                 labels=targets.labels[clip : clip + 1],
@@ -296,18 +368,18 @@ class ClipSetLoss(ClipLoss):
                 masks=targets.masks[clip : clip + 1, known],
                 visible=targets.visible[clip : clip + 1, known],
             )
-            assigned = self.assigner.assign(predicted, truth).gt_inds
+            assigned = self.assigner.assign(trajectories, truth).gt_inds
             chosen.append(assigned.argmax())
         return torch.stack(chosen)
 
     def layer_losses(
         self,
-        layer: ClipOutputs,
+        layer: QueryOutputs,
         targets: ClipTargets,
         matched: Tensor,
         count: Tensor,
     ) -> Dict[str, Tensor]:
-        """Losses of one decoder layer, given the matched queries (B,)."""
+        """Compute one layer's losses, given the matched queries (B,)."""
         clips = torch.arange(len(matched), device=matched.device)
         labels = torch.full_like(
             layer.scores[..., 0], self.num_classes, dtype=torch.long
@@ -315,37 +387,61 @@ class ClipSetLoss(ClipLoss):
         labels[clips, :, matched] = torch.where(
             targets.visible, targets.labels[:, None], self.num_classes
         )
-        boxes = known_frames(layer.bboxes[clips, :, matched], targets)
-        true_boxes = known_frames(targets.bboxes, targets)  # (F, 4)
-        return dict(
+        losses = dict(
             loss_cls=self.loss_cls(
                 known_frames(layer.scores, targets).flatten(0, 1),
                 known_frames(labels, targets).flatten(),
                 avg_factor=count,
-            ),
-            loss_bbox=self.loss_bbox(boxes, true_boxes, avg_factor=count),
-            loss_iou=self.loss_iou(
-                bbox_cxcywh_to_xyxy(boxes),
-                bbox_cxcywh_to_xyxy(true_boxes),
-                avg_factor=count,
-            ),
-            **self.mask_losses(layer.masks[clips, :, matched], targets, count),
+            )
         )
+        if layer.bboxes is not None:
+            losses.update(
+                self.box_losses(
+                    known_frames(layer.bboxes[clips, :, matched], targets),
+                    known_frames(targets.bboxes, targets),
+                    count,
+                )
+            )
+        masks = layer.draw(matched[:, None])[:, :, 0]  # (B, T, h, w)
+        losses.update(self.mask_losses(masks, targets, count))
+        return losses
+
+    def box_losses(
+        self, boxes: Tensor, targets: Tensor, count: Tensor
+    ) -> Dict[str, Tensor]:
+        """L1 and GIoU loss of (F, 4) cx, cy, w, h, where configured."""
+        losses = {}
+        if self.loss_bbox is not None:
+            losses['loss_bbox'] = self.loss_bbox(
+                boxes, targets, avg_factor=count
+            )
+        if self.loss_iou is not None:
+            losses['loss_iou'] = self.loss_iou(
+                bbox_cxcywh_to_xyxy(boxes),
+                bbox_cxcywh_to_xyxy(targets),
+                avg_factor=count,
+            )
+        return losses
+
+
+def fields_of(cost: Any) -> Tuple[str, ...]:
+    """Name what a match cost reads; all, where it does not say."""
+    return getattr(cost, 'reads', ('scores', 'bboxes', 'masks'))
 
 
 def labelled_frames(sample: RefDataSample) -> List[bool]:
-    """Of which frames the truth is known; of all where nothing is said."""
+    """Say which frames have a known ground truth; by default all."""
     return list(sample.metainfo.get('gt_labelled', [True] * len(sample)))
 
 
 def known_frames(x: Tensor, targets: ClipTargets) -> Tensor:
-    """The frames whose truth is known: (B, T, ...) -> (F, ...)."""
+    """Keep frames with a known ground truth: (B, T, ...) -> (F, ...)."""
     if targets.labelled is None:
         return x.flatten(0, 1)
     return x[targets.labelled]
 
 
 def visible_frames(targets: ClipTargets) -> Tensor:
-    """Frames that show the batch's objects, averaged over processes."""
+    """Count frames that show the objects, averaged over processes."""
     count = targets.visible.sum().float()
     return reduce_mean(count).clamp(min=1)

@@ -210,7 +210,10 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     def loss(
         self, inputs: Tensor, data_samples: List[RefDataSample]
     ) -> Dict[str, Tensor]:
-        """Losses of a batch of clips with one reference each."""
+        """Losses of a batch of clips.
+
+        A clip may hold several references to the same object.
+        """
 
     @abstractmethod
     def answer(
@@ -230,7 +233,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             inputs: (B, T, 3, H, W), normalised and padded.
             data_samples: B samples with their references.
             mode: 'loss', 'predict' or 'tensor' (raw outputs of
-                :meth:`refer`, one reference a clip).
+                :meth:`refer`, a row per reference).
         """
         if mode not in ('loss', 'predict', 'tensor'):
             raise ValueError(
@@ -239,6 +242,8 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         if data_samples is None:
             raise ValueError('data_samples is None; they hold the references')
         if mode == 'loss':
+            for sample in data_samples:
+                check_one_object(sample)
             return self.loss(inputs, data_samples)
         if mode == 'predict':
             return self.predict(inputs, data_samples)
@@ -247,8 +252,18 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     def _forward(
         self, inputs: Tensor, data_samples: List[RefDataSample]
     ) -> Any:
-        references = [sample.references[0] for sample in data_samples]
-        video = self.encode_samples(inputs, data_samples)
+        """Refer to each clip with all of its sample's references.
+
+        Clips are encoded once; only what was made of them is repeated for
+        the references, which follow each other sample by sample.
+        """
+        counts = [len(sample.references) for sample in data_samples]
+        references = [
+            reference
+            for sample in data_samples
+            for reference in sample.references
+        ]
+        video = self.encode_samples(inputs, data_samples).repeated(counts)
         return self.refer(video, self.encode_references(references))
 
     def encode_samples(
@@ -457,8 +472,26 @@ def check_null_threshold(threshold: Any) -> None:
 
 
 def full_precision(device: torch.device) -> torch.autocast:
-    """Where few bits would cost more than they save."""
+    """Disable autocast: reduced precision would hurt accuracy here."""
     return torch.autocast(device.type, enabled=False)
+
+
+def check_one_object(sample: RefDataSample) -> None:
+    """Refuse references to several objects in one training sample.
+
+    Raises:
+        InputError: The sample holds the masks of one object only.
+    """
+    objects = list(
+        dict.fromkeys(each.object_ids for each in sample.references)
+    )
+    if len(objects) != 1:
+        raise InputError.of(
+            f'video {sample.metainfo.get("video_id")}',
+            'objects of the references of a training sample',
+            [' '.join(ids) for ids in objects],
+            'one object, the same in all references',
+        )
 
 
 def image_shapes_of(samples: List[RefDataSample]) -> List[Tuple[int, int]]:

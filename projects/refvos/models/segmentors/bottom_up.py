@@ -1,6 +1,6 @@
 """The base line without queries of ReferFormer's Table 4."""
 
-from typing import Any, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 import torch
 from einops import rearrange
@@ -12,14 +12,17 @@ from ...structures import (
     Answer,
     EncodedReferences,
     FeatureLevel,
+    RefDataSample,
     ReferenceTokens,
     VideoFeatures,
 )
-from .referformer import ReferFormer
+from ..layers import CrossModalFPN
+from .base import full_precision
+from .pyramid import PyramidSegmentor, build_optional, xavier_matrices
 
 
 @MODELS.register_module()
-class BottomUpTransformer(ReferFormer):
+class BottomUpTransformer(PyramidSegmentor):
     """Segment from pixels alone: no queries, no boxes, no dynamic kernels.
 
     frames -> backbone -> input projection            (``encode_video``)
@@ -43,48 +46,71 @@ class BottomUpTransformer(ReferFormer):
     - a frame's score is the mean probability of the pixels in its mask.
 
     Args:
+        backbone: Config of a backbone with four levels, strides 4 to 32.
+        text_encoder: Config of what makes tokens of expressions.
+        encoder: Arguments of ``DetrTransformerEncoder``.
+        fpn: Arguments of :class:`CrossModalFPN`, without its channels; it
+            fuses no words.
+        in_channels: Channels of the backbone's levels, finest first.
+        embed_dims: C.
         clip_frames: Frames that see each other.
-        decoder: As ``fusion``, ``num_queries``, ``num_classes``,
-            ``num_levels`` and ``mask_head``: taken, so that a config can
-            inherit ReferFormer's, and not used.
-        kwargs: Of :class:`ReferFormer`; ``encoder`` is that of
-            ``DetrTransformerEncoder``, ``fpn`` has ``fuse_words=False``,
-            ``loss`` is :class:`ClipMaskLoss`.
+        loss: Config of :class:`ClipMaskLoss`; without it the model only
+            predicts.
+        data_preprocessor: Config of :class:`RefDataPreprocessor`.
+        test_cfg: See :class:`BaseReferringSegmentor`.
+        init_cfg: mmengine's initialisation.
     """
 
     def __init__(
         self,
+        backbone: dict,
+        text_encoder: dict,
+        encoder: dict,
+        fpn: Optional[dict] = None,
+        in_channels: Sequence[int] = (256, 512, 1024, 2048),
+        embed_dims: int = 256,
         clip_frames: int = 5,
-        decoder: Optional[dict] = None,
-        **kwargs: Any,
+        loss: Optional[dict] = None,
+        data_preprocessor: Optional[dict] = None,
+        test_cfg: Optional[dict] = None,
+        init_cfg: Optional[dict] = None,
     ) -> None:
-        super().__init__(decoder=decoder or {}, **kwargs)
+        super().__init__(
+            backbone,
+            in_channels,
+            embed_dims,
+            # Strides 8, 16 and 32: nothing looks at a coarser level.
+            len(in_channels) - 1,
+            data_preprocessor,
+            test_cfg,
+            init_cfg,
+        )
         self.clip_frames = clip_frames
-
-    def build_projections(
-        self, in_channels: Sequence[int], num_levels: int
-    ) -> nn.ModuleList:
-        """Strides 8, 16 and 32: nothing looks at a coarser level."""
-        return super().build_projections(in_channels, len(in_channels) - 1)
-
-    def build_encoder(
-        self, encoder: dict, fusion: Optional[dict], num_levels: int
-    ) -> None:
+        self.text_encoder = MODELS.build(text_encoder)
         self.encoder = DetrTransformerEncoder(**encoder)
+        self.fpn = CrossModalFPN(
+            [in_channels[0]] + [embed_dims] * 3,
+            embed_dims,
+            **{'fuse_words': False, **(fpn or {})},
+        )
+        self.mask_conv = nn.Conv2d(embed_dims, 1, 1)
+        self.mask_loss = build_optional(loss)
 
-    def build_queries(
-        self, decoder: dict, num_queries: int, num_classes: int
-    ) -> None:
-        """There are none."""
+    def init_weights(self) -> None:
+        super().init_weights()
+        xavier_matrices(self.encoder, self.fpn)
 
-    def build_mask_head(self, mask_head: Optional[dict]) -> None:
-        self.mask_conv = nn.Conv2d(self.embed_dims, 1, 1)
-
-    def build_loss(self, loss: dict, num_classes: int) -> nn.Module:
-        return MODELS.build(loss)
-
-    def init_queries(self) -> None:
-        """There are none."""
+    def loss(
+        self, inputs: Tensor, data_samples: List[RefDataSample]
+    ) -> Dict[str, Tensor]:
+        """Mask losses of B clips."""
+        if self.mask_loss is None:
+            raise ValueError('the model was built without a loss')
+        masks = self._forward(inputs, data_samples)
+        with full_precision(inputs.device):
+            return self.mask_loss(
+                masks, data_samples, tuple(inputs.shape[-2:])
+            )
 
     def extract_maps(self, frames: Tensor) -> List[Tensor]:
         """Run the backbone, which sees no more frames than the rest does."""
@@ -102,7 +128,7 @@ class BottomUpTransformer(ReferFormer):
 
     def refer(
         self, video: VideoFeatures, references: EncodedReferences
-    ) -> Any:
+    ) -> Tensor:
         """Draw masks, clip after clip; (B, T, H/4, W/4) logits."""
         tokens = references.only()
         starts = range(0, video.num_frames, self.clip_frames)
@@ -118,18 +144,22 @@ class BottomUpTransformer(ReferFormer):
 
     def segment(self, video: VideoFeatures, tokens: ReferenceTokens) -> Tensor:
         """Draw the masks of clips of a few frames; (B, T, H/4, W/4)."""
-        memory = self.relate(video, tokens)
+        memory = self.encode(video, tokens)
         masks = self.mask_conv(self.make_mask_features(memory, video, tokens))
         return self.by_clip(masks[:, 0], video).float()
 
-    def relate(self, video: VideoFeatures, tokens: ReferenceTokens) -> Tensor:
-        """Relate all pixels and words; the pixels, (B*T, C, H/32, W/32)."""
+    def encode(self, video: VideoFeatures, tokens: ReferenceTokens) -> Tensor:
+        """Encode all pixels and words together.
+
+        Returns:
+            The pixels, (B*T, C, H/32, W/32).
+        """
         level, num_frames = video.levels[-1], video.num_frames
         pixels = rearrange(
             level.values(), '(b t) c h w -> b (t h w) c', t=num_frames
         )
         place = level.positions.flatten(2).transpose(1, 2)  # (B, h*w, C)
-        related = self.encoder(
+        encoded = self.encoder(
             query=torch.cat((pixels, tokens.tokens), 1),
             query_pos=torch.cat(
                 (place.repeat(1, num_frames, 1), tokens.positions), 1
@@ -143,7 +173,7 @@ class BottomUpTransformer(ReferFormer):
             ),
         )
         return rearrange(
-            related[:, : pixels.shape[1]],
+            encoded[:, : pixels.shape[1]],
             'b (t h w) c -> (b t) c h w',
             t=num_frames,
             h=level.features.shape[-2],

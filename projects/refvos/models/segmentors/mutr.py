@@ -1,13 +1,22 @@
 """MUTR: one temporal transformer for text and sound (AAAI 2024)."""
 
+from dataclasses import replace
 from typing import Any, Optional
 
+import torch
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ...structures import ReferenceTokens, VideoFeatures
+from ...structures import (
+    DecodedVideo,
+    EncodedReferences,
+    ReferenceTokens,
+    VideoFeatures,
+)
 from ..layers import TemporalAggregation, TemporalInteraction
+from .base import full_precision
+from .pyramid import build_optional
 from .referformer import ReferFormer
 
 
@@ -20,7 +29,7 @@ class MUTR(ReferFormer):
     -> tokens gather from all frames (MTA)
     -> fusion with tokens -> deformable encoder
     -> decoder, queries made of the first gathered token
-    -> queries of all frames meet (MTI)
+    -> queries of all frames interact (MTI)           (``decode_video``)
     -> cross-modal FPN -> dynamic mask head           (``refer``)
 
     Classes and masks come from the video's queries, boxes from each frame's.
@@ -30,11 +39,14 @@ class MUTR(ReferFormer):
     Multi-modality").
 
     Args:
-        text_encoder: Makes tokens of expressions; None: there are none.
-        sound_encoder: Makes tokens of soundtracks; None: there are none.
-        mta: Of :class:`TemporalAggregation`; None leaves it out (Table 7),
-            the sentence is the queries' content then.
-        mti: Of :class:`TemporalInteraction`; None leaves it out (Table 7).
+        text_encoder: Config of what makes tokens of expressions; None if
+            the model takes no texts.
+        sound_encoder: Config of what makes tokens of soundtracks; None if
+            the model takes no sounds.
+        mta: Arguments of :class:`TemporalAggregation`; None leaves it out
+            (Table 7), the sentence is the queries' content then.
+        mti: Arguments of :class:`TemporalInteraction`; None leaves it out
+            (Table 7).
         published_habits: Compute what the published code computes, for its
             checkpoints: in training no windows of MTI are shifted; at test
             time MTI runs on the last decoder layer's queries, but the
@@ -42,7 +54,7 @@ class MUTR(ReferFormer):
             points from which masks are drawn are the first layer's. Without,
             windows are shifted in training too and all that answers is the
             last layer's, as it was trained.
-        kwargs: Of :class:`ReferFormer`; ``fusion`` adds.
+        kwargs: Arguments of :class:`ReferFormer`; ``fusion`` adds.
     """
 
     def __init__(
@@ -61,32 +73,20 @@ class MUTR(ReferFormer):
                 None,
                 'one of them, or both',
             )
-        self.sound_config = sound_encoder
-        self.mta_config, self.mti_config = mta, mti
-        self.published_habits = published_habits
         super().__init__(text_encoder=text_encoder, **kwargs)
-
-    def build_reference_encoders(self, text_encoder: Optional[dict]) -> None:
-        self.text_encoder, self.sound_encoder = (
-            None if config is None else MODELS.build(config)
-            for config in (text_encoder, self.sound_config)
-        )
-
-    def build_queries(
-        self, decoder: dict, num_queries: int, num_classes: int
-    ) -> None:
-        super().build_queries(decoder, num_queries, num_classes)
+        self.published_habits = published_habits
+        self.sound_encoder = build_optional(sound_encoder)
         self.mta: Optional[nn.Module] = None
         self.mti: Optional[nn.Module] = None
-        if self.mta_config is not None:
-            self.mta = TemporalAggregation(self.embed_dims, **self.mta_config)
-        if self.mti_config is not None:
+        if mta is not None:
+            self.mta = TemporalAggregation(self.embed_dims, **mta)
+        if mti is not None:
             self.mti = TemporalInteraction(
-                num_queries, self.embed_dims, **self.mti_config
+                self.num_queries, self.embed_dims, **mti
             )
 
-    def init_queries(self) -> None:
-        super().init_queries()
+    def init_weights(self) -> None:
+        super().init_weights()
         for part in (self.mta, self.mti):
             for module in part.modules() if part is not None else ():
                 # Embeddings stay as far from each other as they were drawn:
@@ -100,28 +100,43 @@ class MUTR(ReferFormer):
     def query_content(
         self, video: VideoFeatures, tokens: ReferenceTokens
     ) -> Tensor:
-        """The first token after MTA."""
+        """Start the queries from the first token after MTA."""
         if self.mta is None:
             return super().query_content(video, tokens)
         return self.mta(
             tokens, video.levels, video.num_frames, video.is_padded
         )
 
+    def decode_video(
+        self, video: VideoFeatures, references: EncodedReferences
+    ) -> DecodedVideo:
+        """Decode, then let the queries of all frames interact (MTI)."""
+        decoded = super().decode_video(video, references)
+        if self.published_habits and not self.training:
+            return self.as_published(decoded)
+        with full_precision(decoded.states.device):
+            queries = [self.clip_queries(state) for state in decoded.states]
+        return replace(decoded, queries=torch.stack(queries))
+
+    def as_published(self, decoded: DecodedVideo) -> DecodedVideo:
+        """Pair the last layer's queries with the first layer's rest.
+
+        So the published code does at test time: the one layer that is left
+        is the first, whose class branch, boxes and reference points are
+        used, but its queries are made of the last layer's states.
+        """
+        with full_precision(decoded.states.device):
+            queries = self.clip_queries(decoded.states[-1])
+        return replace(
+            decoded,
+            states=decoded.states[:1],
+            queries=queries[None],
+            reference_points=decoded.reference_points[:2],
+        )
+
     def clip_queries(self, state: Tensor) -> Tensor:
-        """The video's queries, the same in all frames: (B, T, N, C)."""
+        """Make the video's queries, the same in all frames: (B, T, N, C)."""
         if self.mti is None:
             return state
         shift = not (self.published_habits and self.training)
         return self.mti(state, shift)
-
-    def predicting_layers(self) -> range:
-        """All in training; the published code's first one at test time."""
-        if self.published_habits and not self.training:
-            return range(1)
-        return super().predicting_layers()
-
-    def state_of(self, layer: int) -> int:
-        """The last one, where the published first branches answer."""
-        if self.published_habits and not self.training:
-            return self.decoder.num_layers - 1
-        return super().state_of(layer)

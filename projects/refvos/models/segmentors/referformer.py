@@ -2,19 +2,16 @@
 
 import math
 from dataclasses import replace
-from itertools import zip_longest
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange, repeat
-from mmcv.cnn import ConvModule
 from mmcv.ops import MultiScaleDeformableAttention
 from mmdet.models.layers import (
     MLP,
     DeformableDetrTransformerDecoder,
     DeformableDetrTransformerEncoder,
-    SinePositionalEncoding,
 )
 from mmdet.models.layers.transformer.utils import inverse_sigmoid
 from mmdet.registry import MODELS
@@ -22,13 +19,12 @@ from torch import Tensor, nn
 
 from ...structures import (
     Answer,
+    DecodedVideo,
     EncodedReferences,
-    FeatureLevel,
+    MaskPyramid,
     RefDataSample,
     ReferenceTokens,
     VideoFeatures,
-    pack_maps,
-    padding_mask_of,
 )
 from ..layers import (
     CrossModalFPN,
@@ -36,37 +32,47 @@ from ..layers import (
     PixelReferenceFusion,
     use_deformable_attention,
 )
-from ..layers.frames import gather_parts, per_frame, take_frames
-from ..losses import ClipOutputs
-from .base import AnswerFrames, BaseReferringSegmentor, full_precision
+from ..layers.frames import per_frame
+from ..losses import QueryOutputs
+from .base import full_precision
+from .pyramid import PyramidSegmentor, build_optional, xavier_matrices
 
 
 @MODELS.register_module()
-class ReferFormer(BaseReferringSegmentor):
+class ReferFormer(PyramidSegmentor):
     """Segment the object that an expression refers to in every frame.
 
     frames -> backbone -> input projection            (``encode_video``)
-    -> fusion with words -> deformable encoder
-    -> decoder, queries made of the sentence
-    -> cross-modal FPN -> dynamic mask head           (``refer``)
+    -> fusion with words -> deformable encoder        (``encode``)
+    -> decoder, queries made of the sentence          (``decode``)
+    -> cross-modal FPN                                (``decode_video``)
+    -> class of every query                           (``score_queries``)
+    -> the best query                                 (``choose_queries``)
+    -> dynamic mask head                              (``draw_masks``)
+
+    Training predicts with every decoder layer and lets the loss choose
+    (``refer``), a test with the last one (``answer``).
 
     Args:
-        backbone: Gives four levels, strides 4 to 32.
-        text_encoder: Makes tokens of expressions; None is for subclasses whose
-            references are something else.
-        encoder: Of ``DeformableDetrTransformerEncoder``.
-        decoder: Of ``DeformableDetrTransformerDecoder``.
-        fpn: Of :class:`CrossModalFPN`, without its channels.
-        mask_head: Of :class:`DynamicMaskHead`, without ``embed_dims``.
+        backbone: Config of a backbone with four levels, strides 4 to 32.
+        text_encoder: Config of what makes tokens of expressions; None is for
+            subclasses whose references are something else.
+        encoder: Arguments of ``DeformableDetrTransformerEncoder``.
+        decoder: Arguments of ``DeformableDetrTransformerDecoder``.
+        fpn: Arguments of :class:`CrossModalFPN`, without its channels.
+        mask_head: Arguments of :class:`DynamicMaskHead`, without
+            ``embed_dims``.
         in_channels: Channels of the backbone's levels, finest first.
-        fusion: Of :class:`PixelReferenceFusion`, without ``embed_dims``.
-        num_queries: N, queries a frame (Table 6a).
+        fusion: Arguments of :class:`PixelReferenceFusion`, without
+            ``embed_dims``.
+        num_queries: N, queries per frame (Table 6a).
         num_classes: K; 1 decides "referred or not", more name the referred
             object's category (Table D1).
         embed_dims: C.
         num_levels: Levels of the deformable transformer.
-        loss: Of :class:`ClipSetLoss`; without it the model only predicts.
-        data_preprocessor: Of :class:`RefDataPreprocessor`.
+        loss: Config of :class:`ClipSetLoss`; without it the model only
+            predicts.
+        data_preprocessor: Config of :class:`RefDataPreprocessor`.
         test_cfg: See :class:`BaseReferringSegmentor`.
         init_cfg: mmengine's initialisation.
     """
@@ -90,117 +96,50 @@ class ReferFormer(BaseReferringSegmentor):
         test_cfg: Optional[dict] = None,
         init_cfg: Optional[dict] = None,
     ) -> None:
-        super().__init__(data_preprocessor, test_cfg, init_cfg)
-        self.embed_dims = embed_dims
+        super().__init__(
+            backbone,
+            in_channels,
+            embed_dims,
+            num_levels,
+            data_preprocessor,
+            test_cfg,
+            init_cfg,
+        )
         self.num_queries = num_queries
-        self.backbone = MODELS.build(backbone)
-        self.build_reference_encoders(text_encoder)
-        self.input_projections = self.build_projections(
-            in_channels, num_levels
+        self.text_encoder = build_optional(text_encoder)
+        # Encoder.
+        self.level_embedding = nn.Parameter(
+            torch.zeros(num_levels, embed_dims)
         )
-        self.pixel_positions = SinePositionalEncoding(
-            embed_dims // 2, normalize=True, offset=-0.5
+        self.fusion = PixelReferenceFusion(embed_dims, **(fusion or {}))
+        self.encoder = DeformableDetrTransformerEncoder(**encoder)
+        use_deformable_attention(self.encoder)
+        # Decoder, its queries and what each layer predicts of them.
+        self.decoder = DeformableDetrTransformerDecoder(**decoder)
+        use_deformable_attention(self.decoder)
+        self.query_embedding = nn.Embedding(num_queries, embed_dims)
+        self.reference_points = nn.Linear(embed_dims, 2)
+        num_layers = self.decoder.num_layers
+        self.class_branches = nn.ModuleList(
+            nn.Linear(embed_dims, num_classes) for _ in range(num_layers)
         )
-        self.build_encoder(encoder, fusion, num_levels)
-        self.build_queries(decoder, num_queries, num_classes)
+        self.box_branches = nn.ModuleList(
+            MLP(embed_dims, embed_dims, 4, 3) for _ in range(num_layers)
+        )
+        # Pyramid and masks.
         self.fpn = CrossModalFPN(
             [in_channels[0]] + [embed_dims] * 3, embed_dims, **(fpn or {})
         )
-        self.build_mask_head(mask_head)
-        self.set_loss = (
-            None if loss is None else self.build_loss(loss, num_classes)
-        )
-
-    def build_reference_encoders(self, text_encoder: Any) -> None:
-        """Build what makes tokens of references."""
-        self.text_encoder = MODELS.build(text_encoder)
-
-    def build_projections(
-        self, in_channels: Sequence[int], num_levels: int
-    ) -> nn.ModuleList:
-        """1x1 convolutions of strides 8 to 32, 3x3 of stride 2 beyond."""
-        norm = dict(type='GN', num_groups=32)
-        projections = [
-            ConvModule(
-                channels,
-                self.embed_dims,
-                1,
-                bias=True,
-                norm_cfg=norm,
-                act_cfg=None,
-            )
-            for channels in in_channels[1:]
-        ]
-        channels = in_channels[-1]
-        while len(projections) < num_levels:
-            projections.append(
-                ConvModule(
-                    channels,
-                    self.embed_dims,
-                    3,
-                    stride=2,
-                    padding=1,
-                    bias=True,
-                    norm_cfg=norm,
-                    act_cfg=None,
-                )
-            )
-            channels = self.embed_dims
-        return nn.ModuleList(projections)
-
-    def build_encoder(
-        self, encoder: dict, fusion: Optional[dict], num_levels: int
-    ) -> None:
-        """Build what makes memory of pixels and words."""
-        self.level_embedding = nn.Parameter(
-            torch.zeros(num_levels, self.embed_dims)
-        )
-        self.fusion = PixelReferenceFusion(self.embed_dims, **(fusion or {}))
-        self.encoder = DeformableDetrTransformerEncoder(**encoder)
-        use_deformable_attention(self.encoder)
-
-    def build_queries(
-        self, decoder: dict, num_queries: int, num_classes: int
-    ) -> None:
-        """Build the decoder, its queries and what each layer says of them."""
-        channels = self.embed_dims
-        self.decoder = DeformableDetrTransformerDecoder(**decoder)
-        use_deformable_attention(self.decoder)
-        self.query_embedding = nn.Embedding(num_queries, channels)
-        self.reference_points = nn.Linear(channels, 2)
-        num_layers = self.decoder.num_layers
-        self.class_branches = nn.ModuleList(
-            nn.Linear(channels, num_classes) for _ in range(num_layers)
-        )
-        self.box_branches = nn.ModuleList(
-            MLP(channels, channels, 4, 3) for _ in range(num_layers)
-        )
-
-    def build_mask_head(self, mask_head: Optional[dict]) -> None:
-        """Build what draws masks on the pyramid's features."""
-        self.mask_head = DynamicMaskHead(self.embed_dims, **(mask_head or {}))
-
-    def build_loss(self, loss: dict, num_classes: int) -> nn.Module:
-        return MODELS.build(dict(num_classes=num_classes, **loss))
+        self.mask_head = DynamicMaskHead(embed_dims, **(mask_head or {}))
+        self.set_loss = build_optional(loss, num_classes=num_classes)
 
     def init_weights(self) -> None:
         """Initialise as the published code does."""
         super().init_weights()
-        for name in ('encoder', 'decoder', 'fpn', 'fusion'):
-            for parameter in getattr(self, name, nn.Module()).parameters():
-                if parameter.dim() > 1:
-                    nn.init.xavier_uniform_(parameter)
+        xavier_matrices(self.encoder, self.decoder, self.fpn, self.fusion)
         for module in self.modules():
             if isinstance(module, MultiScaleDeformableAttention):
                 module.init_weights()
-        for module in self.input_projections.modules():
-            if isinstance(module, nn.Conv2d) and module.bias is not None:
-                nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
-        self.init_queries()
-
-    def init_queries(self) -> None:
-        """Initialise what a model without queries does not have."""
         nn.init.normal_(self.level_embedding)
         nn.init.xavier_uniform_(self.reference_points.weight)
         nn.init.zeros_(self.reference_points.bias)
@@ -210,202 +149,183 @@ class ReferFormer(BaseReferringSegmentor):
             )
         self.mask_head.init_weights()
 
-    # ------------------------------------------------------------- the video
+    # ------------------------------------------------- training and answering
 
-    def encode_video(
-        self,
-        frames: Tensor,
-        image_shapes: List[Tuple[int, int]],
-        answer_frames: AnswerFrames = None,
-    ) -> VideoFeatures:
-        """Backbone and input projections.
-
-        Args:
-            frames: (B, T, 3, H, W), normalised and padded.
-            image_shapes: (h, w) of each clip without padding.
-            answer_frames: Indices of the frames of each clip that go on
-                after the backbone, as many in every clip; None for all.
-        """
-        padded_shape = (frames.shape[-2], frames.shape[-1])
-        if answer_frames is not None and not self.sees_clips:
-            frames = take_frames(frames, answer_frames)
-            answer_frames = None
-        # A backbone that sees clips gets all frames; those to be answered
-        # come out.
-        at_once = self.frames_at_once(frames.shape[1])
-        parts = [frames] if self.sees_clips else frames.split(at_once, dim=1)
-        maps = gather_parts(
-            (self.compact(self.project(x, answer_frames)) for x in parts),
-            frames.shape[1]
-            if answer_frames is None
-            else len(answer_frames[0]),
-            self.waiting_device(frames.device),
-        )
-        mask = padding_mask_of(image_shapes, padded_shape, frames.device)
-        num_levels = 1 + len(self.input_projections)
-        maps, ranges = maps[:num_levels], maps[num_levels:]
-        finest, *levels = (
-            self.make_level(*level, mask)
-            for level in zip_longest(maps, ranges)
-        )
-        return VideoFeatures(
-            num_frames=maps[0].shape[1],
-            image_shapes=image_shapes,
-            padded_shape=padded_shape,
-            high_resolution=finest,
-            levels=levels,
-        )
-
-    def project(
-        self, frames: Tensor, answer_frames: AnswerFrames = None
-    ) -> List[Tensor]:
-        """Backbone and input projections of a part of the frames.
-
-        Args:
-            frames: (B, T, 3, H, W), as in :meth:`encode_video`.
-            answer_frames: Those that are projected; None for all.
-
-        Returns:
-            (B, A, c, h, w) each: the finest level as it is, then the
-            projected ones.
-        """
-        if frames.dtype == torch.uint8:
-            frames = self.data_preprocessor.normalize(frames)
-        maps = self.extract_maps(frames)
-        if answer_frames is not None:
-            maps = [
-                take_frames(
-                    level.unflatten(0, frames.shape[:2]), answer_frames
-                ).flatten(0, 1)
-                for level in maps
-            ]
-        projected = [
-            project(features)
-            for project, features in zip(self.input_projections, maps[1:])
-        ]
-        coarser = maps[-1]
-        for project in self.input_projections[len(projected) :]:
-            coarser = project(coarser)
-            projected.append(coarser)
-        return [
-            level.unflatten(0, (len(frames), -1))
-            for level in (maps[0], *projected)
-        ]
-
-    def compact(self, maps: List[Tensor]) -> List[Tensor]:
-        """Pack what is kept of a video, all at once.
-
-        Args:
-            maps: What :meth:`project` gives.
-
-        Returns:
-            The same packed, then their ranges, empty where a level has 16
-            bits anyway; as they are where gradients are wanted.
-        """
-        if not self.test_cfg['compact_features'] or torch.is_grad_enabled():
-            return maps
-        codes, ranges = zip(
-            *(
-                pack_maps(level)
-                if level.itemsize > 2
-                else (level, level.new_empty(*level.shape[:3], 0))
-                for level in maps
+    def loss(
+        self, inputs: Tensor, data_samples: List[RefDataSample]
+    ) -> Dict[str, Tensor]:
+        """Losses of B clips; see :meth:`refer` for several references."""
+        if self.set_loss is None:
+            raise ValueError('the model was built without a loss')
+        layers = self._forward(inputs, data_samples)
+        with full_precision(inputs.device):
+            losses, _ = self.set_loss(
+                layers, data_samples, tuple(inputs.shape[-2:])
             )
-        )
-        return [*codes, *ranges]
-
-    @property
-    def sees_clips(self) -> bool:
-        """Whether the backbone looks at a clip's frames together."""
-        return getattr(self.backbone, 'takes_clips', False)
-
-    def extract_maps(self, frames: Tensor) -> List[Tensor]:
-        """Run the backbone: four maps (B*T, c, H/s, W/s), s = 4, ..., 32."""
-        if self.sees_clips:
-            return list(self.backbone(frames))
-        return list(self.backbone(frames.flatten(0, 1)))
-
-    def make_level(
-        self, features: Tensor, ranges: Optional[Tensor], mask: Tensor
-    ) -> FeatureLevel:
-        """Attach positions and padding to a level (B, T, c, h, w)."""
-        size = features.shape[-2:]
-        small = F.interpolate(mask[:, None].float(), size)[:, 0].bool()
-        return FeatureLevel(
-            features.flatten(0, 1),
-            self.pixel_positions(small),
-            small,
-            ranges.flatten(0, 1)
-            if ranges is not None and ranges.numel()
-            else None,
-        )
-
-    # --------------------------------------------------------- the reference
+        return losses
 
     def refer(
         self, video: VideoFeatures, references: EncodedReferences
-    ) -> List[ClipOutputs]:
-        """Predict trajectories, one item a decoder layer."""
-        tokens = references.only()
-        memory, flat = self.encode(video, tokens)
-        content = self.query_content(video, tokens)
-        states, points = self.decode(memory, flat, content)
-        mask_features = self.make_mask_features(memory, video, tokens)
-        with full_precision(memory.device):
-            return [
-                self.predict_layer(
-                    layer, states, points, mask_features.float(), video
-                )
-                for layer in self.predicting_layers()
-            ]
+    ) -> List[QueryOutputs]:
+        """Predict with all decoder layers; masks are drawn when asked for."""
+        decoded = self.decode_video(video, references)
+        # All layers draw on the same features: make them once.
+        pyramid = MaskPyramid(
+            [], [], False, features=self.make_mask_features(decoded)
+        )
+        decoded = replace(decoded, pyramid=pyramid)
+        return [
+            self.predict_layer(decoded, layer)
+            for layer in range(decoded.num_layers)
+        ]
 
-    def query_content(
-        self, video: VideoFeatures, tokens: ReferenceTokens
-    ) -> Tensor:
-        """What the queries of each frame start from, (B*T, C).
+    def predict_layer(self, decoded: DecodedVideo, layer: int) -> QueryOutputs:
+        """Predict with one decoder layer."""
 
-        The sentence, in all frames.
+        def draw(chosen: Tensor) -> Tensor:
+            chosen = repeat(chosen, 'b k -> b t k', t=decoded.num_frames)
+            return self.draw_masks(decoded, chosen, layer)
+
+        return QueryOutputs(
+            self.score_queries(decoded, layer),
+            self.predict_boxes(decoded, layer),
+            draw,
+        )
+
+    def answer(
+        self, video: VideoFeatures, references: EncodedReferences
+    ) -> Answer:
+        """Answer one reference to one video with the last decoder layer.
+
+        Only the chosen queries' masks are drawn.
         """
-        return per_frame(tokens.sentence, video.num_frames)
+        decoded = self.decode_video(video, references)
+        last = decoded.num_layers - 1
+        logits = self.score_queries(decoded, last)
+        # The likeliest class is the score: (T, N).
+        scores = logits[0].sigmoid().amax(-1)
+        chosen = self.choose_queries(decoded, scores)  # (T, K)
+        masks = self.draw_masks(decoded, chosen[None], last)[0]
+        boxes = take_queries(self.predict_boxes(decoded, last)[0], chosen)
+        scores = scores.gather(1, chosen)
+        answers = [
+            Answer(masks[:, place], scores[:, place], boxes[:, place])
+            for place in range(chosen.shape[1])
+        ]
+        if not self.num_candidates:
+            return answers[0]
+        order = chosen[0].argsort().tolist()
+        return replace(
+            answers[0], candidates=[answers[place] for place in order]
+        )
 
-    def predicting_layers(self) -> range:
-        """Decoder layers whose branches predict; the last one answers."""
-        return range(self.decoder.num_layers)
+    @property
+    def num_candidates(self) -> int:
+        """Queries whose answers are kept beside the chosen one's."""
+        return self.num_queries if self.test_cfg['keep_candidates'] else 0
 
-    def state_of(self, layer: int) -> int:
-        """The decoder layer whose states a layer's class and mask see."""
-        return layer
+    # -------------------------------------------------------- the named steps
 
-    def predict_layer(
-        self,
-        layer: int,
-        states: Tensor,
-        references: List[Tensor],
-        mask_features: Tensor,
-        video: VideoFeatures,
-    ) -> ClipOutputs:
-        """What one decoder layer's branches say."""
-        state = self.by_clip(states[self.state_of(layer)], video)
-        queries = self.clip_queries(state)
-        boxes, points = self.predict_boxes(layer, states[layer], references)
-        return ClipOutputs(
-            self.class_branches[layer](queries),
-            self.by_clip(boxes, video),
-            self.mask_head(
-                queries,
-                mask_features,
-                self.by_clip(points, video),
-                video.image_shapes,
+    def decode_video(
+        self, video: VideoFeatures, references: EncodedReferences
+    ) -> DecodedVideo:
+        """Run encoder and decoder, and prepare the pyramid.
+
+        Encoder, decoder and pyramid see each frame alone: where no gradients
+        are wanted, a few frames at a time go through them. Only where the
+        pyramid's pixels attend across frames are all of them needed,
+        down-sampled.
+        """
+        tokens = references.only()
+        parts = video.split(self.frames_at_once(video.num_frames))
+        content = self.by_clip(self.query_content(video, tokens), video)
+        starts = content.split([part.num_frames for part in parts], dim=1)
+        waiting, small, states, points = [], [], [], []
+        for part, start in zip(parts, starts):
+            memory, flat = self.encode(part, tokens)
+            state, refined = self.decode(memory, flat, start.flatten(0, 1))
+            states.append(state.unflatten(1, (len(video), -1)))
+            points.append([self.by_clip(x, part) for x in refined])
+            levels = self.pyramid_levels(memory, part)
+            maps = self.fpn.project(levels)
+            small.append(self.fpn.shrink(maps, levels))
+            if len(parts) > 1:
+                levels = [self.keep(level) for level in levels]
+            waiting.append(levels)
+        all_states = torch.cat(states, 2)
+        return DecodedVideo(
+            states=all_states,
+            queries=all_states,
+            reference_points=[torch.cat(each, 1) for each in zip(*points)],
+            references=references,
+            image_shapes=video.image_shapes,
+            pyramid=MaskPyramid(
+                waiting,
+                self.fpn.attend_across_frames(small, levels, video.is_padded),
+                video.is_padded,
+                maps if len(parts) == 1 else None,
             ),
         )
 
-    def clip_queries(self, state: Tensor) -> Tensor:
-        """What classes and masks are made of: (B, T, N, C), as it is."""
-        return state
+    def score_queries(self, decoded: DecodedVideo, layer: int) -> Tensor:
+        """Say how likely each query is the object: logits (B, T, N, K)."""
+        queries = decoded.queries[layer]
+        with full_precision(queries.device):
+            return self.class_branches[layer](queries)
+
+    def choose_queries(self, decoded: DecodedVideo, scores: Tensor) -> Tensor:
+        """Choose the query with the best mean score (Section 3.5).
+
+        Args:
+            decoded: Of one video.
+            scores: (T, N), probabilities.
+
+        Returns:
+            (T, K) indices: the answer's first, then the other candidates.
+        """
+        order = scores.mean(0).argsort(descending=True, stable=True)
+        return order[: max(1, self.num_candidates)].expand(len(scores), -1)
+
+    def draw_masks(
+        self, decoded: DecodedVideo, chosen: Tensor, layer: int
+    ) -> Tensor:
+        """Draw the masks of some queries.
+
+        Args:
+            decoded: The result of :meth:`decode_video`.
+            chosen: (B, T, K) indices of queries.
+            layer: The decoder layer that draws.
+
+        Returns:
+            (B, T, K, h, w) mask logits.
+        """
+        queries = take_queries(decoded.queries[layer], chosen)
+        # The refined reference, which carries no gradient.
+        points = take_queries(decoded.reference_points[layer + 1], chosen)[
+            ..., :2
+        ]
+        masks = []
+        start = 0
+        for features, conv in self.pyramid_features(decoded):
+            stop = start + len(features) // len(chosen)
+            # Coordinates reach hundreds of pixels: keep float32.
+            with full_precision(features.device):
+                drawn = self.mask_head(
+                    queries[:, start:stop],
+                    features.float(),
+                    points[:, start:stop],
+                    decoded.image_shapes,
+                    conv,
+                )
+            masks.append(drawn)
+            start = stop
+        return masks[0] if len(masks) == 1 else torch.cat(masks, 1)
+
+    # --------------------------------------------------------------- encoder
 
     def encode(
         self, video: VideoFeatures, tokens: ReferenceTokens
-    ) -> Tuple[Tensor, Dict[str, Tensor]]:
+    ) -> Tuple[Tensor, Dict[str, Any]]:
         """Fuse with the words, then run the deformable encoder.
 
         Returns:
@@ -413,7 +333,7 @@ class ReferFormer(BaseReferringSegmentor):
             levels lie in it.
         """
         num_frames = video.num_frames
-        pixels, positions, masks = [], [], []
+        pixels, positions = [], []
         for index, level in enumerate(video.levels):
             x = rearrange(
                 level.values(), '(b t) c h w -> b (t h w) c', t=num_frames
@@ -422,12 +342,7 @@ class ReferFormer(BaseReferringSegmentor):
             pixels.append(rearrange(x, 'b (t p) c -> (b t) p c', t=num_frames))
             place = level.positions.flatten(2).transpose(1, 2)
             positions.append(place + self.level_embedding[index])
-            masks.append(level.padding_mask.flatten(1))
         flat = self.describe_levels(video)
-        if video.is_padded:
-            flat['key_padding_mask'] = per_frame(
-                torch.cat(masks, 1), num_frames
-            )
         memory = self.encoder(
             query=torch.cat(pixels, 1),
             query_pos=per_frame(torch.cat(positions, 1), num_frames),
@@ -435,33 +350,22 @@ class ReferFormer(BaseReferringSegmentor):
         )
         return memory, flat
 
-    def describe_levels(self, video: VideoFeatures) -> dict:
-        """Say how the levels lie in the flattened memory."""
-        masks = [level.padding_mask for level in video.levels]
-        device = masks[0].device
-        shapes = torch.tensor(
-            [mask.shape[-2:] for mask in masks], device=device
-        )
-        sizes = shapes.prod(1)
-        ratios = torch.stack([valid_ratio(mask) for mask in masks], 1)
-        return dict(
-            key_padding_mask=None,
-            spatial_shapes=shapes,
-            level_start_index=sizes.cumsum(0) - sizes,
-            valid_ratios=per_frame(ratios, video.num_frames),
-        )
+    # --------------------------------------------------------------- decoder
+
+    def query_content(
+        self, video: VideoFeatures, tokens: ReferenceTokens
+    ) -> Tensor:
+        """Give each frame's queries the sentence to start from, (B*T, C)."""
+        return per_frame(tokens.sentence, video.num_frames)
 
     def decode(
-        self,
-        memory: Tensor,
-        flat: Dict[str, Tensor],
-        content: Tensor,
+        self, memory: Tensor, flat: Dict[str, Any], content: Tensor
     ) -> Tuple[Tensor, List[Tensor]]:
         """Run the decoder.
 
         Args:
-            memory: Of :meth:`encode`.
-            flat: Of :meth:`encode`.
+            memory: The first result of :meth:`encode`.
+            flat: The second one.
             content: (B*T, C), what every query of a frame starts from.
 
         Returns:
@@ -470,7 +374,7 @@ class ReferFormer(BaseReferringSegmentor):
         """
         position = self.query_embedding.weight  # (N, C)
         batch = len(memory)
-        # Of a box in bfloat16 some pixels would be lost.
+        # bfloat16 has 8 bits: box corners would move by several pixels.
         with full_precision(memory.device):
             start = self.reference_points(position).sigmoid()
             states, refined = self.decoder(
@@ -485,141 +389,58 @@ class ReferFormer(BaseReferringSegmentor):
             )
         return states, [start.expand(batch, -1, -1), *refined]
 
-    def predict_boxes(
-        self, layer: int, state: Tensor, references: List[Tensor]
-    ) -> Tuple[Tensor, Tensor]:
-        """What a layer says of places.
+    def predict_boxes(self, decoded: DecodedVideo, layer: int) -> Tensor:
+        """Predict the boxes of a layer: (B, T, N, 4) cx, cy, w, h in 0..1."""
+        if not torch.is_grad_enabled():
+            # The decoder has made the same, without gradients.
+            return decoded.reference_points[layer + 1]
+        with full_precision(decoded.states.device):
+            delta = self.box_branches[layer](decoded.states[layer])
+            reference = inverse_sigmoid(decoded.reference_points[layer])
+            if reference.shape[-1] == 2:
+                reference = F.pad(reference, (0, 2))
+            return (delta + reference).sigmoid()
 
-        Returns:
-            Boxes (B*T, N, 4), and the points from which masks are drawn
-            (B*T, N, 2): the refined reference, which carries no gradient.
+    # --------------------------------------------------------------- pyramid
+
+    def pyramid_features(
+        self, decoded: DecodedVideo
+    ) -> Iterator[Tuple[Tensor, Optional[nn.Conv2d]]]:
+        """Run the cross-modal FPN, one part of the frames after the other.
+
+        Yields:
+            (B*t, C, H/4, W/4), and the convolution that has yet to make mask
+            features of them; None where they are mask features.
         """
-        delta = self.box_branches[layer](state)
-        reference = inverse_sigmoid(references[layer])
-        if reference.shape[-1] == 2:
-            reference = F.pad(reference, (0, 2))
-        return (delta + reference).sigmoid(), references[layer + 1][..., :2]
-
-    def make_mask_features(
-        self, memory: Tensor, video: VideoFeatures, tokens: ReferenceTokens
-    ) -> Tensor:
-        """Run the cross-modal FPN; (B*T, C, H/4, W/4)."""
-        levels = self.pyramid_levels(memory, video)
-        return self.fpn(levels, tokens, video.is_padded)
-
-    def pyramid_levels(
-        self, memory: Tensor, video: VideoFeatures
-    ) -> List[FeatureLevel]:
-        """Strides 4 to 32: the backbone's finest level, then the memory."""
-        levels = [video.high_resolution]
+        pyramid, tokens = decoded.pyramid, decoded.references.only()
+        if pyramid.features is not None:
+            yield pyramid.features, None
+            return
         start = 0
-        for level in video.levels[:3]:
-            height, width = level.features.shape[-2:]
-            part = memory[:, start : start + height * width]
-            start += height * width
-            levels.append(
-                FeatureLevel(
-                    rearrange(part, 'n (h w) c -> n c h w', h=height),
-                    level.positions,
-                    level.padding_mask,
-                )
-            )
-        return levels
+        for levels in pyramid.parts:
+            maps = pyramid.maps or self.fpn.project(levels)
+            stop = start + len(maps[0]) // len(levels[0].positions)
+            attended = [x[:, start:stop] for x in pyramid.attended]
+            start = stop
+            features = self.fpn.fuse(maps, levels, tokens, attended)
+            yield features, self.fpn.mask_features
 
-    def keep(self, level: FeatureLevel) -> FeatureLevel:
-        """How a level of the pyramid waits until it is drawn from."""
-        if self.test_cfg['compact_features'] and not torch.is_grad_enabled():
-            level = level.packed()
-        return level.moved(self.waiting_device(level.positions.device))
-
-    @staticmethod
-    def by_clip(x: Tensor, video: VideoFeatures) -> Tensor:
-        """(B*T, ...) -> (B, T, ...)."""
-        return x.unflatten(0, (-1, video.num_frames))
-
-    # ------------------------------------------------- training and answering
-
-    def loss(
-        self, inputs: Tensor, data_samples: List[RefDataSample]
-    ) -> Dict[str, Tensor]:
-        """Losses of B clips with one reference each."""
-        if self.set_loss is None:
-            raise ValueError('the model was built without a loss')
-        layers = self._forward(inputs, data_samples)
-        with full_precision(inputs.device):
-            return self.set_loss(
-                layers, data_samples, tuple(inputs.shape[-2:])
-            )
-
-    def answer(
-        self, video: VideoFeatures, references: EncodedReferences
-    ) -> Answer:
-        """Pick the query with the best mean score (Section 3.5).
-
-        Only its mask is drawn unless ``test_cfg.keep_candidates``. Encoder,
-        decoder, pyramid and masks see each frame alone and take some at a
-        time; only where the pyramid's pixels look at each other are all
-        frames needed, shrunk.
-        """
-        tokens = references.only()
-        parts = video.split(self.frames_at_once(video.num_frames))
-        layer = self.predicting_layers()[-1]
-        content = self.query_content(video, tokens)
-        waiting, states, boxes, small = [], [], [], []
-        for part, own in zip(
-            parts, content.split([p.num_frames for p in parts])
-        ):
-            memory, flat = self.encode(part, tokens)
-            state, points = self.decode(memory, flat, own)
-            states.append(state[self.state_of(layer)])
-            # The layer's boxes; from their centres masks are drawn.
-            boxes.append(points[layer + 1])
-            levels = self.pyramid_levels(memory, part)
-            small.append(self.fpn.shrink(self.fpn.project(levels), levels))
-            waiting.append([self.keep(level) for level in levels])
-        box = torch.cat(boxes)  # (T, N, 4)
-        with full_precision(box.device):
-            queries = self.clip_queries(torch.cat(states)[None])[0]
-            scores = self.class_branches[layer](queries).sigmoid()
-        scores = scores.amax(-1)  # (T, N); the likeliest class
-        best = int(scores.mean(0).argmax())
-        keeps_all = self.test_cfg['keep_candidates']
-        chosen = list(range(self.num_queries)) if keeps_all else [best]
-        seen = self.fpn.look_around(small, levels, video.is_padded)
-        drawn = []
-        start = 0
-        for part in parts:
-            levels = waiting.pop(0)
-            frames = slice(start, start + part.num_frames)
-            start = frames.stop
-            fused = self.fpn.fuse(
-                self.fpn.project(levels),
-                levels,
-                tokens,
-                [x[:, frames] for x in seen],
-            )
-            # Places count in hundreds of pixels.
-            with full_precision(fused.device):
-                masks = self.mask_head(
-                    queries[None, frames, chosen],
-                    fused.float(),
-                    box[None, frames, chosen, :2],
-                    video.image_shapes,
-                    self.fpn.mask_features,
-                )
-            drawn.append(masks[0])
-        masks = torch.cat(drawn)  # (T, len(chosen), h, w)
-        answers = [
-            Answer(
-                masks=masks[:, place],
-                scores=scores[:, query],
-                bboxes=box[:, query],
-            )
-            for place, query in enumerate(chosen)
+    def make_mask_features(self, decoded: DecodedVideo) -> Tensor:
+        """Make the mask features of all frames; (B*T, C, H/4, W/4)."""
+        batch = len(decoded.image_shapes)
+        parts = [
+            features if conv is None else conv(features)
+            for features, conv in self.pyramid_features(decoded)
         ]
-        if not keeps_all:
-            return answers[0]
-        return replace(answers[best], candidates=answers)
+        if len(parts) == 1:
+            return parts[0]
+        by_clip = [part.unflatten(0, (batch, -1)) for part in parts]
+        return torch.cat(by_clip, 1).flatten(0, 1)
+
+
+def take_queries(x: Tensor, chosen: Tensor) -> Tensor:
+    """Pick queries of each frame: (..., N, C), (..., K) -> (..., K, C)."""
+    return x.take_along_dim(chosen[..., None], dim=-2)
 
 
 def init_branches(class_branch: Any, box_branch: Any, layer: int) -> None:
@@ -631,12 +452,3 @@ def init_branches(class_branch: Any, box_branch: Any, layer: int) -> None:
     nn.init.zeros_(last.bias)
     if layer == 0:
         nn.init.constant_(last.bias[2:], -2.0)
-
-
-def valid_ratio(padding_mask: Tensor) -> Tensor:
-    """Share of a level that is frame: (B, h, w) bool -> (B, 2) as w, h."""
-    valid = ~padding_mask
-    height, width = padding_mask.shape[-2:]
-    return torch.stack(
-        (valid[:, 0].sum(1) / width, valid[:, :, 0].sum(1) / height), -1
-    )

@@ -7,7 +7,7 @@ frames (``scores`` (N, T, K) logits, ``bboxes`` (N, T, 4) as cx, cy, w, h in
 cost is (N, M). Source: ReferFormer, Section 3.4.
 """
 
-from typing import Optional
+from typing import Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -20,9 +20,14 @@ from torch import Tensor
 class ClipCost:
     """A weighted cost.
 
+    ``reads`` names the predictions that the cost needs, so that masks are
+    drawn only for costs of masks.
+
     Args:
         weight: Factor of the cost.
     """
+
+    reads: Tuple[str, ...] = ()
 
     def __init__(self, weight: float = 1.0) -> None:
         self.weight = weight
@@ -50,6 +55,8 @@ class ClipFocalCost(ClipCost):
         gamma: Exponent of the focal term.
     """
 
+    reads = ('scores',)
+
     def __init__(
         self, weight: float = 1.0, alpha: float = 0.25, gamma: float = 2.0
     ) -> None:
@@ -71,6 +78,8 @@ class ClipFocalCost(ClipCost):
 class ClipBBoxL1Cost(ClipCost):
     """L1 distance of the boxes, averaged over all frames."""
 
+    reads = ('bboxes',)
+
     def cost(self, pred: InstanceData, truth: InstanceData) -> Tensor:
         num_frames = pred.bboxes.shape[1]
         distance = torch.cdist(
@@ -82,6 +91,8 @@ class ClipBBoxL1Cost(ClipCost):
 @TASK_UTILS.register_module()
 class ClipGIoUCost(ClipCost):
     """Negative generalised IoU of the boxes, averaged over all frames."""
+
+    reads = ('bboxes',)
 
     def cost(self, pred: InstanceData, truth: InstanceData) -> Tensor:
         giou = bbox_overlaps(
@@ -95,6 +106,8 @@ class ClipGIoUCost(ClipCost):
 @TASK_UTILS.register_module()
 class ClipMaskFocalCost(ClipFocalCost):
     """Mean focal loss of the masks over all pixels of the clip."""
+
+    reads = ('masks',)
 
     def cost(self, pred: InstanceData, truth: InstanceData) -> Tensor:
         logits = pred.masks.flatten(1)  # (N, P)
@@ -111,6 +124,8 @@ class ClipMaskFocalCost(ClipFocalCost):
 @TASK_UTILS.register_module()
 class ClipDiceCost(ClipCost):
     """Negative Dice coefficient of the masks over the whole clip."""
+
+    reads = ('masks',)
 
     def cost(self, pred: InstanceData, truth: InstanceData) -> Tensor:
         p = pred.masks.flatten(1).sigmoid()

@@ -1,0 +1,309 @@
+"""The video half of systems that work on a feature pyramid."""
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from mmcv.cnn import ConvModule
+from mmdet.models.layers import SinePositionalEncoding
+from mmdet.registry import MODELS
+from torch import Tensor, nn
+
+from ...structures import (
+    FeatureLevel,
+    VideoFeatures,
+    pack_maps,
+    padding_mask_of,
+)
+from ..layers.frames import gather_parts, per_frame, take_frames
+from .base import AnswerFrames, BaseReferringSegmentor
+
+
+class PyramidSegmentor(BaseReferringSegmentor):
+    """Encode a video as a pyramid of projected feature maps.
+
+    frames -> backbone -> input projections            (``encode_video``)
+
+    Frames are encoded a few at a time where no gradients are wanted, and
+    wait in 16 bits until they are used. A system on top adds the rest: see
+    :class:`BaseReferringSegmentor` for what it has to define.
+
+    Args:
+        backbone: Config of a backbone with four levels, strides 4 to 32.
+        in_channels: Channels of the backbone's levels, finest first.
+        embed_dims: C, channels of the projected levels.
+        num_levels: Projected levels, strides 8, 16, 32, ...
+        data_preprocessor: Config of :class:`RefDataPreprocessor`.
+        test_cfg: See :class:`BaseReferringSegmentor`.
+        init_cfg: mmengine's initialisation.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        in_channels: Sequence[int] = (256, 512, 1024, 2048),
+        embed_dims: int = 256,
+        num_levels: int = 4,
+        data_preprocessor: Optional[dict] = None,
+        test_cfg: Optional[dict] = None,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        super().__init__(data_preprocessor, test_cfg, init_cfg)
+        self.embed_dims = embed_dims
+        self.backbone = MODELS.build(backbone)
+        self.input_projections = build_projections(
+            in_channels, embed_dims, num_levels
+        )
+        self.pixel_positions = SinePositionalEncoding(
+            embed_dims // 2, normalize=True, offset=-0.5
+        )
+
+    def init_weights(self) -> None:
+        super().init_weights()
+        for module in self.input_projections.modules():
+            if isinstance(module, nn.Conv2d) and module.bias is not None:
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+
+    def encode_video(
+        self,
+        frames: Tensor,
+        image_shapes: List[Tuple[int, int]],
+        answer_frames: AnswerFrames = None,
+    ) -> VideoFeatures:
+        """Run backbone and input projections.
+
+        Args:
+            frames: (B, T, 3, H, W), normalised and padded.
+            image_shapes: (h, w) of each clip without padding.
+            answer_frames: Indices of the frames of each clip that go on
+                after the backbone, as many in every clip; None for all.
+        """
+        padded_shape = (frames.shape[-2], frames.shape[-1])
+        if answer_frames is not None and not self.sees_clips:
+            frames = take_frames(frames, answer_frames)
+            answer_frames = None
+        # A backbone that sees clips gets all frames; those to be answered
+        # come out.
+        at_once = self.frames_at_once(frames.shape[1])
+        parts = [frames] if self.sees_clips else frames.split(at_once, dim=1)
+        packed = gather_parts(
+            (self.pack(self.project(x, answer_frames)) for x in parts),
+            frames.shape[1]
+            if answer_frames is None
+            else len(answer_frames[0]),
+            self.waiting_device(frames.device),
+        )
+        mask = padding_mask_of(image_shapes, padded_shape, frames.device)
+        finest, *levels = (
+            self.make_level(maps, ranges, mask)
+            for maps, ranges in zip(packed[::2], packed[1::2])
+        )
+        return VideoFeatures(
+            num_frames=packed[0].shape[1],
+            image_shapes=image_shapes,
+            padded_shape=padded_shape,
+            high_resolution=finest,
+            levels=levels,
+        )
+
+    def project(
+        self, frames: Tensor, answer_frames: AnswerFrames = None
+    ) -> List[Tensor]:
+        """Run backbone and input projections on a part of the frames.
+
+        Args:
+            frames: (B, T, 3, H, W), as in :meth:`encode_video`.
+            answer_frames: Those that are projected; None for all.
+
+        Returns:
+            (B, A, c, h, w) each: the finest level as it is, then the
+            projected ones.
+        """
+        if frames.dtype == torch.uint8:
+            frames = self.data_preprocessor.normalize(frames)
+        maps = self.extract_maps(frames)
+        if answer_frames is not None:
+            maps = [
+                take_frames(
+                    level.unflatten(0, frames.shape[:2]), answer_frames
+                ).flatten(0, 1)
+                for level in maps
+            ]
+        projected = [
+            project(features)
+            for project, features in zip(self.input_projections, maps[1:])
+        ]
+        coarser = maps[-1]
+        for project in self.input_projections[len(projected) :]:
+            coarser = project(coarser)
+            projected.append(coarser)
+        return [
+            level.unflatten(0, (len(frames), -1))
+            for level in (maps[0], *projected)
+        ]
+
+    @property
+    def sees_clips(self) -> bool:
+        """Whether the backbone looks at a clip's frames together."""
+        return getattr(self.backbone, 'takes_clips', False)
+
+    def extract_maps(self, frames: Tensor) -> List[Tensor]:
+        """Run the backbone: four maps (B*T, c, H/s, W/s), s = 4, ..., 32."""
+        if self.sees_clips:
+            return list(self.backbone(frames))
+        return list(self.backbone(frames.flatten(0, 1)))
+
+    # ------------------------------------------------- how features are kept
+
+    @property
+    def packs(self) -> bool:
+        """Whether features are kept in 16 bits; never with gradients."""
+        compact = self.test_cfg['compact_features']
+        return bool(compact) and not torch.is_grad_enabled()
+
+    def pack(self, maps: List[Tensor]) -> List[Tensor]:
+        """Pack what is kept of a video, if it is to be packed.
+
+        Args:
+            maps: The result of :meth:`project`.
+
+        Returns:
+            Maps and ranges in turn, two tensors per level. The ranges are
+            empty where the maps are kept as they are: with gradients, and
+            where they have 16 bits anyway.
+        """
+        pairs = [
+            pack_maps(level)
+            if self.packs and level.itemsize > 2
+            else (level, level.new_empty(*level.shape[:3], 0))
+            for level in maps
+        ]
+        return [x for pair in pairs for x in pair]
+
+    def keep(self, level: FeatureLevel) -> FeatureLevel:
+        """Pack a level and move it to where features wait."""
+        if self.packs:
+            level = level.packed()
+        return level.moved(self.waiting_device(level.positions.device))
+
+    # ---------------------------------------------------- how levels are laid
+
+    def make_level(
+        self, features: Tensor, ranges: Tensor, mask: Tensor
+    ) -> FeatureLevel:
+        """Attach positions and padding to a level (B, T, c, h, w)."""
+        size = features.shape[-2:]
+        small = F.interpolate(mask[:, None].float(), size)[:, 0].bool()
+        return FeatureLevel(
+            features.flatten(0, 1),
+            self.pixel_positions(small),
+            small,
+            ranges.flatten(0, 1) if ranges.numel() else None,
+        )
+
+    def describe_levels(self, video: VideoFeatures) -> Dict[str, Any]:
+        """Describe how the projected levels lie in one flat memory.
+
+        Returns:
+            The arguments of mmdet's deformable encoder and decoder; without
+            padding the ``key_padding_mask`` is None.
+        """
+        masks = [level.padding_mask for level in video.levels]
+        shapes = torch.tensor(
+            [mask.shape[-2:] for mask in masks], device=masks[0].device
+        )
+        sizes = shapes.prod(1)
+        ratios = torch.stack([valid_ratio(mask) for mask in masks], 1)
+        padding = None
+        if video.is_padded:
+            padding = torch.cat([mask.flatten(1) for mask in masks], 1)
+            padding = per_frame(padding, video.num_frames)
+        return dict(
+            key_padding_mask=padding,
+            spatial_shapes=shapes,
+            level_start_index=sizes.cumsum(0) - sizes,
+            valid_ratios=per_frame(ratios, video.num_frames),
+        )
+
+    def pyramid_levels(
+        self, memory: Tensor, video: VideoFeatures
+    ) -> List[FeatureLevel]:
+        """Cut a memory (B*T, S, C) into levels below the finest one.
+
+        Returns:
+            Strides 4 to 32: the backbone's finest level, then the memory's.
+        """
+        levels = [video.high_resolution]
+        start = 0
+        for level in video.levels[:3]:
+            height, width = level.features.shape[-2:]
+            part = memory[:, start : start + height * width]
+            start += height * width
+            levels.append(
+                FeatureLevel(
+                    rearrange(part, 'n (h w) c -> n c h w', h=height),
+                    level.positions,
+                    level.padding_mask,
+                )
+            )
+        return levels
+
+    @staticmethod
+    def by_clip(x: Tensor, video: VideoFeatures) -> Tensor:
+        """(B*T, ...) -> (B, T, ...)."""
+        return x.unflatten(0, (-1, video.num_frames))
+
+
+def build_projections(
+    in_channels: Sequence[int], embed_dims: int, num_levels: int
+) -> nn.ModuleList:
+    """Build 1x1 convolutions of strides 8 to 32, 3x3 of stride 2 beyond."""
+    norm = dict(type='GN', num_groups=32)
+    projections = [
+        ConvModule(
+            channels, embed_dims, 1, bias=True, norm_cfg=norm, act_cfg=None
+        )
+        for channels in in_channels[1:]
+    ]
+    channels = in_channels[-1]
+    while len(projections) < num_levels:
+        projections.append(
+            ConvModule(
+                channels,
+                embed_dims,
+                3,
+                stride=2,
+                padding=1,
+                bias=True,
+                norm_cfg=norm,
+                act_cfg=None,
+            )
+        )
+        channels = embed_dims
+    return nn.ModuleList(projections)
+
+
+def build_optional(config: Optional[dict], **defaults: Any) -> Any:
+    """Build a module of its config; None stays None."""
+    if config is None:
+        return None
+    return MODELS.build({**defaults, **config})
+
+
+def xavier_matrices(*modules: nn.Module) -> None:
+    """Initialise all parameters of more than one dimension."""
+    for module in modules:
+        for parameter in module.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+
+
+def valid_ratio(padding_mask: Tensor) -> Tensor:
+    """Share of a level that is frame: (B, h, w) bool -> (B, 2) as w, h."""
+    valid = ~padding_mask
+    height, width = padding_mask.shape[-2:]
+    return torch.stack(
+        (valid[:, 0].sum(1) / width, valid[:, :, 0].sum(1) / height), -1
+    )
