@@ -93,8 +93,7 @@ def test_with_sounds_all_is_trained():
 def test_the_video_s_queries_start_apart():
     """Whatever the frames say: else one of five could not be picked."""
     torch.manual_seed(0)
-    config = load_config('configs/mini/ablations/mutr_mini_motion_base.py')
-    model = MODELS.build(config.model).eval()
+    model = build_model('configs/mini/ablations/mutr_mini_motion_base.py')
     model.init_weights()
     content = model.mti.query_content.weight
     assert 0.8 < content.std() < 1.2

@@ -207,7 +207,7 @@ def test_prediction_is_the_best_trajectory(num_queries, frame_chunk):
     probabilities = layer.scores[0, :, :, 0].sigmoid()  # (T, N)
     best = int(probabilities.mean(0).argmax())
     logits = F.interpolate(
-        layer.masks[0, :, best][:, None].detach(),
+        layer.masks[0, :, best][:, None],
         (100, 151),
         mode='bilinear',
         align_corners=False,
@@ -470,7 +470,7 @@ def test_candidates_are_all_queries(num_queries):
         scores.tolist(), abs=1e-5
     )
     logits = F.interpolate(
-        layer.masks[0].detach(), LARGE, mode='bilinear', align_corners=False
+        layer.masks[0], LARGE, mode='bilinear', align_corners=False
     )
     for query, candidate in enumerate(kept.candidates):
         drawn = np.stack([rle_codec.decode(rle) for rle in candidate.masks])

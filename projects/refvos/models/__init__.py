@@ -8,12 +8,13 @@ from .backbones import (
 from .classifiers import BackboneClassifier, SoundClassifier
 from .data_preprocessor import RefDataPreprocessor
 from .encoders import SoundEncoder, TextEncoder
-from .losses import ClipMaskLoss, ClipSetLoss
+from .losses import ClipMaskLoss, ClipSetLoss, SymmetricInfoNCE
 from .post_process import SAM2Propagation
 from .segmentors import (
     MUTR,
     BaseReferringSegmentor,
     BottomUpTransformer,
+    PyramidSegmentor,
     ReferFormer,
 )
 from .task_modules import *  # noqa: F403
@@ -28,11 +29,13 @@ __all__ = [
     'FrameConvNeXt',
     'FramePyramidVisionTransformerV2',
     'FrameSwinTransformer',
+    'PyramidSegmentor',
     'RefDataPreprocessor',
     'ReferFormer',
     'SAM2Propagation',
     'SoundClassifier',
     'SoundEncoder',
+    'SymmetricInfoNCE',
     'TextEncoder',
     'VGGish',
     'VideoSwinTransformer',

@@ -181,10 +181,15 @@ class ReferFormer(PyramidSegmentor):
 
     def predict_layer(self, decoded: DecodedVideo, layer: int) -> QueryOutputs:
         """Predict with one decoder layer."""
+        has_gradients = torch.is_grad_enabled()
 
         def draw(chosen: Tensor) -> Tensor:
             chosen = repeat(chosen, 'b k -> b t k', t=decoded.num_frames)
-            return self.draw_masks(decoded, chosen, layer)
+            # What was decoded without gradients is drawn without, too,
+            # whenever that is.
+            enabled = has_gradients and torch.is_grad_enabled()
+            with torch.set_grad_enabled(enabled):
+                return self.draw_masks(decoded, chosen, layer)
 
         return QueryOutputs(
             self.score_queries(decoded, layer),
