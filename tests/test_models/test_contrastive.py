@@ -109,10 +109,8 @@ class Views(nn.Module):
 GROUPS = torch.tensor([0, 1, 2, 0, 3])
 
 
-def run_rank(rank, folder):
-    dist.init_process_group(
-        'gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2
-    )
+def train_step(rank):
+    """What one process sees: the loss, its gradients, and gathered rows."""
     rows = slice(0, SIZES[0]) if rank == 0 else slice(SIZES[0], None)
     inputs = [x[rows] for x in (*draw_views(), GROUPS)]
     model = DistributedDataParallel(Views())
@@ -120,7 +118,17 @@ def run_rank(rank, folder):
     loss.backward()
     names = gather_rows(torch.arange(SIZES[rank]) + 10 * rank)
     grads = [parameter.grad for parameter in model.parameters()]
-    torch.save((loss.detach(), grads, names), f'{folder}/rank{rank}.pt')
+    return loss.detach(), grads, names
+
+
+def run_rank(rank, folder):
+    dist.init_process_group(
+        'gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2
+    )
+    # The wrapped model has to be gone before its process group is: else a
+    # process may wait for ever when it ends.
+    torch.save(train_step(rank), f'{folder}/rank{rank}.pt')
+    dist.barrier()
     dist.destroy_process_group()
 
 
