@@ -95,6 +95,30 @@ def answer(model, frame_chunk):
         return model.answer(video, model.encode_references(REFERENCES[:1]))
 
 
+def test_a_test_computes_what_is_trained(model):
+    """In parts and without gradients as in one and with: the same masks."""
+    model.test_cfg['frame_chunk'] = 2
+    references = model.encode_references(REFERENCES)
+    outputs = []
+    for trained in (True, False):
+        with torch.set_grad_enabled(trained):
+            video = model.encode_video(draw_video()[None], [SIZE])
+            found = model.refer(video.repeated([2]), references)
+        outputs.append(found)
+    with_gradients, without = outputs
+    if isinstance(without, torch.Tensor):
+        pairs = [(with_gradients, without)]
+    else:
+        pairs = [
+            (getattr(ours, name), getattr(theirs, name))
+            for ours, theirs in zip(with_gradients, without, strict=True)
+            for name in ('scores', 'bboxes', 'masks')
+        ]
+    for ours, theirs in pairs:
+        assert ours.requires_grad and not theirs.requires_grad
+        torch.testing.assert_close(ours.detach(), theirs, rtol=1e-4, atol=1e-3)
+
+
 @pytest.mark.parametrize('frame_chunk', [1, 2, 3])
 def test_the_answer_does_not_depend_on_the_chunk(model, frame_chunk):
     whole, parts = answer(model, NUM_FRAMES), answer(model, frame_chunk)
