@@ -189,6 +189,23 @@ def test_frames_are_rgb(tmp_path):
     assert np.abs(image.astype(int) - (200, 100, 30)).max() <= 3
 
 
+def test_several_references_mean_one_object(video):
+    """In training they share its masks; of two objects they are refused."""
+    both = copy.deepcopy(video)
+    both['references'].append(Reference('1', text='it', object_ids=('1',)))
+    ours, theirs = run(LOAD, both), run(LOAD, video)
+    assert len(ours['references']) == 2
+    for frame, expected in zip(ours['frames'], theirs['frames'], strict=True):
+        assert (frame['gt_masks'].masks == expected['gt_masks'].masks).all()
+    both['references'].append(Reference('2', text='a', object_ids=('1', '2')))
+    with pytest.raises(InputError) as error:
+        run(LOAD, both)
+    assert str(error.value) == (
+        'video walk: objects of the references of a training sample is '
+        "['1', '1 2']; expected one object, the same in all references"
+    )
+
+
 def test_several_objects_are_one(tmp_path):
     ids = square((20, 20), 0, 0, 4, 1) + square((20, 20), 10, 10, 5, 3)
     ids += square((20, 20), 0, 15, 3, 2)

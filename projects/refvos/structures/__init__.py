@@ -16,6 +16,7 @@ from .reference import (
     Reference,
     ReferencePrediction,
     Rle,
+    shared_object,
 )
 from .soft_masks import SoftMasks
 
@@ -36,5 +37,6 @@ __all__ = [
     'VideoFeatures',
     'pack_maps',
     'padding_mask_of',
+    'shared_object',
     'unpack_maps',
 ]

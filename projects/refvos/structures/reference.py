@@ -1,10 +1,11 @@
 """What says which object is meant, and what a model answers."""
 
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import torch
 
+from ..errors import InputError
 from .soft_masks import SoftMasks
 
 # A mask as pycocotools stores it: ``{'size': [h, w], 'counts': bytes}``.
@@ -121,3 +122,30 @@ class ReferencePrediction:
             f'{type(self).__name__}({self.reference.name!r}, '
             f'score={self.score:.3f}, {frames}{nothing})'
         )
+
+
+def shared_object(
+    references: Sequence[Reference], video: str
+) -> Tuple[str, ...]:
+    """Give the one object that a training sample's references mean.
+
+    Args:
+        references: Those of the sample; the samples' masks are of one
+            object.
+        video: The video's name, for the error.
+
+    Returns:
+        Their ``object_ids``.
+
+    Raises:
+        InputError: There is no reference, or they mean several objects.
+    """
+    objects = list(dict.fromkeys(each.object_ids for each in references))
+    if len(objects) != 1:
+        raise InputError.of(
+            f'video {video}',
+            'objects of the references of a training sample',
+            [' '.join(ids) for ids in objects],
+            'one object, the same in all references',
+        )
+    return objects[0]

@@ -16,6 +16,7 @@ from ...errors import InputError
 from ...io.images import broken_images_named, read_bytes, read_image
 from ...io.masks import Masks, name_of, read_masks
 from ...io.video_frames import read_video_frames
+from ...structures import shared_object
 from .clip import answered_frames
 
 
@@ -155,12 +156,14 @@ class LoadTubes(BaseTransform):
         return read_masks(frame, object_ids, self.backend_args)
 
     def load_referred(self, results: dict) -> Optional[dict]:
-        (reference,) = results['references']
-        first = next(iter(reference.object_ids), '')
+        object_ids = shared_object(
+            results['references'], str(results.get('video_id'))
+        )
+        first = next(iter(object_ids), '')
         label = results['labels'].get(first, -1)
         seen = False
         for frame in answered_frames(results):
-            found = self.read(frame, reference.object_ids)
+            found = self.read(frame, object_ids)
             drawn = [mask for mask in found.values() if mask is not None]
             visible = bool(drawn)
             seen = seen or visible

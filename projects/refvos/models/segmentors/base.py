@@ -24,6 +24,7 @@ from ...structures import (
     ReferencePrediction,
     SoftMasks,
     VideoFeatures,
+    shared_object,
 )
 from ..encoders import encode_modalities
 from ..layers.frames import to_original_size
@@ -243,7 +244,9 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             raise ValueError('data_samples is None; they hold the references')
         if mode == 'loss':
             for sample in data_samples:
-                check_one_object(sample)
+                shared_object(
+                    sample.references, sample.metainfo.get('video_id')
+                )
             return self.loss(inputs, data_samples)
         if mode == 'predict':
             return self.predict(inputs, data_samples)
@@ -474,24 +477,6 @@ def check_null_threshold(threshold: Any) -> None:
 def full_precision(device: torch.device) -> torch.autocast:
     """Disable autocast: reduced precision would hurt accuracy here."""
     return torch.autocast(device.type, enabled=False)
-
-
-def check_one_object(sample: RefDataSample) -> None:
-    """Refuse references to several objects in one training sample.
-
-    Raises:
-        InputError: The sample holds the masks of one object only.
-    """
-    objects = list(
-        dict.fromkeys(each.object_ids for each in sample.references)
-    )
-    if len(objects) != 1:
-        raise InputError.of(
-            f'video {sample.metainfo.get("video_id")}',
-            'objects of the references of a training sample',
-            [' '.join(ids) for ids in objects],
-            'one object, the same in all references',
-        )
 
 
 def image_shapes_of(samples: List[RefDataSample]) -> List[Tuple[int, int]]:
