@@ -74,29 +74,29 @@ SMALL_BACKBONE: Dict[str, Dict[str, Any]] = {
 
 
 @pytest.fixture(scope='module')
-def data(tmp_path_factory) -> Path:
+def data(make_once) -> Path:
     """RefVOS-Mini in all layouts, and Ref-DAVIS17 converted."""
-    folder = tmp_path_factory.mktemp('sets') / 'mini'
-    make_mini(
-        folder,
-        train=4,
-        val=2,
-        test=2,
-        frames=6,
-        size=(64, 96),
-        layouts=(*LAYOUTS, *SOUND_LAYOUTS, 'refcoco'),
-        workers=0,
-        progress=False,
-    )
-    convert_ref_davis17(folder, folder / 'davis', progress=False)
-    return folder
+
+    def fill(folder: Path) -> None:
+        make_mini(
+            folder,
+            train=4,
+            val=2,
+            test=2,
+            frames=6,
+            size=(64, 96),
+            layouts=(*LAYOUTS, *SOUND_LAYOUTS, 'refcoco'),
+            workers=0,
+            progress=False,
+        )
+        convert_ref_davis17(folder, folder / 'davis', progress=False)
+
+    return make_once('all-layouts', fill)
 
 
 @pytest.fixture(scope='module')
-def sam2(tmp_path_factory) -> str:
-    folder = tmp_path_factory.mktemp('sam2')
-    save_tiny_sam2(folder)
-    return str(folder)
+def sam2(make_once) -> str:
+    return str(make_once('tiny-sam2', save_tiny_sam2))
 
 
 @pytest.fixture

@@ -12,17 +12,17 @@ import mmdet
 import pytest
 
 from refvos.mini import make_mini
-from tests.builders import ROOT, load_script
+from tests.builders import ROOT, free_port, load_script
+
+pytestmark = pytest.mark.slow
 
 CONFIG = ROOT / 'configs/mini/referformer_mini.py'
 WEIGHTS = ROOT / 'demo/weights/referformer_mini.safetensors'
 
 
 @pytest.fixture(scope='module')
-def data(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp('mini') / 'set'
-    make_mini(folder, train=4, val=1, test=3, workers=1, progress=False)
-    return folder
+def data(shared_mini) -> Path:
+    return shared_mini(train=4, val=1, test=3)
 
 
 def run(command, folder: Path, **variables) -> str:
@@ -33,6 +33,7 @@ def run(command, folder: Path, **variables) -> str:
             **os.environ,
             'PYTHON': sys.executable,
             'OMP_NUM_THREADS': '1',
+            'PORT': str(free_port()),
             **variables,
         },
         capture_output=True,
@@ -63,7 +64,6 @@ def test_two_processes_train_and_test(data, tmp_path):
         + [f'train_dataloader.dataset.data_root={data}']
         + [f'val_dataloader.dataset.data_root={data}'],
         tmp_path,
-        PORT='29511',
     )
     assert (tmp_path / 'train/iter_2.pth').exists()
     where = f'test_dataloader.dataset.data_root={data}'
@@ -71,7 +71,6 @@ def test_two_processes_train_and_test(data, tmp_path):
         [ROOT / 'tools/dist_test.sh', CONFIG, WEIGHTS, 2]
         + ['--work-dir', 'two', '--cfg-options', where],
         tmp_path,
-        PORT='29512',
     )
     one = load_script('tools/test.py').main(
         [str(CONFIG), str(WEIGHTS), '--work-dir', str(tmp_path / 'one')]
@@ -152,6 +151,7 @@ def start_and_kill(command, folder: Path, paused: Path, **variables) -> None:
             **os.environ,
             'PYTHON': sys.executable,
             'OMP_NUM_THREADS': '1',
+            'PORT': str(free_port()),
             **variables,
         },
         stdout=subprocess.DEVNULL,
@@ -201,7 +201,7 @@ def test_joint_training_killed_in_an_epoch_goes_on_as_if_not(tmp_path):
     train = [ROOT / 'tools/dist_train.sh', config, 2, '--work-dir']
     paths = [str(ROOT), *os.environ.get('PYTHONPATH', '').split(os.pathsep)]
     where = {'PYTHONPATH': os.pathsep.join(filter(None, paths))}
-    run([*train, 'calm'], tmp_path, PORT='29513', **where)
+    run([*train, 'calm'], tmp_path, **where)
     calm = losses_of(tmp_path / 'calm')
     assert len(calm) % 2 == 0
     # In the second epoch, after its first step.
@@ -210,12 +210,11 @@ def test_joint_training_killed_in_an_epoch_goes_on_as_if_not(tmp_path):
         [*train, 'killed'],
         tmp_path,
         tmp_path / 'killed' / 'paused',
-        PORT='29514',
         TOY_PAUSE=f'iter:{stop}',
         **where,
     )
     assert len(losses_of(tmp_path / 'killed')) == stop
-    run([*train, 'killed', '--resume'], tmp_path, PORT='29515', **where)
+    run([*train, 'killed', '--resume'], tmp_path, **where)
     assert losses_of(tmp_path / 'killed') == calm
     # Of the two kinds in turn, dropout and flips included.
     assert len({record['loss'] for record in calm.values()}) == len(calm)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from refvos.apis import RefVOSInferencer
-from refvos.mini import make_mini
 
 from .conftest import MINI, ROOT
 
@@ -14,10 +13,9 @@ WEIGHTS = ROOT / 'demo' / 'weights' / 'referformer_mini.safetensors'
 
 
 @pytest.fixture(scope='module')
-def videos(tmp_path_factory):
+def videos(shared_mini):
     """Folders of frames of held-out scenes, with their expressions."""
-    root = tmp_path_factory.mktemp('mini')
-    make_mini(root, train=1, val=1, test=4, workers=1, progress=False)
+    root = shared_mini(train=1, val=1, test=4)
     path = root / 'meta_expressions' / 'test' / 'meta_expressions.json'
     asked = json.loads(path.read_text())['videos']
     return {

@@ -1,11 +1,10 @@
+import json
 import logging
 
 import numpy as np
 import pytest
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
-
-from refvos.mini import make_mini
 
 
 @pytest.fixture(autouse=True)
@@ -16,20 +15,10 @@ def registries():
 
 
 @pytest.fixture(scope='session')
-def mini(tmp_path_factory):
+def mini(shared_mini):
     """A tiny RefVOS-Mini: its folder and what mini.json says of it."""
-    root = tmp_path_factory.mktemp('mini')
-    summary = make_mini(
-        root,
-        train=2,
-        val=1,
-        test=1,
-        frames=3,
-        size=(64, 64),
-        workers=0,
-        progress=False,
-    )
-    return root, summary
+    root = shared_mini(train=2, val=1, test=1, frames=3, size=(64, 64))
+    return root, json.loads((root / 'mini.json').read_text())
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pycocotools import mask as rle_codec
 
 from refvos.datasets import A2DSentencesDataset
 from refvos.datasets.a2d_sentences import check_layout
-from refvos.mini import make_mini, make_video
+from refvos.mini import make_video
 from refvos.mini.writers.a2d import annotated_times, write_mp4
 from tests.builders import load_config, message_of
 
@@ -323,21 +323,13 @@ def test_check_layout(root, tmp_path):
 # ------------------------------------------------------------- RefVOS-Mini
 
 
-def test_mini_in_this_layout(tmp_path):
+def test_mini_in_this_layout(shared_mini):
     """Every annotated frame loads; masks are those that were drawn."""
-    make_mini(
-        tmp_path,
-        train=2,
-        val=1,
-        test=1,
-        frames=6,
-        size=(64, 65),
-        workers=0,
-        layouts=['a2d'],
-        progress=False,
+    root = shared_mini(
+        train=2, val=1, test=1, frames=6, size=(64, 65), layouts=['a2d']
     )
-    assert check_layout(str(tmp_path)) == []
-    data = dataset(tmp_path, 'test', WINDOW_STEPS, test_mode=True)
+    assert check_layout(str(root)) == []
+    data = dataset(root, 'test', WINDOW_STEPS, test_mode=True)
     # Six frames: the middles of three thirds, counted from 0.
     assert annotated_times(6) == [1, 3, 5]
     video = make_video(0, 'test', 0, 6, (64, 65))
@@ -361,5 +353,5 @@ def test_mini_in_this_layout(tmp_path):
         shown = item['inputs'][2, :, :, :65].permute(1, 2, 0).numpy()
         error = np.abs(shown - video.rendering.frames[time].astype(float))
         assert error.mean() < 10
-    assert len(dataset(tmp_path, 'train')) > 0
-    assert len(dataset(tmp_path, 'valid')) > 0
+    assert len(dataset(root, 'train')) > 0
+    assert len(dataset(root, 'valid')) > 0

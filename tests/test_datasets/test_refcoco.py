@@ -399,23 +399,20 @@ def test_check_layout(root):
 
 
 @pytest.fixture(scope='module')
-def mini_coco(tmp_path_factory):
-    root = tmp_path_factory.mktemp('mini') / 'set'
+def mini_coco(shared_mini):
     arguments = {
         'train': 3,
         'val': 1,
         'test': 2,
         'frames': 3,
         'layouts': ('refcoco',),
-        'progress': False,
     }
-    make_mini(root, workers=0, **arguments)
-    return root, arguments
+    return shared_mini(**arguments), arguments
 
 
 def test_processes_change_no_byte(mini_coco, tmp_path):
     root, arguments = mini_coco
-    make_mini(tmp_path / 'set', workers=2, **arguments)
+    make_mini(tmp_path / 'set', workers=2, progress=False, **arguments)
     assert hashes(tmp_path / 'set') == hashes(root)
 
 

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from refvos.mini import make_mini
 from tests.builders import ROOT, load_script
 
 CONFIGS = {
@@ -28,20 +27,15 @@ TINY = [
 
 
 @pytest.fixture(scope='module')
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('mini')
-    make_mini(
-        folder,
+def data(shared_mini):
+    return shared_mini(
         train=2,
         val=1,
         test=2,
         frames=4,
         size=(96, 128),
-        workers=0,
         layouts=['a2d', 'jhmdb'],
-        progress=False,
     )
-    return folder
 
 
 @pytest.fixture(scope='module')

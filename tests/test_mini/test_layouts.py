@@ -33,20 +33,26 @@ SMALL = {
 
 
 @pytest.fixture(scope='module')
-def data(tmp_path_factory):
+def data(make_once):
     """Both layouts and, in ``davis``, the converted one."""
-    folder = tmp_path_factory.mktemp('layouts')
     made = {'train': 3, 'val': 1, 'test': 1, 'frames': 3, 'size': (64, 64)}
     layouts = ('ref-davis17', 'mevis')
-    for name in ('set', 'again'):
-        make_mini(
-            folder / name, **made, layouts=layouts, workers=0, progress=False
+
+    def fill(folder):
+        for name in ('set', 'again'):
+            make_mini(
+                folder / name,
+                **made,
+                layouts=layouts,
+                workers=0,
+                progress=False,
+            )
+        summary = convert_ref_davis17(
+            folder / 'set', folder / 'davis', progress=False
         )
-    summary = convert_ref_davis17(
-        folder / 'set', folder / 'davis', progress=False
-    )
-    assert summary['problems'] == []
-    return folder
+        assert summary['problems'] == []
+
+    return make_once('layouts', fill)
 
 
 def options(root):

@@ -44,7 +44,7 @@ from tests.builders import hashes
 
 ROOT = Path(__file__).parents[2]
 TOKENIZER = ROOT / 'configs/mini/tokenizer'
-SMALL = {'train': 4, 'val': 2, 'test': 3, 'progress': False}
+SMALL = {'train': 4, 'val': 2, 'test': 3}
 
 
 @pytest.fixture(scope='module')
@@ -57,9 +57,9 @@ def videos():
 
 
 @pytest.fixture(scope='module')
-def small_set(tmp_path_factory):
-    dst = tmp_path_factory.mktemp('mini') / 'set'
-    return dst, make_mini(dst, workers=1, **SMALL)
+def small_set(shared_mini):
+    dst = shared_mini(**SMALL)
+    return dst, json.loads((dst / 'mini.json').read_text())
 
 
 def make_object(id='1', path=((40.0, 40.0),), **changes):
@@ -574,9 +574,13 @@ def test_size_scales_and_frames_count():
 
 def test_same_bytes_whatever_the_number_of_workers(small_set, tmp_path):
     dst, summary = small_set
-    assert make_mini(tmp_path / 'two', workers=2, **SMALL) == summary
+    assert (
+        make_mini(tmp_path / 'two', workers=2, progress=False, **SMALL)
+        == summary
+    )
     assert hashes(tmp_path / 'two') == hashes(dst)
-    make_mini(tmp_path / 'seed', workers=1, **{**SMALL, 'seed': 1})
+    seed = {'seed': 1, 'workers': 1, 'progress': False}
+    make_mini(tmp_path / 'seed', **SMALL, **seed)
     frame = 'test/JPEGImages/test_00000/00000.jpg'
     assert hashes(tmp_path / 'seed')[frame] != hashes(dst)[frame]
 

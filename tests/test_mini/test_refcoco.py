@@ -11,11 +11,10 @@ from mmengine.runner import Runner
 from pycocotools import mask as rle_codec
 
 from refvos.evaluation import RefCOCOMetric
-from refvos.mini import make_mini
 from refvos.structures import ReferencePrediction
 from tests.builders import load_config
 
-SMALL = {'train': 3, 'val': 1, 'test': 2, 'frames': 3, 'progress': False}
+SMALL = {'train': 3, 'val': 1, 'test': 2, 'frames': 3}
 RUNTIME = {
     'train_cfg.max_iters': 2,
     'train_cfg.val_interval': 2,
@@ -30,19 +29,15 @@ RUNTIME = {
 
 
 @pytest.fixture(scope='module')
-def images(tmp_path_factory):
+def images(shared_mini):
     """Images of 96 x 128."""
-    root = tmp_path_factory.mktemp('images') / 'set'
-    make_mini(root, workers=0, layouts=('refcoco',), **SMALL)
-    return root / 'coco'
+    return shared_mini(**SMALL, layouts=('refcoco',)) / 'coco'
 
 
 @pytest.fixture(scope='module')
-def videos(tmp_path_factory):
+def videos(shared_mini):
     """Videos of 64 x 80."""
-    root = tmp_path_factory.mktemp('videos') / 'set'
-    make_mini(root, workers=0, size=(64, 80), **SMALL)
-    return root
+    return shared_mini(**SMALL, size=(64, 80))
 
 
 def make_config(name, data, work_dir, **options):

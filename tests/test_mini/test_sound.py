@@ -30,7 +30,7 @@ from tests.builders import hashes
 
 SHAPE = (64, 96)
 MADE = {'train': 3, 'val': 1, 'test': 2, 'frames': 5, 'size': SHAPE}
-MADE.update(workers=0, progress=False)
+QUIET = {'workers': 0, 'progress': False}
 
 
 @pytest.fixture(scope='module')
@@ -42,10 +42,8 @@ def videos():
 
 
 @pytest.fixture(scope='module')
-def root(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('sounds')
-    make_mini(folder / 'set', **MADE, layouts=['avsbench-s4', 'avsbench-ms3'])
-    return folder / 'set'
+def root(shared_mini):
+    return shared_mini(**MADE, layouts=['avsbench-s4', 'avsbench-ms3'])
 
 
 def spectra(waveform):
@@ -232,8 +230,8 @@ def test_log_mel_files_are_those_of_the_sounds(root):
 def test_same_bytes_and_other_layouts_as_without(root, tmp_path):
     """Tensors lie elsewhere in memory each time; words know no sound."""
     layouts = ['avsbench-ms3', 'ref-youtube-vos', 'avsbench-s4']
-    make_mini(tmp_path / 'all', **MADE, layouts=layouts)
-    make_mini(tmp_path / 'words', **MADE)
+    make_mini(tmp_path / 'all', **MADE, **QUIET, layouts=layouts)
+    make_mini(tmp_path / 'words', **MADE, **QUIET)
     together = hashes(tmp_path / 'all')
     sounds, words = hashes(root), hashes(tmp_path / 'words')
     for part in (sounds, words):
@@ -307,10 +305,10 @@ def test_where_objects_are_does_not_tell_which_moves():
 
 def test_motion_layout_and_its_arguments(tmp_path):
     summary = make_mini(
-        tmp_path / 'set', **{**MADE, 'frames': 6}, scenes='one-moves'
+        tmp_path / 'set', **{**MADE, **QUIET, 'frames': 6}, scenes='one-moves'
     )
     counts = summary['counts']['train']
     assert counts['motion'] == counts['expressions'] > 0
     assert summary['arguments']['scenes'] == 'one-moves'
     with pytest.raises(InputError, match="scenes is 'sound'; expected one of"):
-        make_mini(tmp_path / 'no', **MADE, scenes='sound')
+        make_mini(tmp_path / 'no', **MADE, **QUIET, scenes='sound')
