@@ -17,7 +17,7 @@ help:
 	@echo 'make test              lint, type check and tests'
 	@echo 'make test-slow         the tests that train or start many processes'
 	@echo 'make test-official     all tests on mmcv 2.1.0, mmengine 0.10.7, mmdet 3.3.0'
-	@echo 'make lint              ruff and mypy alone'
+	@echo 'make lint              ruff, mypy and import-linter alone'
 	@echo 'make docs              the pages of docs/, as docs/_build/html; warnings are errors'
 	@echo 'make mini-referformer  train the small ReferFormer that the demo uses (an hour)'
 	@echo 'make mini-mutr-text    likewise MUTR; -sound: what sounds; -joint: both, one model'
@@ -44,7 +44,7 @@ test-official:
 	@$(MAKE) --no-print-directory pytest test-slow VENV=.venv-official \
 	    MMINSTALL=requirements/mminstall-official.txt
 
-# A worker a core, each with one thread.
+# One worker per core, each with one thread.
 pytest: $(STAMP)
 	@$(PYTEST) -m 'not slow'
 
@@ -56,7 +56,7 @@ lint: $(STAMP)
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/lint-imports --no-logo
 
 docs: $(STAMP)
 	@$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -14,8 +14,10 @@ from refvos.mini import make_mini
 
 IN_WORKER = 'PYTEST_XDIST_WORKER' in os.environ
 
-# There is one worker per core: more threads would only wait for each other.
+# There is one worker per core: more threads would only wait for each other,
+# in the worker and in the processes that its tests start.
 if IN_WORKER:
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
     torch.set_num_threads(1)
 
 
