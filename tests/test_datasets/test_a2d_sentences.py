@@ -98,7 +98,7 @@ def test_test_items_are_annotated_frames_with_all_their_rows(root):
         'v_zoo_f_4_i_1',
         'v_zoo_f_4_i_1',
     ]
-    assert (sample.answer_frames, sample.frame_ids) == ([2], ['00004'])
+    assert (sample.target_frames, sample.frame_ids) == ([2], ['00004'])
     assert sample.video_frames == [(f'{root}/{VIDEOS}/zoo.mp4', 3)]
     assert len(sample) == 1 and sample.num_frames == 5
     drawn = {
@@ -130,7 +130,7 @@ def test_windows_lie_around_the_annotated_frame(root, num_frames, middle, end):
         light = item['inputs'][:, :, 8].float().mean(1) > 180  # (T, W)
         starts = light.int().argmax(1).tolist()
         assert starts == [4 * index for index in expected]
-        assert item['data_samples'].answer_frames == [num_frames // 2]
+        assert item['data_samples'].target_frames == [num_frames // 2]
 
 
 def test_a_training_clip_has_truth_in_its_annotated_frame(root):
@@ -153,7 +153,7 @@ def test_published_augmentation(root):
         packed = data[index]
         inputs, sample = packed['inputs'], packed['data_samples']
         assert inputs.shape[:2] == (6, 3) and inputs.dtype == torch.uint8
-        assert sample.answer_frames == [3]
+        assert sample.target_frames == [3]
         (frame,) = sample
         mask = torch.from_numpy(frame.gt_instances.masks.masks[0]).bool()
         assert mask.shape == inputs.shape[2:] == sample.img_shape

@@ -78,7 +78,7 @@ def test_an_item_is_the_window_around_its_frame(root, prefix):
     (reference,) = sample.references
     assert reference.id == 'v_April_f_2'
     assert reference.text == 'a woman brushes her hair'
-    assert (sample.answer_frames, sample.frame_ids) == ([2], ['00002'])
+    assert (sample.target_frames, sample.frame_ids) == ([2], ['00002'])
     assert sample.img_paths == [f'{root}/{FRAMES}/00002.png']
     ((rle,),) = sample.gt_tubes.values()
     assert np.array_equal(rle_codec.decode(rle), person(1))

@@ -477,7 +477,7 @@ def test_windows(num_frames, length, annotated, chosen):
     frames = [{'frame_id': i} for i in range(length)]
     clip = sampler({'frames': frames, 'annotated_frame': annotated})
     assert [frame['frame_id'] for frame in clip['frames']] == chosen
-    assert clip['answer_frames'] == [num_frames // 2]
+    assert clip['target_frames'] == [num_frames // 2]
     assert chosen[num_frames // 2] == annotated
     # Repeated frames are loaded apart.
     assert len({id(f) for f in [*frames, *clip['frames']]}) == (
@@ -486,11 +486,11 @@ def test_windows(num_frames, length, annotated, chosen):
 
 
 @pytest.mark.parametrize('as_rle', [False, True])
-def test_only_answered_frames_have_truth(video, as_rle):
+def test_only_target_frames_have_truth(video, as_rle):
     """Of four frames, the second and the last; the last is empty."""
     asked = copy.deepcopy(video)
     asked['frames'] = [asked['frames'][i] for i in (0, 1, 2, 5)]
-    asked['answer_frames'] = [1, 3]
+    asked['target_frames'] = [1, 3]
     for index in (0, 2):
         del asked['frames'][index]['mask_path']
     steps = [LOAD[0], {'type': 'LoadTubes', 'as_rle': as_rle}]
@@ -498,7 +498,7 @@ def test_only_answered_frames_have_truth(video, as_rle):
     sample = packed['data_samples']
     assert packed['inputs'].shape == (4, 3, 30, 50)
     assert (sample.num_frames, len(sample)) == (4, 2)
-    assert sample.answer_frames == [1, 3]
+    assert sample.target_frames == [1, 3]
     assert sample.frame_ids == ['00005', '00025']
     assert sample.img_paths == [video['frames'][i]['img_path'] for i in (1, 5)]
     if as_rle:
@@ -507,7 +507,7 @@ def test_only_answered_frames_have_truth(video, as_rle):
     else:
         assert [len(frame.gt_instances) for frame in sample] == [1, 0]
         assert sample[0].gt_instances.bboxes.tolist() == [[12, 5, 20, 13]]
-    asked['answer_frames'] = [3]
+    asked['target_frames'] = [3]
     assert as_rle or run([*steps, {'type': 'PackRefInputs'}], asked) is None
 
 

@@ -369,7 +369,7 @@ def ask_for(samples, *indices):
         sample = sample.clone()
         sample.set_metainfo(
             {
-                'answer_frames': chosen,
+                'target_frames': chosen,
                 'frame_ids': [sample.frame_ids[i] for i in chosen],
             }
         )
@@ -410,17 +410,17 @@ def test_clips_of_a_batch_ask_for_their_own_frames(any_model):
         assert_same_clip(batch, alone, i)
 
 
-def test_answered_frames_of_still_clips_are_clips_of_their_own(model):
+def test_target_frames_of_still_clips_are_clips_of_their_own(model):
     """Without a view of the clip, the others might as well not be there."""
     inputs, samples = make_batch(model, [LARGE])
     alone = ask_for(samples, [0])
     asked = last_layer(model, inputs, alone)
-    alone[0].set_metainfo({'answer_frames': None})
+    alone[0].set_metainfo({'target_frames': None})
     single = last_layer(model, inputs[:, :1], alone)
     assert_same_clip(asked, single)
 
 
-def test_losses_are_those_of_the_answered_frames(any_model):
+def test_losses_are_those_of_the_target_frames(any_model):
     inputs, samples = make_batch(any_model, [LARGE, LARGE], training=True)
     samples = ask_for(samples, [0], [0])
     losses = any_model(inputs, samples, mode='loss')
@@ -434,7 +434,7 @@ def test_losses_are_those_of_the_answered_frames(any_model):
     assert losses['loss_dice'].item() > 0
 
 
-def test_predictions_have_the_answered_frames_masks(any_model):
+def test_predictions_have_the_target_frames_masks(any_model):
     inputs, samples = make_batch(any_model, [LARGE, LARGE])
     answered = any_model(inputs, ask_for(samples, [1], [0]), mode='predict')
     layer = last_layer(any_model, inputs, ask_for(samples, [1], [0]))
@@ -448,7 +448,7 @@ def test_predictions_have_the_answered_frames_masks(any_model):
 def test_a_batch_asks_for_as_many_frames_of_every_clip(model):
     inputs, samples = make_batch(model, [LARGE, LARGE])
     samples = ask_for(samples, [1], [0, 1])
-    message = r'answer_frames of the batch are \[\[1\], \[0, 1\]\]; expected'
+    message = r'target_frames of the batch are \[\[1\], \[0, 1\]\]; expected'
     with pytest.raises(ValueError, match=message):
         model(inputs, samples)
     # All frames, said or not.

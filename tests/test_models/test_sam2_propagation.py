@@ -315,7 +315,7 @@ def test_the_preprocessor_gives_back_what_it_took():
             inputs[index], samples[index]
         )
         assert torch.equal(restored, raw)
-    samples[0].set_metainfo({'answer_frames': [1]})
+    samples[0].set_metainfo({'target_frames': [1]})
     restored = model.data_preprocessor.restore(inputs[0], samples[0])
     assert torch.equal(restored, taken[0][1:])
 

@@ -137,7 +137,7 @@ def test_truth_of_one_frame_only(tool, root):
         sample.video_data_samples[1].gt_instances.masks.masks[0]
     )
     sample.video_data_samples = sample.video_data_samples[1:]
-    sample.set_metainfo({'answer_frames': [1]})
+    sample.set_metainfo({'target_frames': [1]})
     clip = tool.make_clip(item, None)
     assert set(clip.masks) == set(clip.boxes) == {1}
     assert (clip.masks[1] == expected.astype(bool)).all()

@@ -177,7 +177,7 @@ def make_clip(item: Dict[str, Any], frames: Optional[np.ndarray]) -> Clip:
     size = tuple(inputs.shape[-2:])
     (reference,) = sample.references
     # Some data sets have the truth of a few frames only.
-    answered = sample.metainfo.get('answer_frames')
+    answered = sample.metainfo.get('target_frames')
     if answered is None:
         answered = range(len(inputs))
     if 'gt_tubes' in sample:

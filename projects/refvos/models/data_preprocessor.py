@@ -80,12 +80,12 @@ class RefDataPreprocessor(TrackDataPreprocessor):
 
         Args:
             frames: (T, 3, H, W), as :meth:`forward` made them.
-            sample: The clip's; ``answer_frames`` picks frames, if it is set.
+            sample: The clip's; ``target_frames`` picks frames, if it is set.
 
         Returns:
             (T, 3, h, w) uint8 RGB.
         """
-        answered = sample.metainfo.get('answer_frames')
+        answered = sample.metainfo.get('target_frames')
         if answered is not None:
             frames = frames[answered]
         height, width = sample.img_shape[:2]

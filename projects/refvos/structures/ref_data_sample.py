@@ -25,7 +25,7 @@ class RefDataSample(TrackDataSample):
     Metainfo of a video: ``video_id``, ``frame_ids`` (the frames' names),
     ``img_paths``, ``ori_shape`` and ``img_shape`` (h, w), ``num_frames`` (of
     the input). Where only some frames of the input are to be answered,
-    ``answer_frames`` holds their indices, and frames, names and truth are
+    ``target_frames`` holds their indices, and frames, names and truth are
     those of the answered ones. Where the truth of some frames is not known,
     ``gt_labelled`` holds a bool a frame: losses and metrics leave out the
     others, which have no objects, as if none were visible. ``sound_path`` is

@@ -74,7 +74,7 @@ class SampleWindow(BaseTransform):
     published ReferFormer code for A2D-Sentences and JHMDB-Sentences.
 
     Required Keys: frames, annotated_frame (an index into them). Modified
-    Keys: frames. Added Keys: answer_frames.
+    Keys: frames. Added Keys: target_frames.
 
     Args:
         num_frames: T, the window size (Appendix B: 5; Table 2: 6 from
@@ -88,7 +88,7 @@ class SampleWindow(BaseTransform):
         frames = results['frames']
         chosen = self.choose(len(frames), results['annotated_frame'])
         results['frames'] = [dict(frames[i]) for i in chosen]
-        results['answer_frames'] = [self.num_frames // 2]
+        results['target_frames'] = [self.num_frames // 2]
         return results
 
     def choose(self, length: int, annotated: int) -> List[int]:
@@ -100,8 +100,8 @@ class SampleWindow(BaseTransform):
         ]
 
 
-def answered_frames(results: dict) -> List[Dict[str, Any]]:
+def target_frames(results: dict) -> List[Dict[str, Any]]:
     """The frames of a clip that the model answers; all if none is named."""
     frames = results['frames']
-    indices = results.get('answer_frames')
+    indices = results.get('target_frames')
     return frames if indices is None else [frames[i] for i in indices]

@@ -17,7 +17,7 @@ from ...io.images import broken_images_named, read_bytes, read_image
 from ...io.masks import Masks, name_of, read_masks
 from ...io.video_frames import read_video_frames
 from ...structures import shared_object
-from .clip import answered_frames
+from .clip import target_frames
 
 
 @TRANSFORMS.register_module()
@@ -125,12 +125,12 @@ class LoadTubes(BaseTransform):
     is nowhere visible gives None, so that another item takes its place. For
     testing (``as_rle=True``) all objects of the video that are referred to or
     among ``other_objects`` become ``gt_tubes``, run-length encoded. Where a
-    clip has ``answer_frames``, only the frames that it names have masks.
+    clip has ``target_frames``, only the frames that it names have masks.
     Frames that say ``labelled=False`` have none: nothing is read for them,
     and no object is visible.
 
     Required Keys: frames[] with a key of ``MASK_SOURCES``,
-    frames[].ori_shape, references, labels. Optional: answer_frames,
+    frames[].ori_shape, references, labels. Optional: target_frames,
     other_objects, frames[].labelled.
 
     Args:
@@ -162,7 +162,7 @@ class LoadTubes(BaseTransform):
         first = next(iter(object_ids), '')
         label = results['labels'].get(first, -1)
         seen = False
-        for frame in answered_frames(results):
+        for frame in target_frames(results):
             found = self.read(frame, object_ids)
             drawn = [mask for mask in found.values() if mask is not None]
             visible = bool(drawn)
@@ -183,7 +183,7 @@ class LoadTubes(BaseTransform):
         others = results.get('other_objects', ())
         wanted = list(dict.fromkeys([*referred, *others]))
         tubes: Dict[str, list] = {object_id: [] for object_id in wanted}
-        for frame in answered_frames(results):
+        for frame in target_frames(results):
             masks = self.read(frame, wanted)
             for object_id, tube in tubes.items():
                 tube.append(as_rle(masks[object_id]))

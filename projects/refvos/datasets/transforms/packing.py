@@ -10,7 +10,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from ...structures import RefDataSample
-from .clip import answered_frames
+from .clip import target_frames
 
 
 @TRANSFORMS.register_module()
@@ -18,8 +18,8 @@ class PackRefInputs(BaseTransform):
     """Pack a clip: ``inputs`` (T, 3, H, W) uint8 RGB and a RefDataSample.
 
     Required Keys: frames, references, video_id. Optional: gt_tubes, gt_boxes,
-    sound_path, seconds, answer_frames, frames[].labelled, frames[].gt_masks
-    and the other keys of mmdet's instances. Where ``answer_frames`` (indices
+    sound_path, seconds, target_frames, frames[].labelled, frames[].gt_masks
+    and the other keys of mmdet's instances. Where ``target_frames`` (indices
     into the clip) names the frames that the model answers, the sample
     describes only those; ``inputs`` holds all. Where some frames' truth is
     not known, the sample's ``gt_labelled`` says of which it is. A training
@@ -29,7 +29,7 @@ class PackRefInputs(BaseTransform):
 
     def transform(self, results: dict) -> Optional[dict]:
         frames = results['frames']
-        answered = answered_frames(results)
+        answered = target_frames(results)
         annotated = 'gt_masks' in answered[0]
         if annotated and not any(f['gt_masks'].masks.any() for f in answered):
             return None
@@ -45,7 +45,7 @@ class PackRefInputs(BaseTransform):
                 'num_frames': len(frames),
             }
         )
-        for key in ('answer_frames', 'sound_path', 'seconds'):
+        for key in ('target_frames', 'sound_path', 'seconds'):
             if key in results:
                 sample.set_metainfo({key: results[key]})
         labelled = [bool(frame.get('labelled', True)) for frame in answered]

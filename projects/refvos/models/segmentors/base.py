@@ -30,7 +30,7 @@ from ..encoders import encode_modalities
 from ..layers.frames import to_original_size
 
 Samples = Optional[List[RefDataSample]]
-AnswerFrames = Optional[List[List[int]]]
+TargetFrames = Optional[List[List[int]]]
 
 # Frames at once where ``test_cfg.frame_chunk`` says nothing.
 CHUNK_ON_CPU, CHUNK_ON_GPU = 1, 8
@@ -128,14 +128,14 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         self,
         frames: Tensor,
         image_shapes: List[Tuple[int, int]],
-        answer_frames: AnswerFrames = None,
+        target_frames: TargetFrames = None,
     ) -> VideoFeatures:
         """Encode clips without their references.
 
         Args:
             frames: (B, T, 3, H, W), normalised and padded.
             image_shapes: (h, w) of each clip without padding.
-            answer_frames: Indices of the frames of each clip that go on
+            target_frames: Indices of the frames of each clip that go on
                 after the backbone, as many in every clip; None for all.
         """
 
@@ -276,7 +276,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         return self.encode_video(
             inputs,
             image_shapes_of(data_samples),
-            answer_frames_of(data_samples, inputs.shape[1]),
+            target_frames_of(data_samples, inputs.shape[1]),
         )
 
     @torch.no_grad()
@@ -484,15 +484,15 @@ def image_shapes_of(samples: List[RefDataSample]) -> List[Tuple[int, int]]:
     return [tuple(sample.img_shape[:2]) for sample in samples]
 
 
-def answer_frames_of(
+def target_frames_of(
     samples: List[RefDataSample], num_frames: int
-) -> AnswerFrames:
+) -> TargetFrames:
     """Which of its T frames each clip asks for; None where all ask for all.
 
     Raises:
         ValueError: Clips of one batch ask for different numbers of frames.
     """
-    asked = [sample.metainfo.get('answer_frames') for sample in samples]
+    asked = [sample.metainfo.get('target_frames') for sample in samples]
     if all(indices is None for indices in asked):
         return None
     indices = [
@@ -501,7 +501,7 @@ def answer_frames_of(
     ]
     if len({len(each) for each in indices}) > 1:
         raise ValueError(
-            f'answer_frames of the batch are {asked}; expected as many '
+            f'target_frames of the batch are {asked}; expected as many '
             'frames of every clip'
         )
     return indices

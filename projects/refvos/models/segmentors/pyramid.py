@@ -17,7 +17,7 @@ from ...structures import (
     padding_mask_of,
 )
 from ..layers.frames import gather_parts, per_frame, take_frames
-from .base import AnswerFrames, BaseReferringSegmentor
+from .base import BaseReferringSegmentor, TargetFrames
 
 
 class PyramidSegmentor(BaseReferringSegmentor):
@@ -70,29 +70,29 @@ class PyramidSegmentor(BaseReferringSegmentor):
         self,
         frames: Tensor,
         image_shapes: List[Tuple[int, int]],
-        answer_frames: AnswerFrames = None,
+        target_frames: TargetFrames = None,
     ) -> VideoFeatures:
         """Run backbone and input projections.
 
         Args:
             frames: (B, T, 3, H, W), normalised and padded.
             image_shapes: (h, w) of each clip without padding.
-            answer_frames: Indices of the frames of each clip that go on
+            target_frames: Indices of the frames of each clip that go on
                 after the backbone, as many in every clip; None for all.
         """
         padded_shape = (frames.shape[-2], frames.shape[-1])
-        if answer_frames is not None and not self.sees_clips:
-            frames = take_frames(frames, answer_frames)
-            answer_frames = None
+        if target_frames is not None and not self.sees_clips:
+            frames = take_frames(frames, target_frames)
+            target_frames = None
         # A backbone that sees clips gets all frames; those to be answered
         # come out.
         at_once = self.frames_at_once(frames.shape[1])
         parts = [frames] if self.sees_clips else frames.split(at_once, dim=1)
         packed = gather_parts(
-            (self.pack(self.project(x, answer_frames)) for x in parts),
+            (self.pack(self.project(x, target_frames)) for x in parts),
             frames.shape[1]
-            if answer_frames is None
-            else len(answer_frames[0]),
+            if target_frames is None
+            else len(target_frames[0]),
             self.waiting_device(frames.device),
         )
         mask = padding_mask_of(image_shapes, padded_shape, frames.device)
@@ -109,13 +109,13 @@ class PyramidSegmentor(BaseReferringSegmentor):
         )
 
     def project(
-        self, frames: Tensor, answer_frames: AnswerFrames = None
+        self, frames: Tensor, target_frames: TargetFrames = None
     ) -> List[Tensor]:
         """Run backbone and input projections on a part of the frames.
 
         Args:
             frames: (B, T, 3, H, W), as in :meth:`encode_video`.
-            answer_frames: Those that are projected; None for all.
+            target_frames: Those that are projected; None for all.
 
         Returns:
             (B, A, c, h, w) each: the finest level as it is, then the
@@ -124,10 +124,10 @@ class PyramidSegmentor(BaseReferringSegmentor):
         if frames.dtype == torch.uint8:
             frames = self.data_preprocessor.normalize(frames)
         maps = self.extract_maps(frames)
-        if answer_frames is not None:
+        if target_frames is not None:
             maps = [
                 take_frames(
-                    level.unflatten(0, frames.shape[:2]), answer_frames
+                    level.unflatten(0, frames.shape[:2]), target_frames
                 ).flatten(0, 1)
                 for level in maps
             ]
