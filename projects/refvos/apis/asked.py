@@ -7,11 +7,10 @@ from typing import Any, List, Optional, Sequence, Union
 import numpy as np
 from torch import Tensor
 
-from ..datasets.base import clean_text
 from ..errors import InputError
 from ..io.log_mel import SAMPLE_RATE
 from ..io.sound_files import read_sound
-from ..structures import MODALITIES, Reference
+from ..structures import MODALITIES, Reference, clean_text
 from .sound_cue import SoundCue, SoundSource, find_sound, is_asked
 
 Texts = Union[str, Sequence[str], None]

@@ -14,7 +14,7 @@ from PIL import Image
 from pycocotools import mask as rle_codec
 
 from ..errors import InputError
-from ..io.folders import replace_folder
+from ..io.atomic import replace_folder
 from ..structures import RefDataSample, ReferencePrediction, Rle
 from ..version import __version__
 from ..visualization import (

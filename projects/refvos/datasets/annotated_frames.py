@@ -15,7 +15,7 @@ from typing import (
 )
 
 from ..errors import InputError
-from ..io.json_files import load_json
+from ..io.data_files import load_json
 from ..structures import Reference
 from .base import BaseReferringDataset
 
@@ -104,7 +104,7 @@ class AnnotatedFrameDataset(BaseReferringDataset):
         item = self.get_data_info(idx)
         (annotated,) = item['frames']
         item['frames'], item['annotated_frame'] = self.list_frames(annotated)
-        return self.watch_blank(idx, self.pipeline(item))
+        return self.check_blank(idx, self.pipeline(item))
 
 
 def group_rows(

@@ -1,12 +1,12 @@
 """AVSBench (Zhou et al., ECCV 2022), as it lies on disk."""
 
-import csv
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from mmdet.registry import DATASETS
 
 from ..errors import InputError
+from ..io.data_files import load_csv
 from ..structures import Reference
 from .base import BaseReferringDataset
 from .layout import missing_files
@@ -260,7 +260,7 @@ def read_clips(
     Raises:
         InputError: The file is missing, no CSV, or lacks a column.
     """
-    rows = read_table(file)
+    rows = load_csv(file)
     needed = ('split', 'category') if subset == 's4' else ('split',)
     for row, values in enumerate(rows):
         missing = [column for column in needed if column not in values]
@@ -272,29 +272,6 @@ def read_clips(
         found = [name, *(values[column] for column in needed)]
         usable = all(found) and values['split'] in SPLITS
         yield row, values, Clip(row, *found) if usable else None
-
-
-def read_table(file: Path) -> List[Dict[str, Any]]:
-    """Read a CSV file with column names that must be there."""
-    try:
-        with open(file, encoding='utf-8-sig', newline='') as stream:
-            return [
-                {
-                    name: (value or '').strip()
-                    for name, value in row.items()
-                    # What goes beyond the last column.
-                    if name is not None
-                }
-                for row in csv.DictReader(stream)
-            ]
-    except FileNotFoundError:
-        raise InputError.of(
-            file, 'file', 'missing', 'a file of the data set'
-        ) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError.of(
-            file, 'file', str(error), 'a CSV file in UTF-8'
-        ) from None
 
 
 def check_layout(data_root: str, subset: str) -> List[str]:

@@ -1,6 +1,5 @@
-"""What the data sets share: references, skipping, wrong references."""
+"""Base class of the data sets of videos and references."""
 
-import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -11,54 +10,58 @@ from mmengine.logging import MMLogger
 
 from ..engine.resumable_sampler import SampleIndex, drawn_from
 from ..errors import InputError, describe
-from ..structures import Reference
+from ..structures import Reference, clean_text
 from .mask_check import appears, describe_blank, first_with_masks
 
-# RoBERTa takes 512 tokens; expressions beyond this many words never fit.
+# RoBERTa takes 512 tokens; longer expressions never fit.
 MAX_WORDS = 400
 SHOWN_SKIPS = 10
-# Training ends after this many items without a mask if none had one.
+# Training stops after this many items without a mask if none had one.
 MAX_BLANK = 10
 
 
-def clean_text(text: str) -> str:
-    """Lower the case and fold white space, as all five systems do."""
-    return re.sub(r'\s+', ' ', text).strip().lower()
-
-
 class BaseReferringDataset(BaseDataset):
-    """Videos and the references to objects in them.
+    """Base class of data sets of videos with references to their objects.
 
-    A subclass lists videos in :meth:`load_videos`. In training an item is
-    one reference to one video (repeated for anchor frames
-    ``anchor_stride`` apart, as the published code does); at test time it is
-    a video with all its references.
+    A subclass lists the videos in :meth:`load_videos`. In training an item
+    is one reference to one video (repeated for anchor frames
+    ``anchor_stride`` apart, as in the published code); at test time it is a
+    video with all its references.
+
+    All paths follow from ``data_root`` and the published layout. mmengine's
+    ``ann_file`` and ``data_prefix`` have no effect here: set ``data_root``,
+    and the subclass's ``split``, instead.
 
     Args:
         data_root: Folder of the data set, laid out as published.
-        with_masks: Whether the truth is there and is loaded.
-        anchor_stride: In training, an item for every this many frames of
+        with_masks: The ground truth is available and is loaded.
+        anchor_stride: In training, make one item per this many frames of
             the video, around which the clip is sampled; None makes one item
-            a reference with a random anchor.
+            per reference, with a random anchor.
         wrong_references: Give each reference the words of another object of
-            the same video and keep the truth: a model that refers must
-            fail. References in videos without another object are left out.
-        cues: Use only references with these cues, for data sets that say
+            the same video and keep the ground truth, so that a model that
+            uses the reference must fail. References in videos without
+            another object are left out.
+        cues: Use only references with these cues, for data sets that label
             how an expression tells its object apart (RefVOS-Mini:
-            appearance, place, motion, relation, order): easy ones first.
+            appearance, place, motion, relation, order).
         annotators: Use only references of these annotators, for data sets
             that name them (Ref-DAVIS17).
-        class_aware: Leave out references to objects whose category is
-            unknown: a model that names categories (``num_classes`` above 1,
-            Table D1 of ReferFormer) can't learn from them.
-        max_words: Longer expressions are left out.
-        references_per_video: In training, use the first so many references
-            of a video; None for all.
-        item_stride: In training, use the first of every so many items.
-            MUTR's joint training takes one reference a video and every
-            second item ("Joint Training for Multi-modality").
-        kwargs: Of mmengine's ``BaseDataset`` (``pipeline``, ``test_mode``,
-            ``indices``, ...).
+        class_aware: Leave out references to objects of unknown category,
+            from which a model that predicts categories (``num_classes``
+            above 1, Table D1 of ReferFormer) cannot learn.
+        max_words: Leave out longer expressions.
+        references_per_video: In training, use only the first references of
+            a video, this many; None for all.
+        item_stride: In training, use every n-th item only. MUTR's joint
+            training takes one reference per video and every second item
+            ("Joint Training for Multi-modality").
+        kwargs: Arguments of mmengine's ``BaseDataset`` (``pipeline``,
+            ``test_mode``, ``indices``, ...).
+
+    Raises:
+        InputError: An argument is out of range, a list is missing or
+            broken, or no reference can be used.
     """
 
     def __init__(
@@ -93,17 +96,17 @@ class BaseReferringDataset(BaseDataset):
         self.references_per_video = references_per_video
         self.item_stride = item_stride
         self.skipped: List[str] = []
-        # Of items that gave no sample: whether the masks show the object.
+        # Items that gave no sample -> whether their masks show the object.
         self.shown: Dict[Tuple[Any, ...], bool] = {}
         self.num_blank = 0
         self.any_usable = False
         super().__init__(data_root=data_root, **kwargs)
 
     def _join_prefix(self) -> None:
-        """Loaders build their paths themselves, from ``data_root``."""
+        """Ignore ``ann_file`` and ``data_prefix``; see the class."""
 
     def __getitem__(self, idx: int) -> Any:
-        """Make an item; drawn from the index's own seed if it has one."""
+        """Make an item, with the index's own random seed if it has one."""
         if not isinstance(idx, SampleIndex):
             return super().__getitem__(idx)
         with drawn_from(idx.seed):
@@ -111,13 +114,14 @@ class BaseReferringDataset(BaseDataset):
 
     def prepare_data(self, idx: int) -> Any:
         """Run the pipeline; None makes mmengine draw another item."""
-        return self.watch_blank(idx, super().prepare_data(idx))
+        return self.check_blank(idx, super().prepare_data(idx))
 
-    def watch_blank(self, idx: int, data: Any) -> Any:
-        """Give back ``data``; warn if the masks never show the object.
+    def check_blank(self, idx: int, data: Any) -> Any:
+        """Return ``data``; if it is None, warn of objects never drawn.
 
         Raises:
-            InputError: So it is with the first ``MAX_BLANK`` items.
+            InputError: None of the first ``MAX_BLANK`` items has an object
+                that its masks show.
         """
         if data is not None:
             self.any_usable = True
@@ -137,7 +141,7 @@ class BaseReferringDataset(BaseDataset):
         message = describe_blank(item, frame, reference.object_ids)
         if self.num_blank >= MAX_BLANK and not self.any_usable:
             raise InputError(message)
-        # In AVSBench's masks nothing can be drawn because nothing sounds.
+        # AVSBench's masks may be empty: nothing sounds.
         if not known and 'mask_path' in frame:
             MMLogger.get_current_instance().warning(
                 f'{message}; other items take the place of reference '
@@ -146,10 +150,10 @@ class BaseReferringDataset(BaseDataset):
         return None
 
     def named_objects(self) -> Dict[str, Collection[str]]:
-        """Ids that the masks of a video may hold, by the lists.
+        """List the ids that the masks of each video may hold.
 
         Returns:
-            Video -> ids; videos whose lists do not say are left out.
+            Video -> ids; without the videos whose lists name none.
         """
         return {}
 
@@ -157,13 +161,16 @@ class BaseReferringDataset(BaseDataset):
         """List the videos.
 
         Returns:
-            One dict a video: ``video_id``, ``frame_ids`` (names), ``frames``
-            (dicts with ``img_path`` and, where known, ``mask_path``),
-            ``references`` and ``labels`` (object id -> category index).
+            One dict per video: ``video_id``, ``frame_ids`` (names),
+            ``frames`` (dicts with ``img_path`` and, if known, a key of
+            ``MASK_SOURCES``), ``references``, ``labels`` (object id ->
+            category index) and, if the lists name the video's objects,
+            ``listed_objects`` (their ids).
         """
         raise NotImplementedError
 
     def load_data_list(self) -> List[Dict[str, Any]]:
+        """List the items, after all references have been chosen."""
         videos = self.load_videos()
         for field, chosen in (
             ('cue', self.cues),
@@ -202,13 +209,13 @@ class BaseReferringDataset(BaseDataset):
         return items if self.test_mode else items[:: self.item_stride]
 
     def anchors(self, num_frames: int) -> List[Optional[int]]:
-        """Frames around which a video's clips are sampled."""
+        """List the frames around which a video's clips are sampled."""
         if self.anchor_stride is None:
             return [None]
         return list(range(0, num_frames, self.anchor_stride))
 
     def with_category(self, video: Dict[str, Any]) -> List[Reference]:
-        """Keep the references to objects whose category is known."""
+        """Return the references to objects whose category is known."""
         kept = []
         for reference in video['references']:
             first = next(iter(reference.object_ids), None)
@@ -224,7 +231,7 @@ class BaseReferringDataset(BaseDataset):
         return kept
 
     def swap_references(self, video: Dict[str, Any]) -> List[Reference]:
-        """Take for each reference the words of the next other object."""
+        """Give each reference the words of the next other object."""
         references = video['references']
         swapped = []
         for index, reference in enumerate(references):
@@ -257,7 +264,7 @@ class BaseReferringDataset(BaseDataset):
         return swapped
 
     def usable_text(self, text: Any, file: Path, field: str) -> Optional[str]:
-        """Clean an expression; None (and a note) where it can't be used."""
+        """Clean an expression; None (and a note) if it cannot be used."""
         if not isinstance(text, str) or not text.strip():
             self.skip(file, field, text, 'an expression')
             return None
@@ -274,10 +281,11 @@ class BaseReferringDataset(BaseDataset):
         return cleaned
 
     def skip(self, file: Any, field: str, value: Any, expected: str) -> None:
-        """Note something that is left out; told in one warning."""
+        """Note something that is left out; one warning reports them all."""
         self.skipped.append(describe(file, field, value, expected))
 
     def report_skipped(self) -> None:
+        """Warn of all that was left out, the first few in full."""
         if not self.skipped:
             return
         shown = self.skipped[:SHOWN_SKIPS]

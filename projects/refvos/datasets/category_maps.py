@@ -7,7 +7,7 @@ from mmdet.registry import DATASETS
 from mmengine.dataset import BaseDataset
 
 from ..errors import InputError
-from ..io.json_files import load_json
+from ..io.data_files import load_json
 
 
 @DATASETS.register_module()

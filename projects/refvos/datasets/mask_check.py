@@ -7,7 +7,14 @@ import numpy as np
 
 from ..errors import InputError, describe
 from ..io.images import image_size
-from ..io.masks import MASK_SOURCES, name_of, read_ids, read_masks
+from ..io.masks import (
+    MASK_SOURCES,
+    Masks,
+    list_ids,
+    name_of,
+    read_id_map,
+    read_masks,
+)
 from ..io.video_frames import read_video_frames
 
 # An image with one mask that may be black: nothing sounds in that second.
@@ -17,10 +24,10 @@ SHOWN_IDS = 10
 
 @dataclass
 class MaskReport:
-    """What :func:`check_video` found, one line each.
+    """What :func:`check_video` found, one line per problem.
 
     Attributes:
-        errors: Files that training or testing would stop at.
+        errors: Problems at which training or testing would stop.
         notes: Oddities that they would ignore.
     """
 
@@ -35,13 +42,13 @@ def check_video(
 
     Args:
         video: An item of a data set, with all its references.
-        known: Ids of the objects that the lists name; None if they do not
-            say.
+        known: Ids of the objects that the lists name; None if they name
+            none.
 
     Returns:
         Errors: a frame or a mask that cannot be used, and a video whose
-        masks show none of the objects that are referred to. Notes: one such
-        object, and ids in the masks that the lists do not name.
+        masks show none of the objects that are referred to. Notes: a single
+        such object, and ids in the masks that the lists do not name.
     """
     report = MaskReport()
     referred = referred_objects(video['references'])
@@ -64,8 +71,8 @@ def check_video(
             masks = read_masks(dict(frame, ori_shape=shape), referred)
             for object_id, mask in masks.items():
                 drawn[object_id] |= mask is not None
-            if known is not None and 'mask_path' in frame:
-                for object_id in map(str, read_ids(frame['mask_path'])):
+            if known is not None and masks.id_map is not None:
+                for object_id in map(str, list_ids(masks.id_map)):
                     if object_id not in known:
                         unnamed.setdefault(object_id, frame['mask_path'])
     except InputError as error:
@@ -84,10 +91,68 @@ def check_video(
     return report
 
 
-def appears(video: Dict[str, Any]) -> bool:
-    """Whether a frame shows an object that is referred to.
+class UndrawnObjects:
+    """Find the referred objects that no id map of a video shows, and why.
 
-    Frames are read until there is one. True if no frame has masks.
+    An object may be absent from single frames, and even from all of them:
+    then its ground truth is background. Ids that the lists do not name tell
+    that case from masks whose values are no object ids, such as 0 and 255.
+
+    Args:
+        video: An item of a data set. ``listed_objects`` are the ids of the
+            objects that its lists name, without the key if they name none;
+            ``other_objects`` are further ids that are expected.
+    """
+
+    def __init__(self, video: Dict[str, Any]) -> None:
+        self.video = video
+        self.ids = referred_objects(video['references'])
+        # Mask file -> the ids in it.
+        self.found: Dict[str, List[int]] = {}
+
+    def add(self, frame: Dict[str, Any], masks: Masks) -> None:
+        """Take the masks of a frame into account.
+
+        The ids of the frame are listed only while some object has not
+        appeared yet.
+        """
+        self.ids = [id for id in self.ids if masks.get(id) is None]
+        if self.ids and masks.id_map is not None:
+            self.found[frame['mask_path']] = list_ids(masks.id_map)
+
+    def explain(self) -> Optional[str]:
+        """Describe the first mask with an unexpected id, in one line.
+
+        Returns:
+            The mask's file, its ids and those expected; None if all objects
+            appear, or if the masks hold expected ids only.
+
+        Raises:
+            InputError: The masks hold ids, but none that the lists name.
+        """
+        if not self.ids:
+            return None
+        listed = self.video.get('listed_objects')
+        objects = set(referred_objects(self.video['references']))
+        objects.update(listed or ())
+        found = {str(id) for ids in self.found.values() for id in ids}
+        strangers = found - objects
+        hopeless = listed is not None and bool(found) and strangers == found
+        if not hopeless:
+            strangers -= set(self.video.get('other_objects', ()))
+        for file, ids in self.found.items():
+            if strangers.intersection(map(str, ids)):
+                message = describe_ids(self.video, file, ids, self.ids)
+                if hopeless:
+                    raise InputError(message)
+                return message
+        return None
+
+
+def appears(video: Dict[str, Any]) -> bool:
+    """Tell whether any frame shows an object that is referred to.
+
+    Frames are read until one does. True if no frame has masks.
 
     Args:
         video: An item of a data set.
@@ -104,25 +169,45 @@ def appears(video: Dict[str, Any]) -> bool:
 def describe_blank(
     video: Dict[str, Any], frame: Dict[str, Any], object_ids: Sequence[str]
 ) -> str:
-    """Say that no mask of a video shows some objects, in one line.
+    """Say in one line that no mask of a video shows some objects.
 
     Args:
         video: An item of a data set.
         frame: The first one with masks; its ids are shown.
-        object_ids: Of the objects.
+        object_ids: The objects.
     """
-    wanted = ', '.join(object_ids)
     if 'mask_path' in frame:
-        ids = read_ids(frame['mask_path'])[:SHOWN_IDS]
-        file, what = frame['mask_path'], 'object ids'
-    else:
-        ids, file, what = [], name_of(frame), 'objects in the masks'
+        file = frame['mask_path']
+        return describe_ids(
+            video, file, list_ids(read_id_map(file)), object_ids
+        )
+    return describe(
+        name_of(frame),
+        'objects in the masks',
+        [],
+        expected_objects(video, object_ids),
+    )
+
+
+def describe_ids(
+    video: Dict[str, Any],
+    file: str,
+    found: Sequence[int],
+    object_ids: Sequence[str],
+) -> str:
+    """Say in one line which ids a mask holds, and which were expected."""
     return describe(
         file,
-        what,
-        ids,
-        f'{wanted} in this or another frame of video {video["video_id"]}',
+        'object ids',
+        list(found[:SHOWN_IDS]),
+        expected_objects(video, object_ids),
     )
+
+
+def expected_objects(video: Dict[str, Any], object_ids: Sequence[str]) -> str:
+    """Say which objects the masks of a video should show."""
+    wanted = ', '.join(object_ids)
+    return f'{wanted} in this or another frame of video {video["video_id"]}'
 
 
 def first_with_masks(video: Dict[str, Any]) -> Optional[Dict[str, Any]]:
@@ -137,7 +222,7 @@ def referred_objects(references: Sequence[Any]) -> List[str]:
 
 
 def has_masks(frame: Dict[str, Any]) -> bool:
-    """Whether a frame says where its masks are, and has a label."""
+    """Tell whether a frame names a source of masks and is labelled."""
     named = any(key in frame for key in MASK_SOURCES)
     return named and frame.get('labelled', True)
 

@@ -6,11 +6,12 @@ from typing import Any, Collection, Dict, List, Optional, Tuple
 from mmdet.registry import DATASETS
 
 from ..errors import InputError
+from ..io.data_files import load_json_entries
 from ..io.mask_store import MaskStore
 from ..structures import Reference
 from .layout import missing_files
 from .ref_davis17 import listed_frames
-from .ref_youtube_vos import RefYouTubeVOSDataset, read_json
+from .ref_youtube_vos import RefYouTubeVOSDataset
 
 
 @DATASETS.register_module()
@@ -51,7 +52,7 @@ class MeViSDataset(RefYouTubeVOSDataset):
             self.masks = MaskStore(self.split_folder / 'mask_dict.json')
         return [
             self.make_video(name, video, None)
-            for name, video in read_json(
+            for name, video in load_json_entries(
                 self.expressions_file, 'videos'
             ).items()
         ]

@@ -7,10 +7,16 @@ from typing import Any, Collection, Dict, List, Optional
 from mmdet.registry import DATASETS
 
 from ..errors import InputError
+from ..io.data_files import load_json_entries
 from ..structures import Reference
 from .layout import missing_files
-from .ref_davis17_names import ANNOTATORS, VOID
-from .ref_youtube_vos import RefYouTubeVOSDataset, read_json
+from .ref_youtube_vos import RefYouTubeVOSDataset
+
+# An object's four expressions, in the order of their numbers: two people
+# after the first frame and after the whole video.
+ANNOTATORS = ('annot1', 'annot1_full_video', 'annot2', 'annot2_full_video')
+# The id of pixels that could not be assigned: left out of the scores.
+VOID = '255'
 
 
 @DATASETS.register_module()
@@ -39,7 +45,7 @@ class RefDAVIS17Dataset(RefYouTubeVOSDataset):
     def load_objects(self) -> Optional[Dict[str, Any]]:
         """Read ``meta.json``, which lists the objects of every split."""
         file = self.split_folder / 'meta.json'
-        return read_json(file, 'videos') if self.with_masks else None
+        return load_json_entries(file, 'videos') if self.with_masks else None
 
     @property
     def split_folder(self) -> Path:
@@ -122,7 +128,7 @@ def listed_frames(file: Path, missing: List[str]) -> Dict[str, List[str]]:
         missing: Gets a line if it is missing or broken.
     """
     try:
-        videos = read_json(file, 'videos')
+        videos = load_json_entries(file, 'videos')
     except InputError as error:
         missing.append(str(error))
         return {}

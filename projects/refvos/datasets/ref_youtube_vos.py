@@ -7,7 +7,7 @@ from mmdet.registry import DATASETS
 from mmengine.logging import MMLogger
 
 from ..errors import InputError
-from ..io.json_files import load_json
+from ..io.data_files import load_json_entries
 from ..structures import Reference
 from .base import BaseReferringDataset
 from .layout import missing_files
@@ -75,7 +75,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         )
 
     def load_videos(self) -> List[Dict[str, Any]]:
-        described = read_json(self.expressions_file, 'videos')
+        described = load_json_entries(self.expressions_file, 'videos')
         if self.split == 'valid':
             described = self.leave_out_test(described)
         objects = self.load_objects()
@@ -92,7 +92,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
                 f'videos of {self.expressions_file} are used'
             )
             return described
-        test = read_json(test_file, 'videos')
+        test = load_json_entries(test_file, 'videos')
         return {k: v for k, v in described.items() if k not in test}
 
     def load_objects(self) -> Optional[Dict[str, Any]]:
@@ -104,7 +104,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
             if self.split == 'train':
                 raise InputError.of(file, 'file', 'missing', 'meta.json')
             return None
-        return read_json(file, 'videos')
+        return load_json_entries(file, 'videos')
 
     def named_objects(self) -> Dict[str, Collection[str]]:
         objects = self.load_objects() or {}
@@ -141,13 +141,16 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
             reference = self.make_reference(name, id, expression, known)
             if reference is not None:
                 references.append(reference)
-        return {
+        made = {
             'video_id': name,
             'frame_ids': frame_ids,
             'frames': frames,
             'references': references,
             'labels': self.label_objects(known or {}),
         }
+        if known is not None and self.test_mode:
+            made['listed_objects'] = tuple(known)
+        return made
 
     def check_video(self, name: str, video: Any) -> None:
         """Raise InputError where the file does not describe a video."""
@@ -240,15 +243,6 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         }
 
 
-def read_json(file: Path, key: str) -> Any:
-    """Read one top-level entry of a JSON file that must be there."""
-    content = load_json(file)
-    found = content.get(key) if isinstance(content, dict) else None
-    if not isinstance(found, dict):
-        raise InputError.of(file, key, found, f'an entry {key!r} by name')
-    return found
-
-
 def check_layout(data_root: str) -> List[str]:
     """List what a folder lacks of Ref-YouTube-VOS.
 
@@ -298,7 +292,7 @@ def _read_list(
     if not file.exists():
         return [f'{file}: file of the published data set']
     try:
-        lists[name] = read_json(file, 'videos')
+        lists[name] = load_json_entries(file, 'videos')
     except InputError as error:
         return [str(error)]
     return []

@@ -8,8 +8,7 @@ from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 
 from ..errors import InputError
-from ..io.json_files import load_json
-from ..io.plain_pickle import load_plain_pickle
+from ..io.data_files import load_json, load_plain_pickle
 from ..structures import Reference
 from .base import BaseReferringDataset
 

@@ -14,7 +14,7 @@ from PIL import Image
 from pycocotools import mask as mask_utils
 
 from ..errors import InputError
-from ..io.folders import _remove, replace_folder, restore_folder
+from ..io.atomic import remove_folder, replace_folder, restore_folder
 from ..structures import ReferencePrediction
 from .checked_predictions import checked_predictions, frame_size
 
@@ -107,11 +107,11 @@ class RefYouTubeVOSSubmission(BaseMetric):
         if self._begun:
             return
         self._begun = True
-        _remove(self._own_folder())
+        remove_folder(self._own_folder())
         self._own_folder().mkdir(parents=True)
         if is_main_process():
             restore_folder(self.annotations)
-            _remove(self._partial / 'Annotations')
+            remove_folder(self._partial / 'Annotations')
 
 
 @METRICS.register_module()

@@ -1,8 +1,9 @@
-"""Files that are either whole or not there."""
+"""Write files and replace folders so that they are whole or not there."""
 
 import os
 import os.path as osp
 import re
+import shutil
 import socket
 import time
 from pathlib import Path
@@ -103,3 +104,37 @@ def remove_leftovers(folder: str) -> List[str]:
             os.remove(entry.path)
             removed.append(entry.path)
     return removed
+
+
+def replace_folder(new: Path, final: Path) -> None:
+    """Rename the folder ``new`` to ``final``, which may exist."""
+    restore_folder(final)
+    if not final.exists():
+        os.replace(new, final)
+        return
+    old = _set_aside(final)
+    os.replace(final, old)
+    try:
+        os.replace(new, final)
+    except OSError:
+        os.replace(old, final)
+        raise
+    shutil.rmtree(old)
+
+
+def restore_folder(final: Path) -> None:
+    """Finish or undo a replacement that was killed between its renames."""
+    old = _set_aside(final)
+    if old.exists() and not final.exists():
+        os.replace(old, final)
+    remove_folder(old)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with its content, if it exists."""
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _set_aside(final: Path) -> Path:
+    return final.with_name(f'.{final.name}.old')

@@ -1,4 +1,4 @@
-"""Read image files, and name those that cannot be read."""
+"""Read image files; errors name the file and what was expected of it."""
 
 import io
 from contextlib import contextmanager
@@ -7,48 +7,105 @@ from typing import Iterator, Optional, Tuple
 import mmcv
 import mmengine.fileio as fileio
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import InputError
 
-# Of EXIF: values from 5 on say that the image lies on its side.
+# EXIF tag; from value 5 on, width and height of the stored image change
+# places when it is shown.
 ORIENTATION = 0x0112
 SIDEWAYS = 5
 
 
-def read_bytes(path: str, what: str, backend_args: Optional[dict]) -> bytes:
-    """Read a file that must be there."""
+def read_bytes(
+    path: str, expected: str, backend_args: Optional[dict] = None
+) -> bytes:
+    """Read a whole file.
+
+    Args:
+        path: Its path or address.
+        expected: What the file is, for messages.
+        backend_args: Arguments of mmengine's file backends.
+
+    Raises:
+        InputError: The file is missing or cannot be read.
+    """
     try:
         return fileio.get(path, backend_args=backend_args)
     except (FileNotFoundError, NotADirectoryError):
-        raise InputError.of(path, 'file', 'missing', what) from None
+        raise InputError.of(path, 'file', 'missing', expected) from None
     except OSError as error:
-        raise InputError.of(path, 'file', error.strerror, what) from None
+        raise InputError.of(path, 'file', error.strerror, expected) from None
 
 
 @contextmanager
 def broken_images_named(
-    path: str, what: str = 'a whole image'
+    path: str, expected: str = 'a whole image'
 ) -> Iterator[None]:
-    """Name an image that cannot be decoded, and what was expected."""
+    """Turn Pillow's errors into an InputError that names the file."""
     try:
         yield
     except (OSError, SyntaxError, UnidentifiedImageError) as error:
-        raise InputError.of(path, 'content', str(error), what) from None
+        raise InputError.of(path, 'content', str(error), expected) from None
 
 
 def read_image(path: str, backend_args: Optional[dict] = None) -> np.ndarray:
-    """Decode an image at its own size; RGB, uint8, (H, W, 3).
+    """Decode an image at its own size.
 
-    Pillow decodes it: OpenCV fills up a truncated JPEG with grey and says
-    nothing.
+    Pillow decodes it: OpenCV fills the missing part of a truncated JPEG with
+    grey and reports no error.
+
+    Args:
+        path: The image file.
+        backend_args: Arguments of mmengine's file backends.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
 
     Raises:
-        InputError: The file is missing or is no whole image.
+        InputError: The file is missing or not a whole image.
     """
     content = read_bytes(path, 'a frame', backend_args)
     with broken_images_named(path):
         return mmcv.imfrombytes(content, channel_order='rgb', backend='pillow')
+
+
+def read_reduced_image(
+    path: str, min_side: int, backend_args: Optional[dict] = None
+) -> Tuple[np.ndarray, Tuple[int, int]]:
+    """Decode a JPEG at a half, a quarter or an eighth of its size.
+
+    The smallest of them whose shorter side is at least ``min_side``; images
+    that are too small for that, or no JPEGs, are decoded at their own size.
+
+    Args:
+        path: The image file.
+        min_side: Least length of the shorter side, in pixels.
+        backend_args: Arguments of mmengine's file backends.
+
+    Returns:
+        (h, w, 3) uint8, RGB, and the image's own size (H, W).
+
+    Raises:
+        InputError: The file is missing or not a whole image.
+    """
+    content = read_bytes(path, 'a frame', backend_args)
+    with broken_images_named(path), Image.open(io.BytesIO(content)) as image:
+        width, height = image.size
+        factors = [
+            factor
+            for factor in (2, 4, 8)
+            if min(width, height) // factor >= min_side
+        ]
+        if not factors or image.format != 'JPEG':
+            whole = read_image(path, backend_args)
+            return whole, whole.shape[:2]
+        image.draft('RGB', (width // factors[-1], height // factors[-1]))
+        upright = ImageOps.exif_transpose(image.convert('RGB'))
+        pixels = np.asarray(upright)
+    if (width < height) != (upright.width < upright.height):
+        width, height = height, width
+    return pixels, (height, width)
 
 
 def image_size(path: str) -> Tuple[int, int]:
@@ -57,9 +114,9 @@ def image_size(path: str) -> Tuple[int, int]:
     Only the header is decoded.
 
     Raises:
-        InputError: The file is missing or is no image.
+        InputError: The file is missing or not an image.
     """
-    content = read_bytes(path, 'a frame', None)
+    content = read_bytes(path, 'a frame')
     with broken_images_named(path), Image.open(io.BytesIO(content)) as image:
         width, height = image.size
         if image.getexif().get(ORIENTATION, 1) >= SIDEWAYS:
@@ -68,11 +125,14 @@ def image_size(path: str) -> Tuple[int, int]:
 
 
 def decode_id_map(content: bytes, path: str) -> np.ndarray:
-    """Decode an image whose values are object ids; (H, W).
+    """Decode an image whose values are object ids.
 
     Args:
-        content: Of the file.
-        path: Names it in messages.
+        content: The encoded image.
+        path: Its file, for messages.
+
+    Returns:
+        (H, W), integers.
 
     Raises:
         InputError: The image is broken or in colour.

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .log_mel import BANDS, FRAMES
-from .plain_pickle import PlainUnpickler, load_pickle
+from .data_files import PlainUnpickler, load_pickle
 
 ALLOWED = 'one tensor or array of numbers alone'
 

@@ -1,4 +1,4 @@
-"""The run-length encoded masks of a whole data set in little memory."""
+"""Keep the run-length encoded masks of a whole data set in memory."""
 
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -8,27 +8,27 @@ from pycocotools import mask as rle_codec
 
 from ..errors import InputError
 from ..structures import Rle
-from .json_files import load_json
+from .data_files import load_json
 
 
 class MaskStore:
-    """Tubes by name, as encoded as they lie on disk; nothing is decoded.
+    """Store tubes by name, encoded as on disk; nothing is decoded.
 
     All encodings lie end to end in one array. As Python objects they would
-    take several times their size, and again in every worker of a data
-    loader: counting a reference to an object copies the memory it lies in.
+    take several times their size, once more in every worker of a data
+    loader: counting references to an object copies the page it lies on.
 
     Args:
-        file: JSON, name -> a list over frames of COCO RLEs, or null where
-            the object is not drawn (MeViS's ``mask_dict.json``).
+        file: JSON, name -> a list over the frames of COCO RLEs, or null in
+            frames without the object (MeViS's ``mask_dict.json``).
 
     Raises:
-        InputError: The file is missing or something else.
+        InputError: The file is missing or has other content.
     """
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        # Name -> the number of its first mask.
+        # Name -> the index of its first mask in ``ends`` and ``sizes``.
         self.first: Dict[str, int] = {}
         self.lengths: Dict[str, int] = {}
         sizes: List[Any] = []
@@ -41,7 +41,7 @@ class MaskStore:
             self.lengths[name] = len(tube)
             for frame, mask in enumerate(tube):
                 if mask is not None:
-                    mask = as_rle(mask, file, f'{name}[{frame}]')
+                    mask = checked_rle(mask, file, f'{name}[{frame}]')
                     buffer += mask['counts']
                 sizes.append(mask['size'] if mask else (0, 0))
                 ends.append(len(buffer))
@@ -53,15 +53,16 @@ class MaskStore:
         return name in self.first
 
     def num_frames(self, name: str) -> int:
+        """Return the length of a tube in frames."""
         return self.lengths[name]
 
     def is_drawn(self, name: str) -> bool:
-        """Whether the object appears in some frame."""
+        """Tell whether an object has a mask in any frame."""
         first = self.first[name]
         return bool(self.ends[first + self.lengths[name]] > self.ends[first])
 
     def get(self, name: str, frame: int) -> Optional[Rle]:
-        """The mask in a frame; None where it is not drawn."""
+        """Return an object's mask in a frame; None if it has none."""
         index = self.first[name] + frame
         start, end = self.ends[index], self.ends[index + 1]
         if start == end:
@@ -72,7 +73,7 @@ class MaskStore:
 
 
 def read_tubes(file: Path) -> Dict[str, List[Any]]:
-    """Read the JSON file; values must be lists."""
+    """Read name -> list over the frames; raise InputError otherwise."""
     content = load_json(file, 'masks by annotation id')
     if not isinstance(content, dict):
         raise InputError.of(file, 'content', content, 'masks by annotation id')
@@ -82,8 +83,12 @@ def read_tubes(file: Path) -> Dict[str, List[Any]]:
     return content
 
 
-def as_rle(mask: Any, file: Path, field: str) -> Dict[str, Any]:
-    """Check an RLE of the file; compressed, with bytes as counts."""
+def checked_rle(mask: Any, file: Path, field: str) -> Dict[str, Any]:
+    """Check an RLE of the file and compress it; its counts are bytes.
+
+    Raises:
+        InputError: It is not a COCO RLE; the message names file and field.
+    """
     counts = mask.get('counts') if isinstance(mask, dict) else None
     size = mask.get('size') if isinstance(mask, dict) else None
     if not counts or not isinstance(size, list) or len(size) != 2:

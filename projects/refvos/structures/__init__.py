@@ -16,6 +16,7 @@ from .reference import (
     Reference,
     ReferencePrediction,
     Rle,
+    clean_text,
     shared_object,
 )
 from .soft_masks import SoftMasks
@@ -35,6 +36,7 @@ __all__ = [
     'Rle',
     'SoftMasks',
     'VideoFeatures',
+    'clean_text',
     'pack_maps',
     'padding_mask_of',
     'shared_object',

@@ -1,5 +1,6 @@
 """What says which object is meant, and what a model answers."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Sequence, Tuple
 
@@ -23,7 +24,7 @@ class Reference:
     Args:
         id: The reference's identifier within its video (Ref-YouTube-VOS: the
             expression id), a string.
-        text: The expression, lower-cased, white space folded.
+        text: The expression, as :func:`clean_text` gives it.
         speech: Somebody saying an expression, 16 kHz mono, (samples,).
         sound: The video's own soundtrack as the cue, all of it, also where
             a clip holds some of the video's frames: 16 kHz mono, (samples,),
@@ -122,6 +123,11 @@ class ReferencePrediction:
             f'{type(self).__name__}({self.reference.name!r}, '
             f'score={self.score:.3f}, {frames}{nothing})'
         )
+
+
+def clean_text(text: str) -> str:
+    """Lower the case of an expression and fold its white space."""
+    return re.sub(r'\s+', ' ', text).strip().lower()
 
 
 def shared_object(

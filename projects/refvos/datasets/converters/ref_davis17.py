@@ -8,13 +8,12 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Union
 
-import numpy as np
-from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from ...errors import InputError, describe
-from ...io.json_files import load_json
-from ..ref_davis17_names import ANNOTATORS, VOID
+from ...io.data_files import load_json
+from ...io.masks import list_ids, read_id_map
+from ..ref_davis17 import ANNOTATORS, VOID
 
 # DAVIS's names of the splits -> those of Ref-YouTube-VOS.
 SPLITS = {'train': 'train', 'val': 'valid'}
@@ -200,25 +199,13 @@ def list_frames(source: Source) -> List[str]:
 
 
 def read_objects(source: Source, frames: List[str]) -> Dict[str, List[str]]:
-    """Object id -> the frames in which it is drawn."""
+    """List the frames in which each object is drawn, by object id."""
     drawn: Dict[str, List[str]] = defaultdict(list)
     for frame in frames:
-        path = source.masks / f'{frame}.png'
-        try:
-            ids = np.array(Image.open(path))
-        except FileNotFoundError:
-            raise InputError.of(path, 'file', 'missing', 'a mask') from None
-        except (OSError, SyntaxError, UnidentifiedImageError) as error:
-            raise InputError.of(
-                path, 'content', str(error), 'a whole palette PNG'
-            ) from None
-        if ids.ndim != 2 or ids.dtype != np.uint8:
-            raise InputError.of(
-                path, 'shape', ids.shape, 'a palette PNG of object ids'
-            )
-        for object_id in np.flatnonzero(np.bincount(ids.ravel())):
-            if str(object_id) not in ('0', VOID):
-                drawn[str(object_id)].append(frame)
+        ids = list_ids(read_id_map(str(source.masks / f'{frame}.png')))
+        for object_id in map(str, ids):
+            if object_id != VOID:
+                drawn[object_id].append(frame)
     return dict(sorted(drawn.items(), key=lambda item: int(item[0])))
 
 
