@@ -11,7 +11,7 @@ from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.dataset import Compose
 
 from refvos.datasets.transforms import MakePseudoClip
-from refvos.datasets.transforms.loading import as_instance
+from refvos.datasets.transforms.loading import make_instance
 from refvos.datasets.transforms.pseudo_clip import make_warp, warp_pixels
 from refvos.errors import InputError
 from refvos.structures import Reference
@@ -35,7 +35,7 @@ def make_image(mask, text='the shape on the left'):
         'img_shape': mask.shape,
         'ori_shape': mask.shape,
     }
-    frame.update(as_instance(mask, True, 7))
+    frame.update(make_instance(mask, True, 7))
     return {
         'video_id': 'a',
         'frames': [frame],

@@ -312,6 +312,41 @@ def test_an_object_never_drawn_competes_at_test_time_only(raw, logged):
     assert len(logged) == 1 and 'left out 4 of' in logged[0]
 
 
+def write_masks_again(dst, ids):
+    for path in (dst / 'valid/Annotations/dogs').glob('*'):
+        write_mask(path, ids)
+
+
+def read_truth(dst):
+    steps = [{'type': 'LoadFrames'}, {'type': 'LoadTubes', 'as_rle': True}]
+    data = RefDAVIS17Dataset(str(dst), 'valid', test_mode=True, pipeline=steps)
+    return data[0]['gt_tubes']
+
+
+def test_void_alone_is_no_ground_truth(raw):
+    """Masks of 0 and 255: void stands where the objects should."""
+    dst, _ = convert(raw, copy=True)
+    write_masks_again(dst, square(SIZE, 0, 0, 4, 255))
+    with pytest.raises(InputError) as error:
+        read_truth(dst)
+    assert str(error.value) == (
+        f'{dst}/valid/Annotations/dogs/00000.png: object ids is [255]; '
+        'expected 1, 2 in this or another frame of video dogs'
+    )
+
+
+def test_void_beside_an_object_that_is_never_drawn_is_expected(raw, logged):
+    dst, _ = convert(raw, copy=True)
+    ids = square(SIZE, 0, 0, 4, 1) + square(SIZE, 14, 22, 2, 255)
+    write_masks_again(dst, ids)
+    assert read_truth(dst)['2'] == [None, None]
+    assert logged == []
+    write_masks_again(dst, ids + square(SIZE, 8, 8, 2, 9))
+    assert read_truth(dst)['2'] == [None, None]
+    (message,) = logged
+    assert 'object ids is [1, 9, 255]; expected 2 in this' in message
+
+
 def test_one_annotator_alone(raw):
     dst, _ = convert(raw)
     data = RefDAVIS17Dataset(

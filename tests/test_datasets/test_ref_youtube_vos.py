@@ -10,10 +10,11 @@ from pycocotools import mask as rle_codec
 from torch.utils.data import DataLoader
 
 from refvos.datasets import RefYouTubeVOSDataset
-from refvos.datasets.base import clean_text
 from refvos.datasets.transforms import loading
 from refvos.engine.cli import one_line
 from refvos.errors import InputError
+from refvos.io import masks
+from refvos.structures import clean_text
 from tests.builders import load_config, message_of
 
 from .folders import square, write_frames, write_lists
@@ -502,6 +503,87 @@ def test_an_object_out_of_the_clip_is_no_error(root, logged):
     data = dataset(root, pipeline=[*CLIP, *LOAD, *PACK])
     assert len(data[0]['data_samples'].references) == 1
     assert not [line for line in logged if 'object ids' in line]
+
+
+def scored(root, **kwargs):
+    """Items with their ground truth, as for a metric."""
+    return dataset(root, test_mode=True, pipeline=[LOAD[0], TUBES], **kwargs)
+
+
+def test_scoring_without_any_named_id_ends_in_one_line(root):
+    """The first mask is empty: the second one tells."""
+    write_again(root, 'zoo', 255)
+    empty = np.zeros(SIZE, np.uint8)
+    write_frames(root, 'train', 'zoo', [empty, *[square(SIZE, 0, 0, 4, 255)]])
+    change(
+        lists_of(root),
+        *('videos', 'zoo', 'frames'),
+        value=['00000', '00005'],
+    )
+    message = message_of(scored(root).__getitem__, 0)
+    assert message == (
+        f'{root}/train/Annotations/zoo/00005.png: object ids is [255]; '
+        'expected 1, 2 in this or another frame of video zoo'
+    )
+
+
+def test_scoring_warns_once_of_ids_that_are_not_named(root, logged):
+    """Object 1 has another id in the masks; object 2 is as named."""
+    frames = [square(SIZE, 0, 0, 4, 7) + square(SIZE, 8, 8, 6, 2)] * 7
+    write_frames(root, 'train', 'zoo', frames)
+    data = scored(root)
+    for _ in range(2):
+        tubes = data[0]['gt_tubes']
+    assert tubes['1'] == [None] * 7
+    assert all(rle_codec.area(rle) == 36 for rle in tubes['2'])
+    assert logged == [
+        f'{root}/train/Annotations/zoo/00000.png: object ids is [2, 7]; '
+        'expected 1 in this or another frame of video zoo; the ground truth '
+        'of objects that are never drawn is background'
+    ]
+
+
+@pytest.mark.parametrize(
+    'frames',
+    [
+        [square(SIZE, 8, 8, 6, 2)] * 7,
+        [np.zeros(SIZE, np.uint8)] * 7,
+        [square(SIZE, 0, 0, 4, 7)] * 6 + both_objects(1),
+    ],
+    ids=['one never drawn', 'none ever drawn', 'all drawn, one id more'],
+)
+def test_scoring_allows_objects_that_are_absent(root, logged, frames):
+    write_frames(root, 'train', 'zoo', frames)
+    tubes = scored(root)[0]['gt_tubes']
+    assert tubes['1'][:6] == [None] * 6
+    assert logged == []
+
+
+def test_scoring_warns_where_the_lists_name_no_objects(tmp_path, logged):
+    """Without meta.json, an id may be an object that nobody refers to."""
+    names = write_frames(tmp_path, 'valid', 'zoo', [square(SIZE, 0, 0, 4, 5)])
+    videos = {'zoo': (names, {'0': ('an ape', '1')})}
+    write_lists(tmp_path, 'valid', videos)
+    write_lists(tmp_path, 'test', {})
+    tubes = scored(tmp_path, split='valid')[0]['gt_tubes']
+    assert tubes == {'1': [None]}
+    (message,) = logged
+    assert 'object ids is [5]; expected 1 in this or another' in message
+
+
+def test_scoring_reads_each_mask_once(root, monkeypatch):
+    """Also where it lists the ids of all masks."""
+    write_frames(root, 'train', 'zoo', [square(SIZE, 8, 8, 6, 2)] * 7)
+    paths = []
+    real = masks.read_bytes
+
+    def read_and_note(path, *args):
+        paths.append(path)
+        return real(path, *args)
+
+    monkeypatch.setattr(masks, 'read_bytes', read_and_note)
+    scored(root)[0]
+    assert len(paths) == len(set(paths)) == 7
 
 
 def test_colour_masks_are_named(root):

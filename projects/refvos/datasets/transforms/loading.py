@@ -1,22 +1,22 @@
-"""Reading frames and masks."""
+"""Read frames and masks."""
 
 from collections import defaultdict
-from io import BytesIO
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks
-from PIL import Image, ImageOps
+from mmengine.logging import MMLogger
 from pycocotools import mask as rle_codec
 
 from ...errors import InputError
-from ...io.images import broken_images_named, read_bytes, read_image
+from ...io.images import read_image, read_reduced_image
 from ...io.masks import Masks, name_of, read_masks
 from ...io.video_frames import read_video_frames
 from ...structures import shared_object
+from ..mask_check import UndrawnObjects, referred_objects
 from .clip import target_frames
 
 
@@ -24,23 +24,25 @@ from .clip import target_frames
 class LoadFrames(BaseTransform):
     """Decode the chosen frames.
 
-    Required Keys: frames[].img_path, or frames[].video_path and
-    frames[].frame_index (from 0). Added to each frame: img (H, W, 3) uint8
-    RGB, img_shape, ori_shape.
+    Images are decoded by :func:`read_image`; videos by
+    :func:`read_video_frames`, each file once per clip.
 
-    Images are decoded by Pillow: OpenCV fills up a truncated JPEG with grey
-    and says nothing. Videos are read by :func:`read_video_frames`, each once
-    a clip.
+    Required Keys: frames[].img_path, or frames[].video_path and
+    frames[].frame_index (from 0). Added Keys: frames[].img, (H, W, 3) uint8
+    RGB; frames[].img_shape; frames[].ori_shape.
 
     Args:
-        backend_args: Of mmengine's file backends, for images; videos are
-            local files.
-        min_side: JPEGs whose short side is at least twice as long are
-            decoded at a half, a quarter or an eighth of their size, which
-            takes a fraction of the time and memory; ``ori_shape`` stays
-            theirs. For tests only (no masks for training fit), and the
-            pixels are not those that decoding and resizing gives: off by
-            default.
+        backend_args: Arguments of mmengine's file backends, for images;
+            videos are local files.
+        min_side: Decode JPEGs at a half, a quarter or an eighth of their
+            size, with a shorter side of at least this many pixels, which
+            takes a fraction of the time and memory. ``ori_shape`` stays the
+            full size. For tests only, since training masks would not fit;
+            pixels differ from those of decoding and resizing. None decodes
+            at full size.
+
+    Raises:
+        InputError: A file is missing or broken, or frames differ in size.
     """
 
     def __init__(
@@ -56,10 +58,10 @@ class LoadFrames(BaseTransform):
         self.decode_videos(results['frames'])
         for frame in results['frames']:
             image = frame.pop('img', None)
-            shape = None
             if image is None:
-                image, shape = self.decode_smaller(frame['img_path'])
-            shape = shape or image.shape[:2]
+                image, shape = self.decode_image(frame['img_path'])
+            else:
+                shape = image.shape[:2]
             if first is not None and shape != first:
                 raise InputError.of(
                     name_of(frame),
@@ -85,57 +87,51 @@ class LoadFrames(BaseTransform):
             for frame, image in zip(wanted, images):
                 frame['img'] = image
 
-    def decode_smaller(
-        self, path: str
-    ) -> Tuple[np.ndarray, Optional[Tuple[int, int]]]:
-        """Decode an image as ``min_side`` says.
+    def decode_image(self, path: str) -> Tuple[np.ndarray, Tuple[int, int]]:
+        """Decode an image, reduced if ``min_side`` asks for it.
 
         Returns:
-            RGB, and the image's own size (h, w) where that is another.
+            (h, w, 3) uint8, RGB, and the image's own size (H, W).
         """
         if self.min_side is None:
-            return read_image(path, self.backend_args), None
-        content = read_bytes(path, 'a frame', self.backend_args)
-        with broken_images_named(path), Image.open(BytesIO(content)) as image:
-            width, height = image.size
-            factors = [
-                factor
-                for factor in (2, 4, 8)
-                if min(width, height) // factor >= self.min_side
-            ]
-            if not factors or image.format != 'JPEG':
-                return read_image(path, self.backend_args), None
-            image.draft('RGB', (width // factors[-1], height // factors[-1]))
-            upright = ImageOps.exif_transpose(image.convert('RGB'))
-            picture = np.asarray(upright)
-        if (width < height) != (upright.width < upright.height):
-            width, height = height, width
-        return picture, (height, width)
+            image = read_image(path, self.backend_args)
+            return image, image.shape[:2]
+        return read_reduced_image(path, self.min_side, self.backend_args)
 
 
 @TRANSFORMS.register_module()
 class LoadTubes(BaseTransform):
-    """Read the objects' masks from where the frames say (``MASK_SOURCES``).
+    """Read the objects' masks from the frames' sources (``MASK_SOURCES``).
 
-    For training (``as_rle=False``) each frame gets the union of the
-    reference's objects as mmdet wants it: gt_masks, gt_bboxes,
-    gt_bboxes_labels, gt_ignore_flags, with no instance where the object is
-    not visible. The label is that of the first object, -1 where its category
-    is unknown (only a model that names categories minds). A clip in which it
-    is nowhere visible gives None, so that another item takes its place. For
-    testing (``as_rle=True``) all objects of the video that are referred to or
-    among ``other_objects`` become ``gt_tubes``, run-length encoded. Where a
-    clip has ``target_frames``, only the frames that it names have masks.
-    Frames that say ``labelled=False`` have none: nothing is read for them,
-    and no object is visible.
+    In training (``as_rle=False``) each frame gets the union of the masks of
+    the reference's objects as one instance in mmdet's form; no instance if
+    none of them is visible. Its label is the category of the first object,
+    -1 if unknown. A clip without any visible object gives None, so that
+    another item replaces it.
+
+    At test time (``as_rle=True``) the video gets ``gt_tubes``: all objects
+    that are referred to or among ``other_objects``, run-length encoded.
+
+    Masks are read for the target frames only. Frames with ``labelled=False``
+    have none: nothing is read, and no object is visible.
 
     Required Keys: frames[] with a key of ``MASK_SOURCES``,
-    frames[].ori_shape, references, labels. Optional: target_frames,
-    other_objects, frames[].labelled.
+    frames[].ori_shape, references, labels. Optional Keys: target_frames,
+    other_objects, listed_objects, frames[].labelled. Added Keys:
+    frames[].gt_masks, frames[].gt_bboxes, frames[].gt_bboxes_labels,
+    frames[].gt_ignore_flags; or gt_tubes, object id -> one RLE or None per
+    target frame.
 
     Args:
-        as_rle: Which of the two.
-        backend_args: Of mmengine's file backends.
+        as_rle: Add ``gt_tubes`` instead of instances.
+        backend_args: Arguments of mmengine's file backends.
+
+    Raises:
+        InputError: A mask is missing, broken or not of its frame's size; or,
+            at test time, the id maps of a video hold other ids than its
+            lists name. If only some of the referred objects are never drawn
+            while there are ids that the lists do not name, there is one
+            warning per video.
     """
 
     def __init__(
@@ -143,6 +139,8 @@ class LoadTubes(BaseTransform):
     ) -> None:
         self.as_rle = as_rle
         self.backend_args = backend_args
+        # Videos with a warning.
+        self.reported: Set[str] = set()
 
     def transform(self, results: dict) -> Optional[dict]:
         if self.as_rle:
@@ -150,12 +148,13 @@ class LoadTubes(BaseTransform):
         return self.load_referred(results)
 
     def read(self, frame: dict, object_ids: Sequence[str]) -> Masks:
-        """Read masks; of a frame without a label, none are known."""
+        """Read masks; those of a frame without a label are unknown."""
         if not frame.get('labelled', True):
-            return dict.fromkeys(object_ids)
+            return Masks(dict.fromkeys(object_ids))
         return read_masks(frame, object_ids, self.backend_args)
 
     def load_referred(self, results: dict) -> Optional[dict]:
+        """Add the referred object to each target frame, as an instance."""
         object_ids = shared_object(
             results['references'], str(results.get('video_id'))
         )
@@ -170,36 +169,50 @@ class LoadTubes(BaseTransform):
             mask = np.zeros(frame['ori_shape'], bool)
             if visible:
                 mask = np.logical_or.reduce(drawn)
-            frame.update(as_instance(mask, visible, label))
+            frame.update(make_instance(mask, visible, label))
         return results if seen else None
 
     def load_all(self, results: dict) -> dict:
-        # In the references' order, each once.
-        referred = [
-            object_id
-            for reference in results['references']
-            for object_id in reference.object_ids
-        ]
+        """Add the tubes of all objects."""
+        referred = referred_objects(results['references'])
         others = results.get('other_objects', ())
         wanted = list(dict.fromkeys([*referred, *others]))
         tubes: Dict[str, list] = {object_id: [] for object_id in wanted}
+        undrawn = UndrawnObjects(results)
         for frame in target_frames(results):
             masks = self.read(frame, wanted)
+            undrawn.add(frame, masks)
             for object_id, tube in tubes.items():
-                tube.append(as_rle(masks[object_id]))
+                tube.append(encode_mask(masks[object_id]))
+        self.report(str(results.get('video_id')), undrawn.explain())
         results['gt_tubes'] = tubes
         return results
 
+    def report(self, video: str, problem: Optional[str]) -> None:
+        """Warn of a problem, once per video."""
+        if problem is not None and video not in self.reported:
+            self.reported.add(video)
+            MMLogger.get_current_instance().warning(
+                f'{problem}; the ground truth of objects that are never '
+                'drawn is background'
+            )
 
-def as_rle(mask: Optional[np.ndarray]) -> Optional[dict]:
+
+def encode_mask(mask: Optional[np.ndarray]) -> Optional[dict]:
     """Run-length encode a mask (H, W); None stays None."""
     if mask is None:
         return None
     return rle_codec.encode(np.asfortranarray(mask, np.uint8))
 
 
-def as_instance(mask: np.ndarray, visible: bool, label: int) -> dict:
-    """One or no instance in mmdet's form."""
+def make_instance(mask: np.ndarray, visible: bool, label: int) -> dict:
+    """Describe a mask (H, W) as one instance in mmdet's form.
+
+    Args:
+        mask: The object's pixels.
+        visible: False gives no instance.
+        label: Category index.
+    """
     count = int(visible)
     masks = BitmapMasks(mask[None][:count].astype(np.uint8), *mask.shape)
     return {

@@ -8,7 +8,7 @@ from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
 
 from ...errors import InputError
-from .loading import as_instance
+from .loading import make_instance
 
 
 @TRANSFORMS.register_module()
@@ -127,7 +127,7 @@ def warp_frame(frame: dict, warp: np.ndarray) -> dict:
     mask = 255 * frame['gt_masks'].masks.any(0).astype(np.uint8)
     moved = warp_pixels(mask, warp) > 127
     label = int(next(iter(frame['gt_bboxes_labels']), 0))
-    warped.update(as_instance(moved, bool(moved.any()), label))
+    warped.update(make_instance(moved, bool(moved.any()), label))
     return warped
 
 
