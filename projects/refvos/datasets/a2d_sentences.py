@@ -1,4 +1,4 @@
-"""A2D-Sentences (Gavrilyuk et al., CVPR 2018), as it lies on disk."""
+"""A2D-Sentences (Gavrilyuk et al., CVPR 2018) in its published layout."""
 
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
@@ -10,7 +10,7 @@ from ..io.video_frames import count_video_frames
 from ..structures import Reference
 from .annotated_frames import AnnotatedFrameDataset, check_rows_layout
 
-# The published set has no 'valid'; RefVOS-Mini has.
+# The published set has no 'valid'; RefVOS-Mini has one.
 SPLITS = ('train', 'valid', 'test')
 VIDEOS = 'Release/clips320H'
 MASKS = 'text_annotations/a2d_annotation_with_instances'
@@ -18,7 +18,7 @@ MASKS = 'text_annotations/a2d_annotation_with_instances'
 
 @DATASETS.register_module()
 class A2DSentencesDataset(AnnotatedFrameDataset):
-    """A2D-Sentences: a few frames of a video are annotated.
+    """A2D-Sentences: a few frames of each video are annotated.
 
     ::
 
@@ -29,13 +29,13 @@ class A2DSentencesDataset(AnnotatedFrameDataset):
 
     The JSON is a list of rows (expression, video, frame from 1, instance).
     In training an item is a row; at test time it is an annotated frame with
-    all its rows. References are named ``v_<video>_f_<frame>_i_<instance>``
-    as in the published list of the test set.
+    all its rows. References have the ids ``v_<video>_f_<frame>_i_<instance>``
+    of the published list of the test set.
 
     Args:
         data_root: Folder of the data set.
-        split: 'train' or 'test'.
-        kwargs: See :class:`BaseReferringDataset`.
+        split: 'train', 'test', or RefVOS-Mini's 'valid'.
+        kwargs: Arguments of :class:`BaseReferringDataset`.
     """
 
     def __init__(self, data_root: str, split: str, **kwargs: Any) -> None:
@@ -77,25 +77,25 @@ class A2DSentencesDataset(AnnotatedFrameDataset):
     ) -> Dict[str, Any]:
         video, frame = key
         root = Path(self.data_root)
-        described = {
+        annotated = {
             'frame_id': f'{frame:05d}',
             'video_path': str(root / VIDEOS / f'{video}.mp4'),
             'frame_index': frame - 1,
         }
         if self.with_masks:
-            described['h5_path'] = str(
+            annotated['h5_path'] = str(
                 root / MASKS / video / f'{frame:05d}.h5'
             )
-            described['named_by'] = {
+            annotated['named_by'] = {
                 reference.object_ids[0]: f'{self.rows_file}, {name}'
                 for name, reference in rows
             }
-        return self.describe_video(video, described, rows)
+        return self.describe_video(video, annotated, rows)
 
     def list_frames(
         self, annotated: Dict[str, Any]
     ) -> Tuple[List[Dict[str, Any]], int]:
-        """All frames of the video file; only now it is opened."""
+        """List all frames of the video file, which is opened only here."""
         path, index = annotated['video_path'], annotated['frame_index']
         count = count_video_frames(path)
         if index >= count:
@@ -123,7 +123,7 @@ def rows_file(root: Path, split: str) -> Path:
 
 
 def is_row(row: Any) -> bool:
-    """Whether a row holds expression, video, frame from 1 and instance."""
+    """Tell whether a row is expression, video, frame from 1, instance."""
     if not isinstance(row, (list, tuple)) or len(row) != 4:
         return False
     _, video, frame, instance = row
@@ -137,16 +137,16 @@ def is_row(row: Any) -> bool:
 
 
 def check_layout(data_root: str) -> List[str]:
-    """List what a folder lacks of A2D-Sentences.
+    """List the files that a folder of A2D-Sentences lacks.
 
-    The lists of training and test, and the videos and masks that they name.
-    Only names are looked at.
+    Checked are the lists of training and test, and the videos and masks that
+    they name; by name, without opening them.
 
     Args:
         data_root: Folder of the data set.
 
     Returns:
-        One line each: the path and what belongs there.
+        One line per file: the path and what belongs there.
     """
     root = Path(data_root)
     files = [rows_file(root, split) for split in ('train', 'test')]
@@ -156,7 +156,7 @@ def check_layout(data_root: str) -> List[str]:
 
 
 def files_of_row(row: Any) -> Dict[str, str]:
-    """The files that a row needs, and what they are."""
+    """Return the files of a row, relative path -> what they hold."""
     _, video, frame, _ = row
     return {
         f'{VIDEOS}/{video}.mp4': 'video',

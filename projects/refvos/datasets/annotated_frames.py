@@ -1,4 +1,4 @@
-"""Data sets that annotate single frames of their videos."""
+"""Base class of data sets that annotate single frames of their videos."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -26,18 +26,18 @@ Row = TypeVar('Row')
 class AnnotatedFrameDataset(BaseReferringDataset):
     """Base class of A2D-Sentences and JHMDB-Sentences.
 
-    A JSON file lists rows, each with an expression about an object in one
-    frame. A subclass says where the file is, what a row means and what an
-    annotated frame looks like.
+    A JSON file lists rows, each with an expression for an object in one
+    frame. A subclass gives the file, parses rows, and describes annotated
+    frames.
 
-    Until it is taken, an item holds its annotated frame only; then it gets
-    all frames of the video and ``annotated_frame``, the index of the
+    The listed items hold their annotated frame only. :meth:`prepare_data`
+    adds all frames of the video and ``annotated_frame``, the index of the
     annotated one, for :class:`SampleWindow`.
     """
 
     @property
     def rows_file(self) -> Path:
-        """The JSON file of the rows."""
+        """Path of the JSON file with the rows."""
         raise NotImplementedError
 
     def parse_row(
@@ -46,23 +46,23 @@ class AnnotatedFrameDataset(BaseReferringDataset):
         """Parse a row.
 
         Args:
-            name: Of the row, for messages.
-            row: As listed in the file.
+            name: Name of the row for messages.
+            row: The row as in the file.
 
         Returns:
             The key of the annotated frame and the reference; None (and a
-            note) for a row that can't be used.
+            note) if the row cannot be used.
         """
         raise NotImplementedError
 
     def make_video(
         self, key: Any, rows: List[Tuple[str, Reference]]
     ) -> Dict[str, Any]:
-        """Describe an annotated frame, see :meth:`load_videos`.
+        """Describe the video of an annotated frame, see :meth:`load_videos`.
 
         Args:
-            key: Of the frame, from :meth:`parse_row`.
-            rows: Names and references of the rows about it.
+            key: The frame's key, from :meth:`parse_row`.
+            rows: Names and references of the frame's rows.
         """
         raise NotImplementedError
 
@@ -85,7 +85,7 @@ class AnnotatedFrameDataset(BaseReferringDataset):
         frame: Dict[str, Any],
         rows: List[Tuple[str, Reference]],
     ) -> Dict[str, Any]:
-        """Make the description of a video that knows one frame."""
+        """Describe a video of which one frame is known so far."""
         return {
             'video_id': video,
             'frame_ids': [frame['frame_id']],
@@ -97,10 +97,11 @@ class AnnotatedFrameDataset(BaseReferringDataset):
     def list_frames(
         self, annotated: Dict[str, Any]
     ) -> Tuple[List[Dict[str, Any]], int]:
-        """List all frames of a video, and the index of the annotated."""
+        """List all frames of a video; with the index of the annotated one."""
         raise NotImplementedError
 
     def prepare_data(self, idx: int) -> Any:
+        """Add the video's other frames and run the pipeline."""
         item = self.get_data_info(idx)
         (annotated,) = item['frames']
         item['frames'], item['annotated_frame'] = self.list_frames(annotated)
@@ -110,7 +111,7 @@ class AnnotatedFrameDataset(BaseReferringDataset):
 def group_rows(
     rows: Iterable[Tuple[Key, Row]],
 ) -> Dict[Key, List[Row]]:
-    """Gather what belongs to one frame, in the order of the list."""
+    """Group rows by frame, in the order of the list."""
     groups: Dict[Key, List[Row]] = defaultdict(list)
     for key, row in rows:
         groups[key].append(row)
@@ -118,7 +119,7 @@ def group_rows(
 
 
 def read_rows(file: Path) -> List[Any]:
-    """Read a JSON list that must be there."""
+    """Read a JSON file that holds a list; else raise InputError."""
     content = load_json(file)
     if not isinstance(content, list):
         raise InputError.of(file, 'content', content, 'a list of rows')
@@ -132,15 +133,15 @@ def check_rows_layout(
     is_row: Callable[[Any], bool],
     files_of_row: Callable[[Any], Dict[str, str]],
 ) -> List[str]:
-    """List the files that a folder lacks, by name, one line each.
+    """List the files that a folder lacks, by name, one line per file.
 
     Args:
         root: Folder of the data set.
-        benchmark: Its name, for messages.
+        benchmark: Name of the data set, for messages.
         rows_files: JSON files with the rows.
         is_row: Tells whether a row can be used.
-        files_of_row: Gives the files of a row, relative to ``root``, and
-            what they are.
+        files_of_row: Returns the files of a row, path relative to ``root``
+            -> what they hold.
     """
     if not root.is_dir():
         return [f'{root}: folder of {benchmark}']
@@ -162,5 +163,5 @@ def check_rows_layout(
             for name, what in wanted.items()
             if not (root / name).is_file()
         ]
-    # Both lists may name the same video.
+    # Several lists may name the same video.
     return list(dict.fromkeys(missing))

@@ -1,4 +1,4 @@
-"""AVSBench (Zhou et al., ECCV 2022), as it lies on disk."""
+"""AVSBench (Zhou et al., ECCV 2022) in its published layout."""
 
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
@@ -14,21 +14,21 @@ from .layout import missing_files
 SUBSETS = ('s4', 'ms3')
 SPLITS = ('train', 'val', 'test')
 SOUND_FORMS = ('auto', 'wav', 'log_mel')
-# A clip is five seconds long and has a frame of each.
+# A clip is five seconds long and has one frame per second.
 SECONDS = 5
-# All that sounds is one object: the masks tell no more.
+# The masks do not tell sounding objects apart: all are one object.
 SOUNDING = '1'
 EXPECTED = f'a name, a split of {SPLITS} and, of S4, a category'
 
 
 class Clip(NamedTuple):
-    """A row of the list.
+    """A clip of the list, and its files relative to the subset's folder.
 
     Args:
-        row: Its number, from 0, below the column names.
-        name: Of the clip.
+        row: Index of its row, from 0, below the column names.
+        name: Name of the clip.
         split: One of ``SPLITS``.
-        category: What sounds, S4 only.
+        category: Category of the sounding object, S4 only.
     """
 
     row: int
@@ -38,14 +38,14 @@ class Clip(NamedTuple):
 
     @property
     def group(self) -> str:
-        """Below which folder sound and masks lie."""
+        """Folder of the sound and of the masks, below their own folders."""
         if self.category is None:
             return self.split
         return f'{self.split}/{self.category}'
 
     @property
     def frames(self) -> List[str]:
-        """The frames' files, below the data's folder."""
+        """Files of the frames."""
         if self.category is None:
             folder = f'visual_frames/{self.name}/{self.name}.mp4'
         else:
@@ -54,7 +54,7 @@ class Clip(NamedTuple):
 
     @property
     def masks(self) -> List[Optional[str]]:
-        """The masks' files; None where a frame has none (S4's training)."""
+        """Files of the masks; None for frames without one (S4, training)."""
         folder = f'gt_masks/{self.group}/{self.name}/{self.name}'
         only_first = self.category is not None and self.split == 'train'
         return [
@@ -64,16 +64,18 @@ class Clip(NamedTuple):
 
     @property
     def wav(self) -> str:
+        """File of the sound."""
         return f'audio_wav/{self.group}/{self.name}.wav'
 
     @property
     def log_mel(self) -> str:
+        """File of the sound's log-mel examples."""
         return f'audio_log_mel/{self.group}/{self.name}.pkl'
 
 
 @DATASETS.register_module()
 class AVSBenchDataset(BaseReferringDataset):
-    """AVSBench: what is it that sounds?
+    """AVSBench: segment the sounding objects.
 
     Single sources (S4)::
 
@@ -93,23 +95,23 @@ class AVSBenchDataset(BaseReferringDataset):
         <data_root>/ms3_data/audio_log_mel/<split>/<name>.pkl
         <data_root>/ms3_data/gt_masks/<split>/<name>/<name>_{1..5}.png
 
-    An item is a clip of five frames, one a second, with one reference: its
+    An item is a clip of five frames, one per second, with one reference: its
     soundtrack, which :class:`LoadSound` reads (``sound_path``,
-    ``log_mel_path``, ``seconds``); S4 also has what sounds (``category``).
-    The answer is the union of what sounds in each frame's second; of several
-    sources, that can be nothing. Frames without a mask are seen by the model,
-    and are ``labelled=False``: losses and metrics leave them out.
-    :class:`SampleClip` of fewer frames keeps the labelled one.
+    ``log_mel_path``, ``seconds``). S4 also has the ``category`` of the
+    sounding object. The ground truth of a frame is the union of all objects
+    that sound in its second; in MS3 it may be empty. Frames without a mask
+    have ``labelled=False``: the model sees them, losses and metrics leave
+    them out. :class:`SampleClip` with fewer frames keeps the labelled one.
 
     Args:
         data_root: Folder of the data set.
         subset: 's4' or 'ms3'.
         split: 'train', 'val' or 'test'.
-        sound_form: 'wav', 'log_mel', or 'auto': the wav where it is there,
-            else the log-mel file.
-        kwargs: See :class:`BaseReferringDataset`. ``wrong_references`` gives
-            each clip the sound of another one, of S4 one of another
-            category.
+        sound_form: 'wav', 'log_mel', or 'auto': the wav if it exists, else
+            the log-mel file.
+        kwargs: Arguments of :class:`BaseReferringDataset`.
+            ``wrong_references`` gives each clip the sound of another one, in
+            S4 one of another category.
     """
 
     def __init__(
@@ -158,7 +160,7 @@ class AVSBenchDataset(BaseReferringDataset):
         ]
 
     def make_video(self, clip: Clip, sound: Clip) -> Dict[str, Any]:
-        """Describe a clip with the sound of one, mostly its own."""
+        """Describe a clip with the sound of a clip, usually its own."""
         frames = []
         for number, (frame, mask) in enumerate(zip(clip.frames, clip.masks)):
             described: Dict[str, Any] = {
@@ -183,7 +185,7 @@ class AVSBenchDataset(BaseReferringDataset):
         }
 
     def find_sound(self, clip: Clip) -> Dict[str, str]:
-        """The files of a clip's sound, in the form asked for."""
+        """Return the key and path of a clip's sound, see ``sound_form``."""
         wav, log_mel = self.folder / clip.wav, self.folder / clip.log_mel
         form = self.sound_form
         if form == 'auto':
@@ -203,10 +205,11 @@ class AVSBenchDataset(BaseReferringDataset):
     def exchange_sounds(
         self, clips: List[Clip]
     ) -> Tuple[List[Clip], List[Clip]]:
-        """Find for each clip the next one that sounds otherwise.
+        """Pair each clip with the next one of another sound.
 
         Returns:
-            Clips for which there is one, and those.
+            The clips for which there is one, and the clips that they take
+            the sound from.
         """
         kept, sounds = [], []
         for index, clip in enumerate(clips):
@@ -232,11 +235,11 @@ class AVSBenchDataset(BaseReferringDataset):
         return kept, sounds
 
     def swap_references(self, video: Dict[str, Any]) -> List[Reference]:
-        """A clip has one: sounds were exchanged between clips."""
+        """Keep the single reference: clips exchange their sounds."""
         return video['references']
 
     def anchors(self, num_frames: int) -> List[Optional[int]]:
-        """The labelled frame where there is just one, for SampleClip."""
+        """Return the only labelled frame of S4 in training, for SampleClip."""
         if self.subset == 's4' and self.split == 'train':
             return [0]
         return super().anchors(num_frames)
@@ -251,14 +254,14 @@ def read_clips(
 ) -> Iterator[Tuple[int, Dict[str, Any], Optional[Clip]]]:
     """Read the list of a subset.
 
-    The name is in the column ``name`` or else in the first one.
+    The name is in the column ``name``, else in the first one.
 
-    Returns:
-        For each row its number from 0, what it holds, and the clip; None
-        where the row can't be used.
+    Yields:
+        For each row its index from 0, its values, and the clip; None if the
+        row cannot be used.
 
     Raises:
-        InputError: The file is missing, no CSV, or lacks a column.
+        InputError: The file is missing, not CSV, or lacks a column.
     """
     rows = load_csv(file)
     needed = ('split', 'category') if subset == 's4' else ('split',)
@@ -275,17 +278,17 @@ def read_clips(
 
 
 def check_layout(data_root: str, subset: str) -> List[str]:
-    """List what a folder lacks of a subset of AVSBench.
+    """List the files that a folder lacks of a subset of AVSBench.
 
-    The list, and the frames, masks and sounds of the clips that it names; a
-    log-mel file does instead of a sound. Only names are looked at.
+    Checked are the list, and the frames, masks and sounds of its clips; by
+    name, without opening them. A log-mel file replaces a sound.
 
     Args:
         data_root: Folder of the data set.
         subset: 's4' or 'ms3'.
 
     Returns:
-        One line each: the path and what belongs there.
+        One line per folder or file: the path and what belongs there.
     """
     root = Path(data_root)
     file = list_file(root, subset)
@@ -302,7 +305,7 @@ def check_layout(data_root: str, subset: str) -> List[str]:
 
 
 def missing_of_clip(folder: Path, clip: Clip) -> List[str]:
-    """Say what a clip lacks, a line each."""
+    """List the files that a clip lacks, one line per folder or file."""
     missing: List[str] = []
     masks = [mask for mask in clip.masks if mask is not None]
     for files, content in ((clip.frames, 'frames'), (masks, 'masks')):

@@ -1,4 +1,4 @@
-"""Frames with the category of what each pixel shows."""
+"""Frames with the category of each pixel, to pre-train a backbone."""
 
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
@@ -12,17 +12,22 @@ from ..io.data_files import load_json
 
 @DATASETS.register_module()
 class CategoryMapsDataset(BaseDataset):
-    """Frames of a set in Ref-YouTube-VOS's layout as semantic segmentation.
+    """Semantic segmentation of a data set in Ref-YouTube-VOS's layout.
 
-    To pre-train a backbone that has no published weights: from random ones,
-    a model needs very long to learn the words for shapes. An item is a frame
-    with an object of a known category; :class:`LoadCategoryMap` reads it.
+    Pre-trains a backbone without published weights: from random weights, a
+    referring model takes long to learn the words for shapes. An item is a
+    frame with at least one object; :class:`LoadCategoryMap` reads it.
 
     Args:
         data_root: Folder of the data set.
         classes: Names of the categories, as in ``meta.json``.
         split: Split of the data set.
-        kwargs: Of mmengine's ``BaseDataset`` (``pipeline``, ...).
+        kwargs: Arguments of mmengine's ``BaseDataset`` (``pipeline``, ...);
+            as in :class:`BaseReferringDataset`, ``ann_file`` and
+            ``data_prefix`` have no effect.
+
+    Raises:
+        InputError: ``meta.json`` is missing or names another category.
     """
 
     def __init__(
@@ -38,7 +43,7 @@ class CategoryMapsDataset(BaseDataset):
         )
 
     def _join_prefix(self) -> None:
-        """Paths are built from ``data_root`` below."""
+        """Ignore ``ann_file`` and ``data_prefix``; see the class."""
 
     def load_data_list(self) -> List[Dict[str, Any]]:
         folder = Path(self.data_root) / self.split

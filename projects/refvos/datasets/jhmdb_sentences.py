@@ -1,4 +1,4 @@
-"""JHMDB-Sentences (Gavrilyuk et al., CVPR 2018), as it lies on disk."""
+"""JHMDB-Sentences (Gavrilyuk et al., CVPR 2018) in its published layout."""
 
 from pathlib import Path, PurePosixPath
 from typing import Any, Dict, List, Optional, Tuple
@@ -11,15 +11,15 @@ from .annotated_frames import AnnotatedFrameDataset, check_rows_layout
 ROWS_FILE = 'jhmdb_sentences_samples_metadata.json'
 FRAMES = 'Rename_Images'
 MASKS = 'puppet_mask'
-# Each video shows one person that is annotated.
+# Each video has one annotated person.
 PERSON = '1'
 # Video, frame, masks, number of frames.
-Place = Tuple[str, str, str, int]
+FrameKey = Tuple[str, str, str, int]
 
 
 @DATASETS.register_module()
 class JHMDBSentencesDataset(AnnotatedFrameDataset):
-    """JHMDB-Sentences: one frame of each video is asked for.
+    """JHMDB-Sentences: one target frame per video.
 
     For evaluation only (ReferFormer, Appendix B).
 
@@ -30,13 +30,15 @@ class JHMDBSentencesDataset(AnnotatedFrameDataset):
         <data_root>/jhmdb_sentences_samples_metadata.json
 
     The JSON is a list of rows (video, path of the frame, path of the masks,
-    number of frames, expression). Paths count from ``Rename_Images`` and
-    ``puppet_mask`` on, whatever stands before: the published list names a
-    folder of its makers. References are named ``v_<video>_f_<frame>``.
+    number of frames, expression). Of the paths only the part from
+    ``Rename_Images`` or ``puppet_mask`` on is used: the published list has
+    its authors' folder before it. References have the ids
+    ``v_<video>_f_<frame>``.
 
     Args:
         data_root: Folder of the data set.
-        kwargs: See :class:`BaseReferringDataset`; ``test_mode`` is on.
+        kwargs: Arguments of :class:`BaseReferringDataset`; ``test_mode`` is
+            True by default.
     """
 
     def __init__(self, data_root: str, **kwargs: Any) -> None:
@@ -49,7 +51,7 @@ class JHMDBSentencesDataset(AnnotatedFrameDataset):
 
     def parse_row(
         self, name: str, row: Any
-    ) -> Optional[Tuple[Place, Reference]]:
+    ) -> Optional[Tuple[FrameKey, Reference]]:
         if not is_row(row):
             self.skip(
                 self.rows_file,
@@ -72,25 +74,25 @@ class JHMDBSentencesDataset(AnnotatedFrameDataset):
         return (video, frame, masks, int(count)), reference
 
     def make_video(
-        self, key: Place, rows: List[Tuple[str, Reference]]
+        self, key: FrameKey, rows: List[Tuple[str, Reference]]
     ) -> Dict[str, Any]:
         video, frame, masks, count = key
         root = Path(self.data_root)
-        described = {
+        annotated = {
             'frame_id': PurePosixPath(frame).stem,
             'img_path': str(root / frame),
             'video_length': count,
         }
         if self.with_masks:
-            described['mat_path'] = str(root / masks)
-            described['mat_index'] = number_of(frame) - 1
-            described['named_by'] = {PERSON: f'{self.rows_file}, {rows[0][0]}'}
-        return self.describe_video(video, described, rows)
+            annotated['mat_path'] = str(root / masks)
+            annotated['mat_index'] = number_of(frame) - 1
+            annotated['named_by'] = {PERSON: f'{self.rows_file}, {rows[0][0]}'}
+        return self.describe_video(video, annotated, rows)
 
     def list_frames(
         self, annotated: Dict[str, Any]
     ) -> Tuple[List[Dict[str, Any]], int]:
-        """All frames of the video's folder."""
+        """List all frames of the video's folder."""
         folder = Path(annotated['img_path']).parent
         frames: List[Dict[str, Any]] = [
             {
@@ -105,7 +107,7 @@ class JHMDBSentencesDataset(AnnotatedFrameDataset):
 
 
 def is_row(row: Any) -> bool:
-    """Whether a row names a frame, its masks, and the video's length."""
+    """Tell whether a row has usable paths and a number of frames."""
     if not isinstance(row, (list, tuple)) or len(row) != 5:
         return False
     video, frame, masks, count, _ = row
@@ -119,7 +121,7 @@ def is_row(row: Any) -> bool:
 
 
 def below(path: str, folder: str) -> str:
-    """A path from a folder in it on; '' where it is not in there."""
+    """Return a path from one of its folders on; '' without that folder."""
     parts = PurePosixPath(path).parts
     if folder not in parts or '..' in parts:
         return ''
@@ -127,22 +129,22 @@ def below(path: str, folder: str) -> str:
 
 
 def number_of(frame: str) -> int:
-    """A frame's number by its file name; 0 where it is none."""
+    """Return the number in a frame's file name; 0 if it has none."""
     stem = PurePosixPath(frame).stem
     return int(stem) if stem.isdigit() else 0
 
 
 def check_layout(data_root: str) -> List[str]:
-    """List what a folder lacks of JHMDB-Sentences.
+    """List the files that a folder of JHMDB-Sentences lacks.
 
-    The list, and the frames and masks that it names. Only names are looked
-    at.
+    Checked are the list, and the frames and masks that it names; by name,
+    without opening them.
 
     Args:
         data_root: Folder of the data set.
 
     Returns:
-        One line each: the path and what belongs there.
+        One line per file: the path and what belongs there.
     """
     root = Path(data_root)
     return check_rows_layout(
@@ -151,7 +153,7 @@ def check_layout(data_root: str) -> List[str]:
 
 
 def files_of_row(row: Any) -> Dict[str, str]:
-    """The files that a row needs, and what they are."""
+    """Return the files of a row, relative path -> what they hold."""
     _, frame, masks, count, _ = row
     folder = PurePosixPath(below(frame, FRAMES)).parent
     frames = [f'{number:05d}.png' for number in range(1, int(count) + 1)]

@@ -1,11 +1,11 @@
-"""Is a prepared data set complete?
+"""Check whether a prepared data set is complete.
 
-A benchmark takes part by a function in the module of its data set,
-``check_layout(data_root)``, which lists what is missing: one line each,
-``<path>: <what belongs there>``. The module's name is the benchmark's:
-``ref_youtube_vos.py`` is ``ref-youtube-vos``. Where people may have one part
-of a benchmark and not the other, the module names them in ``SUBSETS`` and
-``check_layout(data_root, subset)`` checks one: ``avsbench-s4``.
+The module of a benchmark's data set defines ``check_layout(data_root)``,
+which lists what is missing, one line per file or folder:
+``<path>: <what belongs there>``. The module names the benchmark:
+``ref_youtube_vos.py`` is ``ref-youtube-vos``. A benchmark of parts that can
+be used alone lists them in ``SUBSETS``; ``check_layout(data_root, subset)``
+then checks one of them, such as ``avsbench-s4``.
 """
 
 import importlib
@@ -25,7 +25,7 @@ Check = Callable[[str], List[str]]
 
 
 def find_benchmarks() -> Dict[str, Check]:
-    """The functions of this package that check a folder, by benchmark."""
+    """Collect the ``check_layout`` functions by benchmark."""
     package = importlib.import_module(__package__)
     names = [module.name for module in pkgutil.iter_modules(package.__path__)]
     modules = {
@@ -36,7 +36,7 @@ def find_benchmarks() -> Dict[str, Check]:
     found: Dict[str, Check] = {}
     for module_name, module in modules.items():
         check: Any = getattr(module, CHECK, None)
-        # Not one imported from another benchmark.
+        # Leave out functions imported from another benchmark.
         if getattr(check, '__module__', None) != module.__name__:
             continue
         name = module_name.replace('_', '-')
@@ -51,34 +51,32 @@ def find_benchmarks() -> Dict[str, Check]:
 def missing_files(
     folder: Path, names: Iterable[str], content: str
 ) -> List[str]:
-    """Say which files a folder lacks, in one line.
+    """Name the first file that a folder lacks, and the number of all.
 
     Args:
-        folder: One directory listing is enough: data sets have many files.
-        names: What should lie in it.
+        folder: The folder; it is listed once, since data sets have many
+            files.
+        names: File names expected in it.
         content: What the files are, such as 'frames of the video'.
 
     Returns:
-        No line or one, naming the first file that is missing.
+        One line; none if nothing is missing.
     """
     wanted = list(names)
     if not folder.is_dir():
         return [f'{folder}: folder with {len(wanted)} {content}']
-    there = set(os.listdir(folder))
-    lost = [name for name in wanted if name not in there]
-    if not lost:
+    present = set(os.listdir(folder))
+    missing = [name for name in wanted if name not in present]
+    if not missing:
         return []
     return [
-        f'{folder / lost[0]}: one of {len(lost)} missing of '
+        f'{folder / missing[0]}: one of {len(missing)} missing of '
         f'{len(wanted)} {content}'
     ]
 
 
 def move_data_root(node: Any, old: str, new: str) -> Any:
-    """Put another folder in place of ``data_root`` in a part of a config.
-
-    Folders below the old one move along.
-    """
+    """Replace ``data_root``, and paths below it, in a part of a config."""
     if isinstance(node, dict):
         return {k: move_data_root(v, old, new) for k, v in node.items()}
     if isinstance(node, (list, tuple)):
@@ -89,12 +87,15 @@ def move_data_root(node: Any, old: str, new: str) -> Any:
 
 
 def datasets_of(config: Config, data_root: str) -> List[Dict[str, Any]]:
-    """The data sets of a config's loaders, to be listed without pixels.
+    """Collect the data sets of a config's loaders, without pipelines.
 
     Args:
-        config: With ``data_root`` and loaders, as
+        config: Config with ``data_root`` and loaders, such as
             ``configs/_base_/datasets/<benchmark>.py``.
         data_root: The folder to read instead.
+
+    Returns:
+        One config per different data set, in ``test_mode``.
     """
     found: List[Dict[str, Any]] = []
     for part in ('train', 'val', 'test'):
@@ -113,7 +114,7 @@ def datasets_of(config: Config, data_root: str) -> List[Dict[str, Any]]:
 
 
 def collect_datasets(node: Any, found: List[Dict[str, Any]]) -> None:
-    """Find data sets, those inside wrappers as well."""
+    """Add the configs of data sets in a config to ``found``."""
     if isinstance(node, dict):
         if 'data_root' in node and 'type' in node:
             found.append(node)

@@ -1,4 +1,4 @@
-"""MeViS (Ding et al., ICCV 2023), as it lies on disk."""
+"""MeViS (Ding et al., ICCV 2023) in its published layout."""
 
 from pathlib import Path
 from typing import Any, Collection, Dict, List, Optional, Tuple
@@ -16,7 +16,7 @@ from .ref_youtube_vos import RefYouTubeVOSDataset
 
 @DATASETS.register_module()
 class MeViSDataset(RefYouTubeVOSDataset):
-    """MeViS: expressions that name several objects by how they move.
+    """MeViS: expressions that refer to several objects by their motion.
 
     ::
 
@@ -24,15 +24,16 @@ class MeViSDataset(RefYouTubeVOSDataset):
         <data_root>/{train,valid_u,valid}/meta_expressions.json
         <data_root>/{train,valid_u}/mask_dict.json
 
-    A reference's ``object_ids`` are the expression's ``anno_id``, by which
-    ``mask_dict.json`` lists the masks: a run-length encoding or null for
-    each frame. That file (hundreds of MB) is read once and kept encoded; a
-    frame gets its masks when its video is asked for.
+    A reference's ``object_ids`` are the expression's ``anno_id``, the keys
+    of ``mask_dict.json``: one run-length encoding or null per frame. That
+    file (hundreds of MB) is read once and kept encoded; frames get their
+    masks in :meth:`get_data_info`.
 
     Args:
         data_root: Folder of the data set.
-        split: 'train', 'valid_u' (with its truth) or 'valid' (the server's).
-        kwargs: See :class:`BaseReferringDataset`.
+        split: 'train', 'valid_u' (with masks) or 'valid' (for the evaluation
+            server, without masks).
+        kwargs: Arguments of :class:`BaseReferringDataset`.
     """
 
     METAINFO = {'classes': ('object',)}
@@ -58,7 +59,7 @@ class MeViSDataset(RefYouTubeVOSDataset):
         ]
 
     def named_objects(self) -> Dict[str, Collection[str]]:
-        """Nothing: the masks are listed by id, not drawn as ids."""
+        """Return nothing: masks are listed by object, not drawn as ids."""
         return {}
 
     def make_video(
@@ -67,10 +68,10 @@ class MeViSDataset(RefYouTubeVOSDataset):
         video: Dict[str, Any],
         objects: Optional[Dict[str, Any]],
     ) -> Dict[str, Any]:
-        """Describe one video, without its frames.
+        """Describe a video, without its frames.
 
-        Every training item holds its video's description: with the frames'
-        paths and masks, all items would take gigabytes.
+        Every training item has a copy of its video's description; with the
+        frames' paths and masks, all items would take gigabytes.
         """
         self.check_video(name, video)
         references = [
@@ -94,7 +95,7 @@ class MeViSDataset(RefYouTubeVOSDataset):
         expression: Dict[str, Any],
         objects: Optional[Dict[str, Any]],
     ) -> Optional[Tuple[str, ...]]:
-        """The ids of the objects' masks; None where they can't be used."""
+        """Return the ids of the objects; None if they cannot be used."""
         assert self.masks is not None
         ids = expression.get('anno_id')
         if not isinstance(ids, list):
@@ -128,7 +129,7 @@ class MeViSDataset(RefYouTubeVOSDataset):
     def check_lengths(
         self, video: str, reference: Reference, num_frames: int
     ) -> None:
-        """Raise InputError unless there is one mask (or null) a frame."""
+        """Raise InputError unless objects have one mask or null per frame."""
         for object_id in reference.object_ids:
             assert self.masks is not None
             length = self.masks.num_frames(object_id)
@@ -141,7 +142,7 @@ class MeViSDataset(RefYouTubeVOSDataset):
                 )
 
     def get_data_info(self, idx: int) -> Dict[str, Any]:
-        """An item with its frames' paths and encoded masks."""
+        """Return an item with its frames' paths and encoded masks."""
         item = super().get_data_info(idx)
         folder = self.split_folder / 'JPEGImages' / item['video_id']
         wanted = {
@@ -165,13 +166,13 @@ class MeViSDataset(RefYouTubeVOSDataset):
 
 
 def check_layout(data_root: str) -> List[str]:
-    """List what a MeViS folder lacks; only names are looked at.
+    """List the files that a folder of MeViS lacks, by name.
 
     Args:
         data_root: Folder of the data set.
 
     Returns:
-        One line each: the path and what belongs there.
+        One line per file or folder: the path and what belongs there.
     """
     missing: List[str] = []
     for split in MeViSDataset.splits:

@@ -1,4 +1,4 @@
-"""Ref-DAVIS17 (Khoreva et al., ACCV 2018), converted."""
+"""Ref-DAVIS17 (Khoreva et al., ACCV 2018) in its converted layout."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,25 +21,25 @@ VOID = '255'
 
 @DATASETS.register_module()
 class RefDAVIS17Dataset(RefYouTubeVOSDataset):
-    """Ref-DAVIS17 as ``tools/dataset_converters/ref_davis17.py`` makes it.
+    """Ref-DAVIS17 as ``tools/dataset_converters/ref_davis17.py`` writes it.
 
-    Ref-YouTube-VOS's layout with masks for both splits. The number of an
-    expression is four times its object's place plus its annotator's:
-    ``Reference.annotator`` says which of ``ANNOTATORS`` it is. Videos of a
-    test set also name all their objects, referred to or not, and void (255):
-    DAVIS's own evaluation needs them.
+    The layout is Ref-YouTube-VOS's, with masks for both splits. The id of an
+    expression is four times the index of its object plus that of its
+    annotator in ``ANNOTATORS``, which becomes ``Reference.annotator``. At
+    test time ``other_objects`` are all objects of the video, referred to or
+    not, and void (255): DAVIS's evaluation needs their masks.
 
     Args:
         data_root: Folder of the converted data set.
         split: 'train' or 'valid'.
-        kwargs: See :class:`BaseReferringDataset`; ``annotators``
-            chooses among ``ANNOTATORS``.
+        kwargs: Arguments of :class:`BaseReferringDataset`; ``annotators``
+            are some of ``ANNOTATORS``.
     """
 
     splits = ('train', 'valid')
 
     def leave_out_test(self, described: Dict[str, Any]) -> Dict[str, Any]:
-        """There is no test split, hence nothing to leave out."""
+        """Return all videos: there is no test split."""
         return described
 
     def load_objects(self) -> Optional[Dict[str, Any]]:
@@ -74,8 +74,8 @@ class RefDAVIS17Dataset(RefYouTubeVOSDataset):
         expression: Dict[str, Any],
         objects: Optional[Dict[str, Any]],
     ) -> Optional[Reference]:
-        # At test time the answer to an expression competes with those to
-        # the others, whether or not its object is drawn.
+        # At test time the predictions of a video's expressions compete, also
+        # those of objects that are never drawn.
         known = None if self.test_mode else objects
         reference = super().make_reference(video, id, expression, known)
         if reference is None:
@@ -93,13 +93,13 @@ class RefDAVIS17Dataset(RefYouTubeVOSDataset):
 
 
 def check_layout(data_root: str) -> List[str]:
-    """List what a converted Ref-DAVIS17 lacks; only names are looked at.
+    """List the files that a folder of the converted set lacks, by name.
 
     Args:
         data_root: Folder of the data set.
 
     Returns:
-        One line each: the path and what belongs there.
+        One line per file or folder: the path and what belongs there.
     """
     root = Path(data_root)
     missing: List[str] = []
@@ -121,11 +121,14 @@ def check_layout(data_root: str) -> List[str]:
 
 
 def listed_frames(file: Path, missing: List[str]) -> Dict[str, List[str]]:
-    """Names of the frames of the videos of ``meta_expressions.json``.
+    """Read the names of the videos' frames in ``meta_expressions.json``.
 
     Args:
         file: The list.
-        missing: Gets a line if it is missing or broken.
+        missing: List to which a line is added if it is missing or broken.
+
+    Returns:
+        Video -> names of its frames.
     """
     try:
         videos = load_json_entries(file, 'videos')

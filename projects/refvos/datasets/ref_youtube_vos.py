@@ -1,4 +1,4 @@
-"""Ref-YouTube-VOS (Seo et al., ECCV 2020), as it lies on disk."""
+"""Ref-YouTube-VOS (Seo et al., ECCV 2020) in its published layout."""
 
 from pathlib import Path
 from typing import Any, ClassVar, Collection, Dict, List, Optional, Tuple
@@ -17,7 +17,7 @@ SPLITS = ('train', 'valid', 'test')
 
 @DATASETS.register_module()
 class RefYouTubeVOSDataset(BaseReferringDataset):
-    """Ref-YouTube-VOS and what is laid out like it.
+    """Ref-YouTube-VOS, and data sets in its layout.
 
     ::
 
@@ -26,13 +26,13 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         <data_root>/train/meta.json
         <data_root>/meta_expressions/<split>/meta_expressions.json
 
-    The published ``valid`` file lists the test videos, too; those that the
-    ``test`` file names are left out (202 remain).
+    The published list of ``valid`` includes the test videos; those in the
+    list of ``test`` are left out (202 videos remain).
 
     Args:
         data_root: Folder of the data set.
         split: 'train', 'valid' or 'test'.
-        kwargs: See :class:`BaseReferringDataset`.
+        kwargs: Arguments of :class:`BaseReferringDataset`.
     """
 
     METAINFO: Dict[str, Any] = {
@@ -67,6 +67,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         return self.file_of_split(self.split)
 
     def file_of_split(self, split: str) -> Path:
+        """Return the path of the expressions of a split."""
         return (
             Path(self.data_root)
             / 'meta_expressions'
@@ -85,6 +86,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         ]
 
     def leave_out_test(self, described: Dict[str, Any]) -> Dict[str, Any]:
+        """Leave out the videos in the list of ``test``, if it exists."""
         test_file = self.file_of_split('test')
         if not test_file.exists():
             MMLogger.get_current_instance().warning(
@@ -96,7 +98,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         return {k: v for k, v in described.items() if k not in test}
 
     def load_objects(self) -> Optional[Dict[str, Any]]:
-        """Read ``meta.json``: the categories and frames of the objects."""
+        """Read ``meta.json``: video -> categories and frames of objects."""
         file = Path(self.data_root) / self.split / 'meta.json'
         if not self.with_masks:
             return None
@@ -119,7 +121,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         video: Dict[str, Any],
         objects: Optional[Dict[str, Any]],
     ) -> Dict[str, Any]:
-        """Describe one video; unusable expressions are noted."""
+        """Describe a video; leave out and note unusable expressions."""
         self.check_video(name, video)
         folder = Path(self.data_root) / self.split
         frame_ids = sorted(video['frames'])
@@ -153,7 +155,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         return made
 
     def check_video(self, name: str, video: Any) -> None:
-        """Raise InputError where the file does not describe a video."""
+        """Raise InputError unless an entry describes a video."""
         for key, kind in (('frames', list), ('expressions', dict)):
             found = video.get(key) if isinstance(video, dict) else None
             if not found or not isinstance(found, kind):
@@ -179,7 +181,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         expression: Dict[str, Any],
         objects: Optional[Dict[str, Any]],
     ) -> Optional[Reference]:
-        """Describe one expression; None where it can't be used."""
+        """Make a reference of an expression; None if it cannot be used."""
         field = f'videos.{video}.expressions.{id}'
         text = self.usable_text(
             expression.get('exp'), self.expressions_file, f'{field}.exp'
@@ -205,7 +207,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         expression: Dict[str, Any],
         objects: Optional[Dict[str, Any]],
     ) -> Optional[Tuple[str, ...]]:
-        """The ids of the objects meant; None where they can't be used."""
+        """Return the ids of the referred objects; None if unusable."""
         object_id = expression.get('obj_id')
         if not str(object_id).isdigit():
             raise InputError.of(
@@ -226,7 +228,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
 
     @staticmethod
     def is_drawn(objects: Optional[Dict[str, Any]], object_id: str) -> bool:
-        """Whether meta.json says that the object appears in some frame."""
+        """Tell whether an object appears in a frame, by ``meta.json``."""
         if objects is None:
             return True
         if object_id not in objects:
@@ -234,7 +236,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         return bool(objects[object_id].get('frames', True))
 
     def label_objects(self, objects: Dict[str, Any]) -> Dict[str, int]:
-        """Category index of each object; those unknown are left out."""
+        """Return object id -> category index, without unknown categories."""
         classes = list(self.metainfo.get('classes', ()))
         return {
             object_id: classes.index(described['category'])
@@ -244,18 +246,18 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
 
 
 def check_layout(data_root: str) -> List[str]:
-    """List what a folder lacks of Ref-YouTube-VOS.
+    """List the files that a folder of Ref-YouTube-VOS lacks, by name.
 
-    The lists, the training videos with their masks, and the frames of the
-    validation videos; those of the test videos if there is a folder
-    ``test``. The list of the test videos is optional, as it is in the
-    reader. Only names are looked at.
+    Checked are the lists, the training videos with their masks, the frames
+    of the validation videos, and those of the test videos if there is a
+    folder ``test``. The list of the test videos is optional, as in the data
+    set.
 
     Args:
         data_root: Folder of the data set.
 
     Returns:
-        One line each: the path and what belongs there.
+        One line per file or folder: the path and what belongs there.
     """
     root = Path(data_root)
     if not root.is_dir():
@@ -268,7 +270,7 @@ def check_layout(data_root: str) -> List[str]:
         if needed or file.exists():
             missing += _read_list(file, split, lists)
     missing += _read_list(root / 'train/meta.json', 'objects', {})
-    # The published list of the validation names the test videos as well.
+    # The published list of the validation includes the test videos.
     tested = lists.get('test', {})
     used = {
         'train': lists.get('train', {}),
@@ -288,7 +290,7 @@ def check_layout(data_root: str) -> List[str]:
 def _read_list(
     file: Path, name: str, lists: Dict[str, Dict[str, Any]]
 ) -> List[str]:
-    """Read ``videos`` of a file into ``lists``; says why it can't be read."""
+    """Read ``videos`` of a file into ``lists``; return the problem, if any."""
     if not file.exists():
         return [f'{file}: file of the published data set']
     try:
@@ -299,7 +301,7 @@ def _read_list(
 
 
 def _missing_of_video(folder: Path, name: str, video: Any) -> List[str]:
-    """Say what a listed video lacks; masks are public for training only."""
+    """List what a video lacks; only training videos have public masks."""
     frames = video.get('frames') if isinstance(video, dict) else None
     if not isinstance(frames, list):
         return [f'{folder}/{name}: a list of its frames']

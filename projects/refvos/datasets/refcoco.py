@@ -12,7 +12,7 @@ from ..io.data_files import load_json, load_plain_pickle
 from ..structures import Reference
 from .base import BaseReferringDataset
 
-# Set -> who split it, the splits.
+# Set -> name of the published division into splits, splits.
 SETS = {
     'refcoco': ('unc', ('train', 'val', 'testA', 'testB')),
     'refcoco+': ('unc', ('train', 'val', 'testA', 'testB')),
@@ -20,17 +20,17 @@ SETS = {
 }
 IMAGES = 'train2014'
 FORMS = ('coco', 'pickle')
-# The corners of a polygon, at least, in numbers.
+# Numbers of the shortest polygon: x and y of three corners.
 SHORTEST_POLYGON = 6
 
-# One reference as the files describe it: the image's file name, the
-# reference, the annotations of the objects it means by their ids.
+# A reference as the files describe it: the image's file name, the
+# reference, and its objects, id -> annotation.
 Described = Tuple[str, Reference, Dict[str, dict]]
 
 
 @DATASETS.register_module()
 class RefCOCODataset(BaseReferringDataset):
-    """References to objects of COCO's images; each is a video of one frame.
+    """References to objects in COCO's images; an image is a 1-frame video.
 
     ::
 
@@ -38,22 +38,22 @@ class RefCOCODataset(BaseReferringDataset):
         <data_root>/<name>/instances_<name>_<split>.json   (form 'coco')
         <data_root>/<name>/refs(unc).p, instances.json     (form 'pickle')
 
-    Form 'pickle' is as the authors published it (RefCOCOg: ``refs(umd).p``);
-    form 'coco' has an image entry with ``caption`` for every expression, as
-    the published ReferFormer code reads. Both give the same items. A test
-    item is an image with all its references.
+    Form 'pickle' is the authors' (RefCOCOg: ``refs(umd).p``); form 'coco'
+    has one image entry with ``caption`` per expression, as the published
+    ReferFormer code reads. Both give the same items. A test item is an image
+    with all its references.
 
     A frame has ``segmentations``, object id (COCO's annotation id) ->
-    polygons or RLE; a video has ``gt_boxes``, object id -> [x1, y1, x2, y2]
-    as annotated, one a frame.
+    polygons or RLE; a video has ``gt_boxes``, object id -> the annotated
+    [x1, y1, x2, y2] in pixels, one per frame.
 
     Args:
         data_root: Folder with the images and the sets.
         name: 'refcoco', 'refcoco+' or 'refcocog'.
-        split: 'train', 'val', 'testA' or 'testB'; of RefCOCOg 'train',
+        split: 'train', 'val', 'testA' or 'testB'; for RefCOCOg 'train',
             'val' or 'test'.
-        form: 'coco' or 'pickle'; None takes the first that is there.
-        kwargs: See :class:`BaseReferringDataset`.
+        form: 'coco' or 'pickle'; None takes the first that exists.
+        kwargs: Arguments of :class:`BaseReferringDataset`.
     """
 
     METAINFO = {'classes': CocoDataset.METAINFO['classes']}
@@ -100,10 +100,10 @@ class RefCOCODataset(BaseReferringDataset):
         return list(videos.values())
 
     def load_data_list(self) -> List[Dict[str, Any]]:
-        """A training item keeps the outlines of its own objects alone.
+        """List the items; training items keep their own outlines only.
 
-        There are 320 000 items; with those of all objects of the image they
-        take several times the memory.
+        There are 320 000 items; with the outlines of all objects of the
+        image they would take several times the memory.
         """
         items = super().load_data_list()
         if self.test_mode or not self.with_masks:
@@ -121,6 +121,7 @@ class RefCOCODataset(BaseReferringDataset):
         return items
 
     def find_form(self) -> str:
+        """Return ``form``, or the first whose files exist."""
         if self.form is not None:
             return self.form
         for form, file in (
@@ -138,7 +139,7 @@ class RefCOCODataset(BaseReferringDataset):
         )
 
     def make_image(self, image: str) -> Dict[str, Any]:
-        """Describe an image that has no references yet."""
+        """Describe an image, without references."""
         frame_id = Path(image).stem
         frame: Dict[str, Any] = {
             'img_path': str(Path(self.data_root) / IMAGES / image),
@@ -159,7 +160,7 @@ class RefCOCODataset(BaseReferringDataset):
     def add_object(
         self, video: Dict[str, Any], object_id: str, annotation: dict
     ) -> None:
-        """Put an object's outline, box and category into a video."""
+        """Add an object's outline, box and category to a video."""
         (frame,) = video['frames']
         frame['segmentations'][object_id] = annotation['segmentation']
         if annotation['bbox'] is not None:
@@ -171,7 +172,7 @@ class RefCOCODataset(BaseReferringDataset):
     # ------------------------------------------------------------ form 'coco'
 
     def read_coco(self) -> Iterator[Described]:
-        """Go through the expressions of ``instances_<name>_<split>.json``."""
+        """Yield the expressions of ``instances_<name>_<split>.json``."""
         file = self.split_file
         content = read_instances(file)
         labels = self.read_labels(content)
@@ -195,7 +196,7 @@ class RefCOCODataset(BaseReferringDataset):
     # ---------------------------------------------------------- form 'pickle'
 
     def read_pickle(self) -> Iterator[Described]:
-        """Go through the sentences of ``refs(...).p``."""
+        """Yield the sentences of ``refs(...).p``."""
         file = self.refs_file
         refs = load_plain_pickle(file)
         if not isinstance(refs, list):
@@ -234,7 +235,7 @@ class RefCOCODataset(BaseReferringDataset):
                     yield name, self.refer(sentence, text, found), found
 
     def is_of_split(self, ref: Any, field: str) -> bool:
-        """Whether a reference is of the split; other names are noted."""
+        """Tell whether a reference is in the split; note unknown splits."""
         splits = SETS[self.name][1]
         split = ref.get('split') if isinstance(ref, dict) else ref
         if not isinstance(ref, dict) or split not in splits:
@@ -247,7 +248,7 @@ class RefCOCODataset(BaseReferringDataset):
     # ------------------------------------------------------------------- both
 
     def read_labels(self, content: Dict[str, Any]) -> Dict[int, int]:
-        """The files' category ids -> indices of ``classes``."""
+        """Map the files' category ids to indices of ``classes``."""
         classes = list(self.metainfo.get('classes', ()))
         return {
             category.get('id'): classes.index(category['name'])
@@ -258,7 +259,7 @@ class RefCOCODataset(BaseReferringDataset):
     def refer(
         self, entry: Dict[str, Any], text: str, objects: Dict[str, dict]
     ) -> Reference:
-        """Make a reference of an image entry or of a sentence."""
+        """Make a reference from an image entry or a sentence."""
         return Reference(
             id=str(entry.get('sent_id', entry.get('id'))),
             text=text,
@@ -269,7 +270,7 @@ class RefCOCODataset(BaseReferringDataset):
     def usable_name(
         self, image: Dict[str, Any], file: Path, field: str
     ) -> Optional[str]:
-        """The image's file name, without folders; None where it has none."""
+        """Return an image's file name without folders; None if unusable."""
         name = image.get('file_name')
         if not isinstance(name, str) or not Path(name).name:
             self.skip(file, f'{field}.file_name', name, 'the name of an image')
@@ -283,10 +284,10 @@ class RefCOCODataset(BaseReferringDataset):
         file: Path,
         field: str,
     ) -> Optional[Dict[str, dict]]:
-        """Objects of a reference by their ids; None where one can't be used.
+        """Return the objects of a reference by id; None if unusable.
 
-        Annotations that are copies of COCO's, one an expression, name
-        theirs in ``original_id``.
+        In form 'coco' annotations are copies of COCO's, one per expression;
+        ``original_id`` is COCO's id.
         """
         if not self.with_masks:
             return {}
@@ -317,6 +318,7 @@ class RefCOCODataset(BaseReferringDataset):
 
 
 def check_choice(field: str, value: str, choices: Tuple[str, ...]) -> None:
+    """Raise InputError unless a value is one of the choices."""
     if value not in choices:
         raise InputError.of(
             'RefCOCODataset', field, value, f'one of {choices}'
@@ -324,7 +326,7 @@ def check_choice(field: str, value: str, choices: Tuple[str, ...]) -> None:
 
 
 def clean_outline(segmentation: Any) -> Any:
-    """An RLE, or the polygons that have an area; None where neither is."""
+    """Return an RLE, or the polygons with an area; None if neither."""
     if isinstance(segmentation, dict):
         whole = 'counts' in segmentation and 'size' in segmentation
         return segmentation if whole else None
@@ -341,7 +343,7 @@ def clean_outline(segmentation: Any) -> Any:
 
 
 def read_instances(file: Path) -> Dict[str, Any]:
-    """Read a file in COCO's form."""
+    """Read a file in COCO's form; raise InputError for another form."""
     content = load_json(file)
     for key in ('images', 'annotations'):
         found = content.get(key) if isinstance(content, dict) else None
@@ -356,19 +358,23 @@ def read_instances(file: Path) -> Dict[str, Any]:
 
 
 def check_layout(data_root: str) -> List[str]:
-    """Say what is missing of RefCOCO, RefCOCO+ and RefCOCOg.
+    """List the files of RefCOCO, RefCOCO+ and RefCOCOg that are missing.
+
+    Images are those that the lists name.
+
+    Args:
+        data_root: Folder with the images and the sets.
 
     Returns:
-        One line each, naming the path and what belongs there; none where
-        all is there. Images are looked for by the names in the lists.
+        One line per file: the path and what belongs there.
     """
     root = Path(data_root)
     images = root / IMAGES
     missing = []
     if images.is_dir():
-        there = {path.name for path in images.iterdir()}
+        present = {path.name for path in images.iterdir()}
     else:
-        there = None
+        present = None
         missing.append(f"{images}: COCO's train2014 images (.jpg)")
     for name, (splitter, splits) in SETS.items():
         folder = root / name
@@ -382,20 +388,20 @@ def check_layout(data_root: str) -> List[str]:
                     f'{file}: the {split} expressions of {name} in '
                     f"COCO's form (or {refs.name} and {instances})"
                 )
-        if there is not None:
-            missing += missing_images(folder, images, there)
+        if present is not None:
+            missing += missing_images(folder, images, present)
     return missing
 
 
-def missing_images(folder: Path, images: Path, there: set) -> List[str]:
-    """One line for each list that names images which are not there."""
+def missing_images(folder: Path, images: Path, present: set) -> List[str]:
+    """Name the missing images of each list, one line per list."""
     lines = []
     for file in sorted(folder.glob('instances*.json')):
         names = {
             Path(str(image.get('file_name'))).name
             for image in read_instances(file)['images']
         }
-        absent = sorted(names - there)
+        absent = sorted(names - present)
         if absent:
             lines.append(
                 f'{images / absent[0]}: an image that {file} names'

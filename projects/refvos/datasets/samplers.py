@@ -1,4 +1,4 @@
-"""Which references come together in a batch, and what is drawn for them."""
+"""Samplers that decide which references form a batch."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -15,24 +15,29 @@ from ..errors import InputError
 
 @DATA_SAMPLERS.register_module()
 class InfiniteVideoSampler(Sampler):
-    """Draws videos, and of each one references to different objects.
+    """Draw videos, and from each one references to different objects.
 
-    The references of a video follow each other, so that a batch holds the
-    same scene with several answers: what distinguishes them is the words
-    alone. For training by iterations; every process draws from its own share
-    of the videos in each pass. Where a video has fewer objects, references
-    to the same one are taken, or the same one again.
+    The references of a video are consecutive, so that a batch has one scene
+    with several targets, which only the words tell apart. For training by
+    iterations: there is no end, and in each pass every process draws from
+    its own share of the videos. A video with too few objects gives several
+    references to one object, or repeats a reference.
 
     Args:
         dataset: A :class:`BaseReferringDataset` for training, or a
-            ``ConcatDataset`` of some: their videos may have the same names.
-        references_per_video: How many indices of a video follow each other;
-            the batch size should be a multiple of it.
-        repeat: Give as many indices of every video, also where all of its
-            data set have a single one (as sounds have); else that one once.
+            ``ConcatDataset`` of several, whose videos may have the same
+            names.
+        references_per_video: Number of consecutive indices of a video; the
+            batch size should be a multiple of it.
+        repeat: Repeat references so that every video gives that number, also
+            in data sets with a single reference per video (such as
+            soundtracks). False gives those references once;
             :class:`OneDatasetBatchSampler` then keeps the pairs of the other
             data sets together.
-        seed: Of the draws; None takes one shared by all processes.
+        seed: Random seed; None takes one shared by all processes.
+
+    Raises:
+        InputError: ``references_per_video`` is below 1.
     """
 
     def __init__(
@@ -67,7 +72,7 @@ class InfiniteVideoSampler(Sampler):
             if repeat or sum(map(len, objects.values())) > 1
         }
         self.videos = list(videos.values())
-        # How many indices of each follow each other.
+        # Number of consecutive indices of each video.
         self.wanted = [
             references_per_video if part in in_pairs else 1
             for part, _ in videos
@@ -86,7 +91,7 @@ class InfiniteVideoSampler(Sampler):
                 position += 1
 
     def draw(self, video: int, generator: torch.Generator) -> List[int]:
-        """Draw references of a video, its objects in turn."""
+        """Draw references of a video, taking its objects in turn."""
         objects = self.videos[video]
         names = list(objects)
         order = torch.randperm(len(names), generator=generator).tolist()
@@ -101,27 +106,28 @@ class InfiniteVideoSampler(Sampler):
         return self.size
 
     def set_epoch(self, epoch: int) -> None:
-        """There are no epochs."""
+        """Do nothing: there are no epochs."""
 
 
 @DATA_SAMPLERS.register_module()
 class OneDatasetBatchSampler(ResumableBatchSampler):
-    """Batches of one data set each, of those of a ``ConcatDataset``.
+    """Make batches that each come from one data set of a ``ConcatDataset``.
 
-    For joint training on references of several kinds (MUTR, "Joint Training
-    for Multi-modality"): a batch goes through one encoder. All processes
-    make as many batches, so that none waits for another: where indices are
-    left over of several data sets, the fullest batch is filled up with
-    indices of its data set that had their turn; what is left then has to
-    wait for the next epoch and its other order.
+    For joint training on several modalities (MUTR, "Joint Training for
+    Multi-modality"): a batch goes through one encoder. All processes make
+    the same number of batches, so that none waits for another: if indices of
+    several data sets are left over, the fullest batch is completed with
+    indices of its data set that were already used; the rest is left to the
+    next epoch with its other order.
 
     Args:
-        sampler: Gives the indices of a ``ConcatDataset``.
-        batch_size: Of one process.
-        drop_last: Make as many batches as whole ones would be.
+        sampler: Yields indices of a ``ConcatDataset``.
+        batch_size: Batch size of one process.
+        drop_last: Make only as many batches as there would be full ones.
     """
 
     def make_batches(self) -> Iterator[List[int]]:
+        """Yield the batches of a pass through the sampler."""
         sizes: List[int] = self.sampler.dataset.cumulative_sizes
         waiting: Dict[int, List[int]] = defaultdict(list)
         seen: Dict[int, List[int]] = defaultdict(list)
@@ -129,13 +135,13 @@ class OneDatasetBatchSampler(ResumableBatchSampler):
         for index in self.sampler:
             dataset = bisect_right(sizes, index)
             waiting[dataset].append(index)
-            # Only what may be needed to fill up.
+            # Kept to complete the last batch.
             if len(seen[dataset]) < self.batch_size:
                 seen[dataset].append(index)
             if len(waiting[dataset]) == self.batch_size:
                 yield waiting.pop(dataset)
                 made += 1
-        # Without an end nothing is left over.
+        # Not reached if the sampler has no end.
         for dataset in sorted(waiting, key=lambda d: -len(waiting[d])):
             if made == wanted:
                 return

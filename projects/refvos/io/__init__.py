@@ -1,6 +1,7 @@
-"""Read and write files and media; everything that does stands on this.
+"""Read and write files and media.
 
-Importing it registers the file backend and the safe checkpoint loaders.
+Importing the package registers the file backend and the safe checkpoint
+loaders.
 """
 
 from . import atomic, safe_checkpoint

@@ -11,8 +11,8 @@ from typing import List, Union
 
 from mmengine.fileio import LocalBackend, register_backend
 
-# Another machine's process can't be asked whether it lives; nothing writes
-# one checkpoint for a day.
+# Seconds. Whether a process of another machine is alive is unknown; no
+# checkpoint takes a day to write.
 FOREIGN_AGE = 24 * 3600.0
 
 
@@ -21,15 +21,15 @@ def _temporary(path: str) -> str:
 
 
 def write_atomically(path: Union[str, Path], content: bytes) -> None:
-    """Write a file under a temporary name and rename it when it is whole.
+    """Write a file under a temporary name, then rename it.
 
-    Whatever happens before the rename, ``path`` stays as it was. The
-    temporary file, ``<name>.tmp-<host>-<pid>``, lies in the same folder;
-    :func:`remove_leftovers` clears away those of processes that were killed.
+    Until the rename, ``path`` does not change. The temporary file,
+    ``<name>.tmp-<host>-<pid>``, is in the same folder;
+    :func:`remove_leftovers` removes those of processes that were killed.
 
     Args:
-        path: The file; its folder is made if need be.
-        content: All of it.
+        path: The file; missing folders are created.
+        content: Its whole content.
     """
     path = osp.abspath(path)
     os.makedirs(osp.dirname(path), exist_ok=True)
@@ -38,8 +38,8 @@ def write_atomically(path: Union[str, Path], content: bytes) -> None:
         with open(temporary, 'wb') as file:
             file.write(content)
             file.flush()
-            # Without it, a machine that goes down can leave a renamed file
-            # with nothing in it.
+            # Otherwise a crash of the machine may leave an empty file under
+            # the final name.
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
@@ -50,10 +50,10 @@ def write_atomically(path: Union[str, Path], content: bytes) -> None:
 
 @register_backend('refvos_atomic', force=True)
 class AtomicLocalBackend(LocalBackend):
-    """mmengine's local files, written atomically.
+    """Write mmengine's local files atomically.
 
-    ``CheckpointHook(backend_args=dict(backend='refvos_atomic'))`` makes
-    mmengine save its checkpoints this way.
+    For checkpoints:
+    ``CheckpointHook(backend_args=dict(backend='refvos_atomic'))``.
     """
 
     def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
@@ -67,7 +67,7 @@ class AtomicLocalBackend(LocalBackend):
         write_atomically(filepath, obj.encode(encoding))
 
 
-def _process_lives(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     if os.name == 'nt':  # os.kill would end the process there.
         return True
     try:
@@ -82,14 +82,15 @@ def _process_lives(pid: int) -> bool:
 def remove_leftovers(folder: str) -> List[str]:
     """Remove temporary files whose writers were killed.
 
-    Only names that :func:`write_atomically` makes: of this machine when the
-    process is gone, of other machines when older than a day.
+    Only files with the names of :func:`write_atomically`: those of this
+    machine whose process has ended, and those of other machines that are
+    older than a day.
 
     Args:
-        folder: Where to look, not deeper.
+        folder: The folder, without its subfolders.
 
     Returns:
-        The files removed.
+        Paths of the removed files.
     """
     removed = []
     for entry in os.scandir(folder) if osp.isdir(folder) else ():
@@ -97,7 +98,7 @@ def remove_leftovers(folder: str) -> List[str]:
         if match is None or not entry.is_file():
             continue
         if match[1] == socket.gethostname():
-            stale = not _process_lives(int(match[2]))
+            stale = not _is_alive(int(match[2]))
         else:
             stale = time.time() - entry.stat().st_mtime > FOREIGN_AGE
         if stale:

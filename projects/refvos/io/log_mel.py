@@ -1,4 +1,4 @@
-"""The front end of VGGish: from a waveform to log-mel examples."""
+"""Compute log-mel examples of a waveform: the front end of VGGish."""
 
 import math
 
@@ -13,19 +13,19 @@ FFT = 512
 BANDS = 64
 LOWEST, HIGHEST = 125.0, 7500.0  # Hz
 LOG_OFFSET = 0.01
-FRAMES = 96  # of an example
-EXAMPLE = (FRAMES - 1) * HOP + WINDOW  # samples that an example sees
-AT_ONCE = 64  # Examples; an hour's spectra would fill gigabytes.
+FRAMES = 96  # windows per example
+EXAMPLE = (FRAMES - 1) * HOP + WINDOW  # samples per example
+CHUNK = 64  # Examples at a time: an hour's spectra would fill gigabytes.
 
 
 def vggish_log_mel(waveform: Tensor) -> Tensor:
-    """Cut a sound into VGGish's examples, as published for whole sounds.
+    """Compute VGGish's examples of a whole sound, as published.
 
-    25 ms periodic Hann windows every 10 ms, the magnitudes of a Fourier
-    transform of 512 points, 64 triangular bands 125 to 7500 Hz, the
-    logarithm of the sum with 0.01; 96 windows in a row make an example,
-    and examples do not overlap: one every 0.96 s. What is left at the end
-    is dropped. Computed in float64, as published. Silence is log 0.01
+    25 ms periodic Hann windows every 10 ms, magnitudes of a Fourier
+    transform of 512 points, 64 triangular bands from 125 to 7500 Hz,
+    logarithm after adding 0.01. 96 consecutive windows form an example;
+    examples do not overlap: there is one every 0.96 s, and the remainder is
+    dropped. Computed in float64, as published. Silence is log 0.01
     everywhere.
 
     Source: Hershey et al. 2017, as released with AudioSet.
@@ -34,23 +34,22 @@ def vggish_log_mel(waveform: Tensor) -> Tensor:
         waveform: (samples,), 16 kHz mono, -1..1, floating point.
 
     Returns:
-        (examples, 1, 96, 64) float32; none of a sound under 0.975 s.
+        (examples, 1, 96, 64) float32; no example below 0.975 s.
     """
     return log_mel_every(FRAMES * HOP, waveform)
 
 
 def examples_per_second(waveform: Tensor) -> Tensor:
-    """Make one of VGGish's examples of each second of a sound.
+    """Compute one of VGGish's examples for each second of a sound.
 
-    The second's own waveform is what its example sees (the first 0.975 s of
-    it, which fill 96 windows). AVSBench's log-mel files are of this form:
-    [5, 1, 96, 64] for 5 s and 5 frames; the n-th example belongs to the
-    n-th frame.
+    An example is computed from the first 0.975 s of its second, which fill
+    96 windows. AVSBench's log-mel files have this form: (5, 1, 96, 64) for
+    5 s and 5 frames; the n-th example belongs to the n-th frame.
 
     Args:
-        waveform: (samples,), 16 kHz mono, -1..1, floating point. At its end,
-            less than half a second is left out, and more is filled up with
-            silence; a shorter sound makes one second, too.
+        waveform: (samples,), 16 kHz mono, -1..1, floating point. A rest of
+            less than half a second is dropped, a longer one padded with
+            silence; there is at least one second.
 
     Returns:
         (seconds, 1, 96, 64) float32.
@@ -62,21 +61,21 @@ def examples_per_second(waveform: Tensor) -> Tensor:
 
 
 def silent_examples(count: int) -> Tensor:
-    """What silence gives: (count, 1, 96, 64) float32, all log 0.01."""
+    """Return examples of silence, (count, 1, 96, 64), all log 0.01."""
     return torch.full((count, 1, FRAMES, BANDS), math.log(LOG_OFFSET))
 
 
 def log_mel_every(step: int, waveform: Tensor) -> Tensor:
-    """Make an example every ``step`` samples: (examples, 1, 96, 64)."""
+    """Compute an example every ``step`` samples, (examples, 1, 96, 64)."""
     if len(waveform) < EXAMPLE:
         return waveform.new_zeros((0, 1, FRAMES, BANDS), dtype=torch.float32)
     pieces = waveform.unfold(0, EXAMPLE, step)  # (examples, samples)
-    parts = [log_mel(part) for part in pieces.split(AT_ONCE)]
+    parts = [log_mel(part) for part in pieces.split(CHUNK)]
     return torch.cat(parts)[:, None]
 
 
 def log_mel(pieces: Tensor) -> Tensor:
-    """Log-mel spectra of pieces: (N, samples) -> (N, windows, 64)."""
+    """Compute log-mel spectra, (N, samples) -> (N, windows, 64)."""
     frames = pieces.double().unfold(-1, WINDOW, HOP)  # (N, windows, 400)
     hann = torch.hann_window(WINDOW, periodic=True, dtype=torch.float64)
     hann = hann.to(pieces.device)
@@ -87,7 +86,7 @@ def log_mel(pieces: Tensor) -> Tensor:
 
 
 def mel_bands() -> Tensor:
-    """How much of each frequency goes into each band.
+    """Compute the weight of each frequency in each band.
 
     Triangles that are linear in mel; torchaudio's are linear in hertz.
 
@@ -108,5 +107,5 @@ def mel_bands() -> Tensor:
 
 
 def hertz_to_mel(hertz: Tensor) -> Tensor:
-    """HTK's mel scale."""
+    """Convert hertz to HTK's mel scale."""
     return 1127.0 * torch.log1p(hertz / 700.0)

@@ -1,4 +1,4 @@
-"""Log-mel examples that others made, from pickles: tensors, never code."""
+"""Read files of log-mel examples without running pickled code."""
 
 import io
 import zipfile
@@ -19,23 +19,23 @@ ALLOWED = 'one tensor or array of numbers alone'
 
 
 def read_log_mel(path: str) -> Tensor:
-    """Read a log-mel file, as AVSBench has them.
+    """Read a log-mel file of AVSBench.
 
     Args:
         path: A pickle of a tensor or numpy array, or a file of
-            ``torch.save`` (since torch 1.6). Nothing else that a pickle
-            could name is looked up.
+            ``torch.save`` (since torch 1.6). Every other class or function
+            that a pickle names is refused.
 
     Returns:
         (seconds, 1, 96, 64) float32.
 
     Raises:
-        InputError: The file is missing or broken, holds anything else, or
+        InputError: The file is missing or broken, or has other content or
             numbers that are not finite.
     """
     found = load_tensor(Path(path))
     if isinstance(found, np.ndarray) and found.dtype.kind == 'f':
-        # Pickled arrays can be of the other byte order.
+        # Converts pickled arrays of the other byte order, too.
         found = torch.from_numpy(found.astype(np.float32))
     shape = tuple(getattr(found, 'shape', ()))
     if (
@@ -59,19 +59,19 @@ def read_log_mel(path: str) -> Tensor:
 
 
 def load_tensor(path: Path) -> Any:
-    """Unpickle a tensor in any of the forms that torch has given them."""
+    """Unpickle a tensor in any format of torch."""
     if not (path.is_file() and zipfile.is_zipfile(path)):
         return load_pickle(path, TensorUnpickler, ALLOWED)
     try:
         return torch.load(path, map_location='cpu', weights_only=True)
-    # A damaged file can fail with any exception whatever.
+    # A damaged file can raise any exception.
     except Exception as error:
         reason = ' '.join(str(error).split())
         raise InputError.of(path, 'content', reason, ALLOWED) from error
 
 
 class TensorUnpickler(PlainUnpickler):
-    """Gives plain data, tensors and numpy arrays; no more."""
+    """Unpickle plain data, tensors and numpy arrays only."""
 
     def find_class(self, module: str, name: str) -> Any:
         found = tensor_parts().get((module, name))
@@ -79,7 +79,7 @@ class TensorUnpickler(PlainUnpickler):
 
 
 def tensor_parts() -> Dict[Tuple[str, str], Callable]:
-    """What pickled tensors and arrays name, none of which runs code."""
+    """List what pickled tensors and arrays name; none of it runs code."""
     core = getattr(np, '_core', None) or np.core
     rebuild = torch._utils._rebuild_tensor_v2
     parts: Dict[Tuple[str, str], Callable] = {
@@ -99,16 +99,16 @@ def tensor_parts() -> Dict[Tuple[str, str], Callable]:
 
 
 def load_storage(content: bytes) -> Any:
-    """Stand in for torch's own, which unpickles without restriction."""
+    """Replace torch's function, which unpickles without restriction."""
     return torch.load(
         io.BytesIO(content), map_location='cpu', weights_only=True
     )
 
 
 def encode_latin(text: str, encoding: str) -> bytes:
-    """Stand in for ``codecs.encode``, which knows more than texts.
+    """Replace ``codecs.encode``, which can run other codecs.
 
-    Protocols before 3 have no bytes: they write texts to be encoded.
+    Pickle protocols before 3 store bytes as texts to be encoded.
     """
     if encoding != 'latin1':
         raise UnpicklingError(f'the encoding {encoding} wanted')

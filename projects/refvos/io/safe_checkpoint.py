@@ -1,9 +1,9 @@
 """Read checkpoints without running what is in them.
 
 A ``.pth`` file is a pickle, and a pickle can run any code when it is read.
-Ours are read with torch's restricted unpickler and a list of what a
-checkpoint needs; anything else is refused unless the user says that the
-file's source is trusted.
+Checkpoints are read with torch's restricted unpickler and a list of the
+classes that they need; all others are refused unless the user declares the
+file's source trusted.
 """
 
 import argparse
@@ -41,12 +41,12 @@ _trusted = False
 
 
 def set_trust(trust: bool) -> None:
-    """Say whether this process may read pickles that can run code.
+    """Set whether this process may read pickles that can run code.
 
-    It holds for every way of loading: :func:`load_checkpoint_file`,
+    Applies to every way of loading: :func:`load_checkpoint_file`,
     ``Runner.load_checkpoint``, ``load_from``, ``resume`` and the
     ``Pretrained`` initialiser. The tools set it from
-    ``--trust-checkpoint``.
+    ``--trust-checkpoint``; it is False by default.
     """
     global _trusted
     _trusted = trust
@@ -61,18 +61,17 @@ def load_checkpoint_file(
 
     Args:
         path: A ``.safetensors`` file, or a ``.pth``/``.pt`` pickle.
-        map_location: Where tensors go, as in :func:`torch.load`; a callable
-            is not used for safetensors, which are read to the CPU then.
-        trust: Read pickles without restriction. None: as said by
-            :func:`set_trust`, which starts as no.
+        map_location: Device of the tensors, as in :func:`torch.load`.
+            Safetensors are read to the CPU if it is a callable.
+        trust: Read pickles without restriction; None uses the value of
+            :func:`set_trust`.
 
     Returns:
-        What the file holds: the checkpoint's dict, or for safetensors the
-        tensors by name.
+        The checkpoint's dict; for safetensors the tensors by name.
 
     Raises:
-        InputError: The file is missing, damaged, holds no dict, or wants
-            more than tensors and plain data without being trusted.
+        InputError: The file is missing or damaged, does not hold a dict, or
+            names more than tensors and plain data without being trusted.
     """
     path = osp.expanduser(path)
     if not osp.isfile(path):
@@ -87,11 +86,11 @@ def _load_safetensors(path: str, map_location: MapLocation) -> Dict[str, Any]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    place = 'cpu'
+    device = 'cpu'
     if isinstance(map_location, (str, torch.device)):
-        place = str(map_location)
+        device = str(map_location)
     try:
-        return load_file(path, device=place)
+        return load_file(path, device=device)
     except (SafetensorError, OSError) as error:
         raise _damaged(path, error) from error
 
@@ -105,21 +104,21 @@ def _load_pickle(
     """Read a pickle from a file or from memory; ``name`` is for messages."""
     trust = _trusted if trust is None else trust
     try:
-        # Ours replaces whatever else the process has declared safe.
+        # Replaces all that the process has declared safe elsewhere.
         with torch.serialization.safe_globals(_allowed_globals()):
             content = torch.load(
                 source, map_location=map_location, weights_only=not trust
             )
     except (MemoryError, torch.OutOfMemoryError):
         raise
-    # A damaged pickle can fail with any exception whatever.
+    # A damaged pickle can raise any exception.
     except Exception as error:
-        wanted = _wanted_by_pickle(error)
-        if wanted is not None and not trust:
+        refused = _refused_name(error)
+        if refused is not None and not trust:
             raise InputError.of(
                 name,
                 'what the pickle wants',
-                wanted,
+                refused,
                 'tensors and plain data only; a file from a source that you '
                 'trust is read with --trust-checkpoint',
             ) from error
@@ -131,11 +130,11 @@ def _load_pickle(
     return content
 
 
-def _wanted_by_pickle(error: Exception) -> Optional[str]:
-    """What torch's restricted unpickler stumbled over, if it was that."""
+def _refused_name(error: Exception) -> Optional[str]:
+    """Return what torch's restricted unpickler refused; None if nothing."""
     text = ' '.join(str(error).split())
     named = re.search(r'GLOBAL (\S+)', text)
-    # An instruction that it doesn't know, a call that it doesn't allow.
+    # An unknown instruction or a call that is not allowed.
     other = re.search(r'WeightsUnpickler error: (.+?)(?: Check the |$)', text)
     found = named or other
     return found[1] if found else None
@@ -151,7 +150,7 @@ def _damaged(path: str, error: Exception) -> InputError:
 
 
 def _history_buffer_method(owner: Any, name: str) -> Any:
-    """Stand in for ``getattr``, which would reach any module from anywhere.
+    """Replace ``getattr``, from which a pickle could reach any code.
 
     A ``HistoryBuffer`` is pickled with its methods ``min``, ``max``,
     ``current`` and ``mean`` as ``getattr(HistoryBuffer, name)``.
@@ -164,11 +163,11 @@ def _history_buffer_method(owner: Any, name: str) -> Any:
 
 
 def _allowed_globals() -> List[Any]:
-    """What mmengine's and the published checkpoints hold besides tensors.
+    """List what checkpoints contain besides tensors; none can run code.
 
     mmengine's message hub has log histories (``HistoryBuffer`` on numpy
-    arrays) and scores (numpy scalars). The published checkpoints keep their
-    command line, an ``argparse.Namespace``. None of it can run code.
+    arrays) and scores (numpy scalars). The published checkpoints contain
+    their command line, an ``argparse.Namespace``.
     """
     core = getattr(np, '_core', None) or np.core
     functions = [core.multiarray._reconstruct, core.multiarray.scalar]
@@ -190,16 +189,16 @@ def _allowed_globals() -> List[Any]:
     ]
 
 
-# Everything of mmengine that loads a checkpoint goes through the schemes of
+# All of mmengine's functions load checkpoints through the schemes of
 # CheckpointLoader. Its own loaders fall back to unrestricted unpickling
 # (0.10.12) or cannot read their own checkpoints (0.10.7 with torch >= 2.6).
 def load_from_local(
     filename: str, map_location: MapLocation = None
 ) -> Dict[str, Any]:
-    """mmengine's loader of local files, made safe."""
+    """Load a local checkpoint: mmengine's loader, made safe."""
     checkpoint = load_checkpoint_file(filename, map_location)
     if filename.endswith('.safetensors'):
-        # Hooks (EMA) look for this key.
+        # mmengine's EMAHook expects this key.
         checkpoint = {'state_dict': checkpoint, 'meta': {}}
     return checkpoint
 
@@ -207,7 +206,7 @@ def load_from_local(
 def load_from_http(
     filename: str, map_location: MapLocation = None
 ) -> Dict[str, Any]:
-    """Download into torch's cache, once, and read the file safely.
+    """Download a checkpoint to torch's cache, once, and load it safely.
 
     Raises:
         InputError: The address cannot be reached.
@@ -216,8 +215,8 @@ def load_from_http(
     target = osp.join(folder, osp.basename(urlparse(filename).path))
     if not osp.exists(target):
         os.makedirs(folder, exist_ok=True)
-        # Written to a temporary name and moved, so that several processes
-        # may do it at the same time.
+        # torch writes a temporary file and renames it: several processes may
+        # download at the same time.
         try:
             torch.hub.download_url_to_file(filename, target, progress=False)
         except OSError as error:
@@ -235,7 +234,7 @@ def load_from_http(
 def load_from_object_store(
     filename: str, map_location: MapLocation = None
 ) -> Dict[str, Any]:
-    """mmengine's loader for s3 and petrel, made safe."""
+    """Load from s3 or petrel: mmengine's loader, made safe."""
     backend = get_file_backend(filename, backend_args={'backend': 'petrel'})
     return _load_pickle(
         io.BytesIO(backend.get(filename)), filename, map_location
@@ -245,7 +244,7 @@ def load_from_object_store(
 def load_from_model_zoo(
     filename: str, map_location: MapLocation = None
 ) -> Dict[str, Any]:
-    """mmengine's ``torchvision://`` and ``open-mmlab://`` names, made safe."""
+    """Load by a name such as ``torchvision://resnet50``, made safe."""
     zoo, name = filename.split('://', 1)
     if zoo in ('torchvision', 'modelzoo'):
         urls = get_torchvision_models()
@@ -271,14 +270,14 @@ def load_from_model_zoo(
 
 
 def refuse_pavi(filename: str, map_location: MapLocation = None) -> None:
-    """pavi's own loader unpickles without restriction."""
+    """Raise InputError: pavi's loader unpickles without restriction."""
     raise InputError.of(
         filename, 'checkpoint', 'pavi://', f'{FILE_TYPES} or an https address'
     )
 
 
 def register_safe_loaders() -> None:
-    """Put our loaders in place of all of mmengine's."""
+    """Replace all of mmengine's checkpoint loaders."""
     register = CheckpointLoader.register_scheme
     register('', load_from_local, force=True)
     register(('http://', 'https://'), load_from_http, force=True)

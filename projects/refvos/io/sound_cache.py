@@ -1,4 +1,4 @@
-"""Features of sounds on disk, so that each sound is computed once."""
+"""Keep features of sounds on disk, so that each is computed once."""
 
 import hashlib
 import io
@@ -18,15 +18,15 @@ DIGEST = hashlib.sha256().digest_size
 
 
 class SoundCache:
-    """A folder of features, by sound file and by what they were made with.
+    """A folder of features, by sound file and settings.
 
-    A file that changes (its size or its time) gets a new entry; old ones
-    stay until the folder is removed. Several processes may use one folder
-    at once: an entry is whole or not there. One that is damaged is made
-    anew.
+    A file whose size or time changes gets a new entry; old entries stay
+    until the folder is removed. Several processes may use a folder at the
+    same time, since entries are written atomically. Damaged entries are
+    computed again.
 
     Args:
-        folder: Made if need be.
+        folder: Created if it is missing.
     """
 
     def __init__(self, folder: str) -> None:
@@ -39,15 +39,16 @@ class SoundCache:
         settings: Dict[str, Any],
         make: Callable[[], Tensor],
     ) -> Tensor:
-        """Give a sound's features, made now or before.
+        """Read a sound's features, or compute and keep them.
 
         Args:
-            source: The sound file; it must be there.
-            settings: All else that the features depend on; plain data.
-            make: Makes them: a float32 tensor.
+            source: The sound file; it must exist.
+            settings: Everything else that the features depend on; plain
+                data.
+            make: Computes the features, a float32 tensor.
 
         Raises:
-            InputError: The folder can't be written.
+            InputError: The folder cannot be written.
         """
         path = self.entry(source, settings)
         found = read_entry(path)
@@ -66,7 +67,7 @@ class SoundCache:
         return features
 
     def entry(self, source: str, settings: Dict[str, Any]) -> str:
-        """Where a sound's features are kept."""
+        """Return the path of a sound's entry."""
         source = osp.realpath(source)
         status = os.stat(source)
         key = [source, status.st_size, status.st_mtime_ns, settings]
@@ -76,7 +77,7 @@ class SoundCache:
 
 
 def pack(features: Tensor) -> bytes:
-    """A checksum and the numbers in numpy's format."""
+    """Encode features in numpy's format, after their checksum."""
     buffer = io.BytesIO()
     np.save(buffer, features.numpy(), allow_pickle=False)
     content = buffer.getvalue()
@@ -84,7 +85,7 @@ def pack(features: Tensor) -> bytes:
 
 
 def read_entry(path: str) -> Optional[Tensor]:
-    """Read an entry; None where there is none or it is damaged."""
+    """Read an entry; None if it is missing or damaged."""
     try:
         with open(path, 'rb') as file:
             entry = file.read()

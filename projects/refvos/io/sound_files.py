@@ -1,4 +1,4 @@
-"""Sounds from files: mono, at one sample rate, and checked."""
+"""Read sound files: mono, at one sample rate, and checked."""
 
 import math
 import os
@@ -20,16 +20,16 @@ from ..errors import InputError
 PathLike = Union[str, 'os.PathLike[str]']
 
 SOUNDFILE_SUFFIXES = ('.wav', '.flac', '.ogg')
-# What is longer is not read whole by mistake; cut it, or set max_seconds.
+# Seconds; a longer sound is refused unless max_seconds is set.
 LONGEST = 3600.0
-# Floats may overshoot 1 somewhat. What is far beyond are integers.
+# Floats may exceed 1 slightly; values far above 1 are integers.
 LOUDEST = 16.0
 LOWEST_RATE, HIGHEST_RATE = 1000, 768000  # Hz
-BLOCK = 1 << 20  # Samples of all channels.
-# Times in files are rounded, to milliseconds in some.
+BLOCK = 1 << 20  # samples of all channels
+# Seconds. Times in files are rounded, in some to milliseconds.
 SHORTEST_GAP = 0.1
-# Numbers in a resampling filter; it holds the product of the two rates in
-# lowest terms, 7e4 for 44.1 to 16 kHz.
+# Size of a resampling filter: the product of the two rates in lowest terms,
+# 7e4 from 44.1 to 16 kHz.
 LARGEST_FILTER = 10_000_000
 
 
@@ -40,27 +40,27 @@ def read_sound(
 ) -> Tensor:
     """Read the sound of a sound or video file.
 
-    ``.wav``, ``.flac`` and ``.ogg`` are read by soundfile, anything else by
-    FFmpeg, whose first sound stream is taken. Time begins with the first
-    frame where there is a video: what is heard before is left out, and a
-    soundtrack that begins later, or has gaps, is filled with silence there.
-    Channels are averaged, blocks at a time. Samples beyond -1 and 1 are cut
-    off. Silence is a sound (its log-mel is log 0.01 everywhere). A file cut
-    short that its format allows to be read gives what is there.
+    ``.wav``, ``.flac`` and ``.ogg`` are read by soundfile, all other files
+    by FFmpeg (the first sound stream). In a video, time starts with the
+    first frame: earlier sound is dropped, and a late start or gaps of the
+    soundtrack are filled with silence. Channels are averaged, in blocks.
+    Samples are clipped to -1..1. Silence is a valid sound (its log-mel is
+    log 0.01 everywhere). Of a truncated file, what its format allows to
+    decode is read.
 
     Args:
         path: A local file.
-        sample_rate: Of the result, in Hz.
-        max_seconds: Read only so much from the start, so that memory stays
-            bounded. None: all of it, at most an hour.
+        sample_rate: Sample rate of the result, in Hz.
+        max_seconds: Read at most this much from the start, which bounds the
+            memory. None reads everything, at most an hour.
 
     Returns:
         (samples,) float32 in -1..1, mono.
 
     Raises:
-        InputError: There is no such file, no sound in it, or not a sample;
-            it is broken or longer than an hour; samples are not finite, or
-            are no fractions of full scale.
+        InputError: The file is missing, broken or longer than an hour, or
+            has no sound or no samples; or samples are not finite, or not
+            fractions of full scale.
     """
     path = osp.expanduser(os.fspath(path))
     if max_seconds is not None and not max_seconds > 0:
@@ -84,21 +84,22 @@ def read_sound(
 def fit_sound(
     waveform: Tensor, seconds: float, sample_rate: int = 16000
 ) -> Tensor:
-    """Cut a sound to so many seconds, or fill it up with silence.
-
-    A sound shorter than its clip is silent for the rest of it.
+    """Cut a sound, or pad it with silence, to a length.
 
     Args:
         waveform: (samples,).
         seconds: Length of the result, rounded to whole samples.
-        sample_rate: Of the waveform, in Hz.
+        sample_rate: Sample rate of the waveform, in Hz.
+
+    Returns:
+        (samples,).
     """
     wanted = round(seconds * sample_rate)
     return F.pad(waveform[:wanted], (0, max(0, wanted - len(waveform))))
 
 
 class SoundFileSource:
-    """A file that soundfile reads.
+    """Decode a file with soundfile.
 
     Args:
         path: A local file.
@@ -119,7 +120,7 @@ class SoundFileSource:
         self.file.close()
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """Give the samples, (samples, channels) float32, in blocks."""
+        """Yield blocks of samples, (samples, channels) float32."""
         frames = max(1, BLOCK // self.file.channels)
         while True:
             try:
@@ -132,7 +133,7 @@ class SoundFileSource:
 
 
 class StreamSource:
-    """The first sound stream of a file that FFmpeg reads.
+    """Decode the first sound stream of a file with FFmpeg.
 
     Args:
         path: A local file.
@@ -162,10 +163,10 @@ class StreamSource:
         self.container.close()
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """Give the samples, (samples, channels) float32, in blocks."""
+        """Yield blocks of samples, (samples, channels) float32."""
         to_float = av.AudioResampler(format='fltp', rate=self.sample_rate)
         start = self.start_time()
-        # Samples since the start; below 0, as long as it is not reached.
+        # Samples since the start; negative before it is reached.
         count: Optional[int] = None
         try:
             for frame in self.container.decode(self.stream):
@@ -184,12 +185,12 @@ class StreamSource:
                     if early < len(block):
                         yield block[early:]
         except (av.FFmpegError, ValueError) as error:
-            # A ValueError: the format changes on the way.
+            # PyAV raises ValueError if the format changes within the file.
             reason = getattr(error, 'strerror', None) or str(error)
             raise broken(self.path, reason) from error
 
     def start_time(self) -> float:
-        """When the file begins, in seconds: with its video, if it has one."""
+        """Return the start in seconds: that of the video, if there is one."""
         for stream in self.container.streams.video:
             is_cover = bool(stream.disposition & Disposition.attached_pic)
             start, unit = stream.start_time, stream.time_base
@@ -198,7 +199,7 @@ class StreamSource:
         return (self.container.start_time or 0) / av.time_base
 
     def silence(self, seconds: float) -> Iterator[np.ndarray]:
-        """Give the silence of a gap in blocks; none of a short one."""
+        """Yield the silence of a gap in blocks; nothing for short gaps."""
         if seconds < SHORTEST_GAP:
             return
         left = round(seconds * self.sample_rate)
@@ -214,7 +215,7 @@ def collect(
     rate: int,
     max_seconds: Optional[float],
 ) -> Tensor:
-    """Average the channels of blocks, check them, and put them together."""
+    """Average the channels of blocks, check and concatenate them."""
     limit = LONGEST if max_seconds is None else max_seconds
     wanted = math.ceil(limit * rate)
     parts: List[np.ndarray] = []
@@ -241,7 +242,7 @@ def collect(
 
 
 def check_samples(path: str, samples: np.ndarray, start: float) -> None:
-    """Refuse samples that are no sound; ``start`` says where they are."""
+    """Raise InputError for samples out of range, ``start`` s into a file."""
     if not len(samples):
         return
     if not np.isfinite(samples).all():
@@ -258,7 +259,7 @@ def check_samples(path: str, samples: np.ndarray, start: float) -> None:
 
 
 def check_rate(path: str, rate: Any) -> int:
-    """Refuse sample rates at which nobody records."""
+    """Return a sample rate in Hz; raise InputError for implausible ones."""
     if not (rate and LOWEST_RATE <= rate <= HIGHEST_RATE):
         raise InputError.of(
             path,
@@ -270,11 +271,11 @@ def check_rate(path: str, rate: Any) -> int:
 
 
 def change_rate(waveform: Tensor, rate: int, wanted: int) -> Tensor:
-    """Resample (samples,) from one rate to another.
+    """Resample (samples,) from one rate to another, both in Hz.
 
     Rates without a common divisor would need a filter of gigabytes: such a
-    rate is taken for the next multiple of 25 Hz, at most 1.2 % away at 1 kHz,
-    0.03 % at 44.1 kHz.
+    rate is rounded to a multiple of 25 Hz, which is off by at most 1.2 % at
+    1 kHz and 0.03 % at 44.1 kHz.
     """
     common = math.gcd(rate, wanted)
     if (rate // common) * (wanted // common) > LARGEST_FILTER:
@@ -283,5 +284,5 @@ def change_rate(waveform: Tensor, rate: int, wanted: int) -> Tensor:
 
 
 def broken(path: str, reason: Any) -> InputError:
-    """What to say where a file can't be decoded."""
+    """Make the error for a file that cannot be decoded."""
     return InputError.of(path, 'content', reason, 'a sound that is whole')

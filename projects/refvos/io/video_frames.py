@@ -1,4 +1,4 @@
-"""Frames of a video file by their number, without decoding all of them."""
+"""Read frames of a video file by index without decoding all of them."""
 
 import math
 import os
@@ -12,21 +12,22 @@ from mmengine.logging import print_log
 
 from ..errors import InputError, describe
 
-# FFmpeg draws any text file as the screen of a terminal.
+# FFmpeg renders any text file as the screen of a terminal.
 NO_VIDEO_FORMATS = {'tty'}
 INDEXED_FILES = 4096
 
 
 @dataclass(frozen=True)
 class VideoIndex:
-    """Where the frames of a file are.
+    """Presentation times of a file's frames.
 
     Args:
-        times: When each frame is shown, in the stream's units, ascending;
-            as many as there are frames in any case.
-        keys: When those are shown from which decoding can begin, ascending.
-        ordered: Whether the file says when its frames are shown, so that
-            they can be told apart after a jump.
+        times: Time of each frame in the stream's unit, ascending; zeros if
+            not ``ordered``.
+        keys: Times of the key frames, at which decoding can start,
+            ascending.
+        ordered: The file has distinct times for all frames, by which they
+            can be identified after seeking.
     """
 
     times: Tuple[int, ...]
@@ -35,24 +36,24 @@ class VideoIndex:
 
 
 def count_video_frames(path: str) -> int:
-    """How many frames a video file has; none of them is decoded."""
+    """Count the frames of a video file without decoding them."""
     return len(index_video(path).times)
 
 
 def read_video_frames(path: str, numbers: Sequence[int]) -> List[np.ndarray]:
     """Decode some frames of a video file.
 
-    Decoding begins at the last key frame before a frame, or goes on from
-    the one before where no key frame lies between. Frames are those that
-    decoding the whole file gives; where its times do not allow to jump, it
-    is decoded from the start.
+    Decoding starts at the last key frame before a wanted frame, or continues
+    from the previous wanted one. The frames equal those of decoding the
+    whole file; a file whose times do not allow seeking is decoded from the
+    start.
 
     Args:
         path: A local video file.
-        numbers: Of the frames, from 0, in any order, also repeated.
+        numbers: Indices of the frames, from 0, in any order, also repeated.
 
     Returns:
-        RGB, uint8, (H, W, 3), one for each number, each an array of its own.
+        One array per index, (H, W, 3) uint8, RGB; none shares memory.
 
     Raises:
         InputError: The file is missing or broken, or has fewer frames.
@@ -84,7 +85,11 @@ def read_video_frames(path: str, numbers: Sequence[int]) -> List[np.ndarray]:
 
 
 def index_video(path: str) -> VideoIndex:
-    """Find out where a file's frames are; nothing is decoded."""
+    """Read the times of a file's frames without decoding them.
+
+    Raises:
+        InputError: The file is missing or broken, or has no frames.
+    """
     try:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -94,21 +99,21 @@ def index_video(path: str) -> VideoIndex:
 
 @lru_cache(maxsize=INDEXED_FILES)
 def _index_file(path: str, size: int, changed: int) -> VideoIndex:
-    """The index of a file as it was when it had this size and time."""
+    """Index a file; its size and time are part of the cache's key."""
     try:
         with av.open(f'file:{path}') as container:
             stream = video_stream(container, path)
             packets = [
                 (packet.pts, packet.is_keyframe, packet.is_discard)
                 for packet in container.demux(stream)
-                if packet.size  # The last one holds nothing.
+                if packet.size  # The last packet is empty.
             ]
             announced = stream.frames
     except av.FFmpegError as error:
         raise broken(path, error) from error
     if len(packets) < announced:
         warn_of_missing_frames(path, len(packets), announced)
-    # Some are there for others to be decoded, and are never shown.
+    # Hidden packets only serve to decode others.
     shown = [(pts, is_key) for pts, is_key, hidden in packets if not hidden]
     if not shown:
         raise InputError.of(path, 'frames', [], 'at least one frame')
@@ -122,15 +127,16 @@ def _index_file(path: str, size: int, changed: int) -> VideoIndex:
 def decode_by_jumps(
     path: str, index: VideoIndex, wanted: Sequence[int]
 ) -> Optional[Dict[int, np.ndarray]]:
-    """Go to the key frame before each frame and decode up to it.
+    """Seek to the key frame before each frame and decode up to the frame.
 
     Args:
         path: A local video file.
-        index: Of the file.
-        wanted: Numbers of frames, ascending.
+        index: The file's index.
+        wanted: Indices of frames, ascending.
 
     Returns:
-        Number -> RGB; None where a frame does not come when it should.
+        Index -> (H, W, 3) uint8, RGB; None if a frame does not have the time
+        that the index gives.
     """
     if not index.ordered:
         return None
@@ -160,7 +166,7 @@ def decode_by_jumps(
 def decode_from_start(
     path: str, wanted: Sequence[int]
 ) -> Dict[int, np.ndarray]:
-    """Decode a file up to the last frame that is wanted."""
+    """Decode a file from the start up to the last wanted frame."""
     found = {}
     with av.open(f'file:{path}') as container:
         stream = video_stream(container, path)
@@ -173,7 +179,7 @@ def decode_from_start(
 
 
 def warn_of_missing_frames(path: Any, found: int, announced: int) -> None:
-    """A file cut short ends early, and FFmpeg says nothing."""
+    """Warn of a truncated file, about which FFmpeg is silent."""
     print_log(
         describe(path, 'number of frames', found, f'{announced}, as it says'),
         logger='current',
@@ -182,7 +188,11 @@ def warn_of_missing_frames(path: Any, found: int, announced: int) -> None:
 
 
 def video_stream(container: Any, path: Any) -> Any:
-    """The first video stream of an open file."""
+    """Return the first video stream of an open file.
+
+    Raises:
+        InputError: It has none.
+    """
     streams = container.streams.video
     if container.format.name in NO_VIDEO_FORMATS or not streams:
         kinds = sorted({stream.type for stream in container.streams})
@@ -193,14 +203,14 @@ def video_stream(container: Any, path: Any) -> Any:
 
 
 def upright(frame: av.VideoFrame) -> np.ndarray:
-    """RGB, uint8, (H, W, 3), turned as the file says (phones do that)."""
+    """Convert to (H, W, 3) uint8 RGB, rotated as the file asks for."""
     picture = frame.to_ndarray(format='rgb24')
     quarters = round(frame.rotation / 90) % 4  # counter-clockwise
     return np.ascontiguousarray(np.rot90(picture, quarters))
 
 
 def broken(path: Any, error: av.FFmpegError, place: str = '') -> InputError:
-    """What to say where FFmpeg gives up."""
+    """Make the error for a file that FFmpeg cannot decode."""
     return InputError.of(
         path,
         f'content{place}',

@@ -1,4 +1,4 @@
-"""A model's weights, and nothing else, as files."""
+"""Select, round and serialize the weights of a model."""
 
 import io
 from typing import Any, Dict
@@ -14,18 +14,18 @@ SUFFIXES = ('.pth', '.pt', '.safetensors')
 def checkpoint_weights(
     content: Dict[str, Any], source: str
 ) -> Dict[str, Tensor]:
-    """Find the weights that a checkpoint tests with.
+    """Return the weights of a checkpoint that are used at test time.
 
-    Where weights were averaged (mmengine's ``EMAHook``), these are the
-    averages: the hook saves them in ``state_dict``, and the weights that
-    were trained in ``ema_state_dict``.
+    With mmengine's ``EMAHook`` these are the averaged weights: the hook
+    saves them in ``state_dict``, and the trained ones in
+    ``ema_state_dict``.
 
     Args:
-        content: What :func:`load_checkpoint_file` gives.
-        source: For messages.
+        content: A checkpoint from :func:`load_checkpoint_file`.
+        source: Its file, for messages.
 
     Raises:
-        InputError: There are no weights by name.
+        InputError: It has no weights by name.
     """
     where = 'state_dict' if 'state_dict' in content else 'content'
     weights = content.get('state_dict', content)
@@ -46,7 +46,7 @@ def checkpoint_weights(
 def half_precision(
     weights: Dict[str, Tensor], source: str
 ) -> Dict[str, Tensor]:
-    """Round floats to 16 bits; counters stay as they are.
+    """Round floats to 16 bits; integers do not change.
 
     Raises:
         InputError: A finite weight is too large for 16 bits.
@@ -68,31 +68,31 @@ def half_precision(
 def serialize_weights(
     weights: Dict[str, Tensor], meta: Dict[str, str], suffix: str
 ) -> bytes:
-    """Put weights into the form that a file's suffix asks for.
+    """Serialize weights in the format of a file's suffix.
 
     Args:
-        weights: By name.
-        meta: Short notes; ``.safetensors`` holds them in its header.
+        weights: Name -> tensor.
+        meta: Name -> short note; stored in the header of ``.safetensors``.
         suffix: One of ``SUFFIXES``.
     """
     if suffix == '.safetensors':
         from safetensors.torch import save
 
-        # It refuses tensors that share a storage: a copy each.
+        # safetensors refuses tensors that share a storage.
         layout = torch.contiguous_format
         copies = {
             key: value.detach().cpu().clone(memory_format=layout)
             for key, value in weights.items()
         }
         return save(copies, meta)
-    state = {key: without_rest(value) for key, value in weights.items()}
+    state = {key: own_storage(value) for key, value in weights.items()}
     buffer = io.BytesIO()
     torch.save({'state_dict': state, 'meta': meta}, buffer)
     return buffer.getvalue()
 
 
-def without_rest(value: Tensor) -> Tensor:
-    """Copy a view of something larger, all of which torch would save."""
+def own_storage(value: Tensor) -> Tensor:
+    """Copy a view, of which torch would save the whole storage."""
     value = value.detach().cpu()
     size = value.numel() * value.element_size()
     return value.clone() if value.untyped_storage().nbytes() > size else value

@@ -1,4 +1,4 @@
-"""From raw data sets to the layouts that our data sets read."""
+"""Convert raw data sets to the layouts that the data sets read."""
 
 from .ref_davis17 import convert_ref_davis17
 

@@ -1,4 +1,4 @@
-"""Ref-DAVIS17 (Khoreva et al., ACCV 2018): raw to Ref-YouTube-VOS's form."""
+"""Convert Ref-DAVIS17 (Khoreva et al., ACCV 2018) from its raw files."""
 
 import json
 import os
@@ -15,19 +15,19 @@ from ...io.data_files import load_json
 from ...io.masks import list_ids, read_id_map
 from ..ref_davis17 import ANNOTATORS, VOID
 
-# DAVIS's names of the splits -> those of Ref-YouTube-VOS.
+# Splits of DAVIS -> splits of Ref-YouTube-VOS.
 SPLITS = {'train': 'train', 'val': 'valid'}
 TEXTS = 'davis_text_annotations'
 # <video> <object> "<expression>"
 LINE = re.compile(r'(\S+)\s+(\d+)\s+(.*)')
 
-# Object id -> what each of the four annotators says of it.
+# Object id -> annotator -> expression.
 Expressions = Dict[str, Dict[str, str]]
 PathLike = Union[str, Path]
 
 
 class Source(NamedTuple):
-    """A video of DAVIS: its name and where its files lie."""
+    """A video of DAVIS: its name, and the folders of its files."""
 
     name: str
     frames: Path
@@ -37,28 +37,27 @@ class Source(NamedTuple):
 def convert_ref_davis17(
     src: PathLike, dst: PathLike, copy: bool = False, progress: bool = True
 ) -> Dict[str, Any]:
-    """Lay Ref-DAVIS17 out as Ref-YouTube-VOS, with masks for both splits.
+    """Convert Ref-DAVIS17 to Ref-YouTube-VOS's layout, masks in both splits.
 
-    An object gets four expressions: the number of one is four times the
-    object's place among those named in the video, plus that of the
-    annotator (``ANNOTATORS``), as in the form that published code makes.
+    Each object has four expressions. The id of an expression is four times
+    the index of its object among those named in the video, plus the index of
+    its annotator in ``ANNOTATORS``, as in the layout of published code.
 
     Args:
-        src: Holds ``DAVIS`` (480p, with ``Annotations_unsupervised`` and,
-            if there, ``davis_semantics.json`` for the categories) and
+        src: Folder with ``DAVIS`` (480p, with ``Annotations_unsupervised``
+            and, optionally, ``davis_semantics.json`` for the categories) and
             ``davis_text_annotations``.
-        dst: A new or empty folder; appears when all is written.
+        dst: A new or empty folder; it appears when all is written.
         copy: Copy frames and masks; else each video's folder is a symbolic
             link into ``src``.
-        progress: Show a bar.
+        progress: Show a progress bar.
 
     Returns:
-        Counts of videos, objects and expressions for each split, and
-        ``problems``: a line for each thing that is odd or left out.
+        Numbers of videos, objects and expressions per split, and
+        ``problems``: one line for everything that is odd or left out.
 
     Raises:
-        InputError: Where something that is needed is missing or broken, or
-            ``dst`` holds something.
+        InputError: A file is missing or broken, or ``dst`` is not empty.
     """
     src, dst = Path(src), Path(dst)
     check_destination(dst)
@@ -70,7 +69,7 @@ def convert_ref_davis17(
         problems.append(
             describe(src / TEXTS, 'video', video, 'one of ImageSets/2017')
         )
-    # Beside the folder to be, so that relative links fit both.
+    # Beside ``dst``, so that relative links stay valid after the rename.
     partial = dst.with_name(f'.{dst.name}.partial')
     if partial.exists():
         shutil.rmtree(partial)
@@ -93,6 +92,7 @@ def convert_ref_davis17(
 
 
 def check_destination(dst: Path) -> None:
+    """Raise InputError unless a folder is new or empty."""
     if dst.exists() and (not dst.is_dir() or any(dst.iterdir())):
         raise InputError.of(
             dst, 'DST', str(dst), 'a folder that is new or empty'
@@ -106,7 +106,7 @@ def check_destination(dst: Path) -> None:
 def read_all_expressions(
     folder: Path, problems: List[str]
 ) -> Dict[str, Expressions]:
-    """Video -> object id -> annotator -> expression, of all four files."""
+    """Read all four files: video -> object id -> annotator -> expression."""
     found: Dict[str, Expressions] = defaultdict(lambda: defaultdict(dict))
     for annotator in ANNOTATORS:
         file = folder / f'Davis17_{annotator}.txt'
@@ -125,8 +125,8 @@ def read_all_expressions(
                     )
                 )
                 continue
-            said = found[match[1]][str(int(match[2]))]
-            if annotator in said:
+            texts = found[match[1]][str(int(match[2]))]
+            if annotator in texts:
                 problems.append(
                     describe(
                         f'{file}:{number}',
@@ -135,10 +135,10 @@ def read_all_expressions(
                         'one expression for the object; the first stays',
                     )
                 )
-            said.setdefault(annotator, text)
+            texts.setdefault(annotator, text)
     for video, objects in sorted(found.items()):
-        for object_id, said in sorted(objects.items()):
-            for annotator in (a for a in ANNOTATORS if a not in said):
+        for object_id, texts in sorted(objects.items()):
+            for annotator in (a for a in ANNOTATORS if a not in texts):
                 problems.append(
                     describe(
                         folder / f'Davis17_{annotator}.txt',
@@ -151,9 +151,13 @@ def read_all_expressions(
 
 
 def read_text(file: Path) -> str:
-    """Read UTF-8, else Latin-1, which the second annotator's files are.
+    """Read a text in UTF-8, else in Latin-1.
 
-    No text in Latin-1 with letters beyond ASCII happens to be UTF-8.
+    The second annotator's files are in Latin-1. Their letters beyond ASCII
+    are no valid UTF-8, so that the fallback is safe.
+
+    Raises:
+        InputError: The file is missing or cannot be read.
     """
     try:
         content = file.read_bytes()
@@ -168,7 +172,7 @@ def read_text(file: Path) -> str:
 
 
 def list_videos(davis: Path, split: str) -> List[Source]:
-    """The videos of a split, in the order of DAVIS's list."""
+    """List the videos of a split, in the order of DAVIS's list."""
     file = davis / 'ImageSets' / '2017' / f'{split}.txt'
     try:
         names = file.read_text(encoding='utf-8').split()
@@ -187,7 +191,7 @@ def list_videos(davis: Path, split: str) -> List[Source]:
 
 
 def list_frames(source: Source) -> List[str]:
-    """Names of the frames; each must have its mask."""
+    """List the names of a video's frames; raise InputError if it has none."""
     if not source.frames.is_dir():
         raise InputError.of(
             source.frames, 'folder', 'missing', 'the frames of the video'
@@ -210,7 +214,7 @@ def read_objects(source: Source, frames: List[str]) -> Dict[str, List[str]]:
 
 
 def read_categories(davis: Path) -> Dict[str, Dict[str, str]]:
-    """Video -> object id -> category; empty without DAVIS's file."""
+    """Read video -> object id -> category; empty without the file."""
     file = davis / 'davis_semantics.json'
     if not file.exists():
         return {}
@@ -224,14 +228,14 @@ def read_categories(davis: Path) -> Dict[str, Dict[str, str]]:
 
 
 class SplitWriter:
-    """Writes the videos of a split, then what lists them.
+    """Write the videos of a split, then its lists.
 
     Args:
-        folder: Where the data set is put together.
+        folder: Folder in which the data set is built.
         split: Ref-YouTube-VOS's name of the split.
         copy: Copy frames and masks instead of linking them.
-        src: The raw data set.
-        problems: Gets a line for what is odd.
+        src: Folder of the raw data set.
+        problems: List to which a line is added for everything odd.
     """
 
     def __init__(
@@ -254,7 +258,7 @@ class SplitWriter:
             (folder / split / kind).mkdir(parents=True)
 
     def add(self, source: Source, expressions: Expressions) -> None:
-        """Write a video, unless nobody refers to anything in it."""
+        """Write a video, unless it has no expressions."""
         frames = list_frames(source)
         if not expressions:
             self.problem(f'expressions for {source.name}', 'some')
@@ -288,12 +292,13 @@ class SplitWriter:
         self.place(source.masks, 'Annotations', frames, 'png')
 
     def problem(self, field: str, expected: str) -> None:
+        """Add a line to the problems."""
         self.problems.append(describe(self.src / TEXTS, field, None, expected))
 
     def place(
         self, source: Path, kind: str, frames: List[str], suffix: str
     ) -> None:
-        """Link or copy a video's folder."""
+        """Link or copy a video's folder of frames or masks."""
         target = self.folder / self.split / kind / source.name
         if self.copy:
             target.mkdir()
@@ -301,7 +306,7 @@ class SplitWriter:
                 name = f'{frame}.{suffix}'
                 shutil.copyfile(source / name, target / name)
             return
-        # Relative, so that both can be moved together.
+        # Relative, so that ``src`` and ``dst`` can be moved together.
         link = os.path.relpath(source.resolve(), target.parent.resolve())
         try:
             target.symlink_to(link, target_is_directory=True)
@@ -314,7 +319,7 @@ class SplitWriter:
             ) from None
 
     def finish(self) -> Dict[str, int]:
-        """Write the lists; returns how much there is."""
+        """Write the lists; return the numbers of what was written."""
         lists = self.folder / 'meta_expressions' / self.split
         lists.mkdir(parents=True)
         for file, content in (
@@ -335,7 +340,7 @@ class SplitWriter:
 
 
 def number_expressions(expressions: Expressions) -> Dict[str, Any]:
-    """Expression id -> text and object: four numbers for each object."""
+    """Give expressions their ids, four per object; id -> text, object."""
     numbered = {}
     for place, object_id in enumerate(sorted(expressions, key=int)):
         for index, annotator in enumerate(ANNOTATORS):

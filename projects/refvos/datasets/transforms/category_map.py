@@ -1,4 +1,4 @@
-"""Frames with the category of each pixel."""
+"""Read frames with the category of each pixel."""
 
 from typing import Optional
 
@@ -13,15 +13,15 @@ from ...io.masks import read_masks
 
 @TRANSFORMS.register_module()
 class LoadCategoryMap(BaseTransform):
-    """Decode a frame and draw its category map.
+    """Decode a frame and its category map.
 
     Required Keys: img_path, mask_path, labels (object id -> category index),
     num_classes. Added Keys: img, (H, W, 3) uint8 RGB; img_shape; ori_shape;
-    gt_seg_map, (H, W) int64: the category's index, or ``num_classes`` where
-    there is none.
+    gt_seg_map, (H, W) int64: the category's index, or ``num_classes`` for
+    background.
 
     Args:
-        backend_args: Of mmengine's file backends.
+        backend_args: Arguments of mmengine's file backends.
     """
 
     def __init__(self, backend_args: Optional[dict] = None) -> None:
@@ -45,7 +45,7 @@ class LoadCategoryMap(BaseTransform):
 class PackCategoryMap(BaseTransform):
     """Pack a frame and its category map for :class:`BackboneClassifier`.
 
-    Required Keys: img, gt_seg_map. Gives ``inputs``, (3, H, W) uint8 RGB,
+    Required Keys: img, gt_seg_map. Returns ``inputs``, (3, H, W) uint8 RGB,
     and ``labels``, (H, W) int64.
     """
 

@@ -1,4 +1,4 @@
-"""Choosing the frames of a clip."""
+"""Choose the frames of a clip."""
 
 from typing import Any, Dict, List, Optional
 
@@ -9,22 +9,23 @@ from mmdet.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class SampleClip(BaseTransform):
-    """Choose the frames of a clip: near the anchor, and from afar.
+    """Choose the frames of a clip: three near the anchor, the rest far away.
 
-    The anchor, one frame 1 to ``max_near`` before it, one as many after,
-    the rest from outside that span; sorted in time. Source: the published
-    ReferFormer code (Section 4.2 names only "5 randomly sampled frames").
+    The anchor, one frame 1 to ``max_near`` before it, one as far after it,
+    and the rest from outside that span; sorted in time. Source: the
+    published ReferFormer code (Section 4.2 only says "5 randomly sampled
+    frames").
 
     Required Keys: frames, anchor. Modified Keys: frames.
 
     Args:
         num_frames: T.
-        max_near: Largest distance of the two near frames.
-        distinct: Draw from afar what would be a frame twice; only a video
-            that is too short repeats some. Otherwise, as in the published
-            code, the anchor stands in for near frames beyond the video's
-            ends: of a video whose first frame alone has a mask (AVSBench
-            S4), that one would always come twice.
+        max_near: Largest distance of the two near frames, in frames.
+        distinct: Replace repeated frames by frames outside the span; only
+            videos that are too short repeat frames. If False, as in the
+            published code, the first or last frame replaces near frames
+            beyond the video's ends: a video of which only the first frame
+            has a mask (AVSBench S4) would always repeat that one.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class SampleClip(BaseTransform):
         return results
 
     def choose(self, length: int, anchor: Optional[int]) -> List[int]:
-        """Choose T of ``length`` frames; short videos repeat some."""
+        """Draw the indices of T of ``length`` frames."""
         if anchor is None:
             anchor = np.random.randint(length)
         chosen = [anchor]
@@ -67,9 +68,9 @@ class SampleClip(BaseTransform):
 
 @TRANSFORMS.register_module()
 class SampleWindow(BaseTransform):
-    """Take the frames around the one that is annotated, and ask for that.
+    """Take the frames around the annotated one, which is the target frame.
 
-    T frames in a row, the annotated one T // 2 after the first; beyond the
+    T consecutive frames, the annotated one at index T // 2; beyond the
     video's ends its first and last frame are repeated. Source: the
     published ReferFormer code for A2D-Sentences and JHMDB-Sentences.
 
@@ -77,8 +78,8 @@ class SampleWindow(BaseTransform):
     Keys: frames. Added Keys: target_frames.
 
     Args:
-        num_frames: T, the window size (Appendix B: 5; Table 2: 6 from
-            scratch).
+        num_frames: T, the window size (Appendix B: 5; Table 2: 6 if trained
+            from scratch).
     """
 
     def __init__(self, num_frames: int = 5) -> None:
@@ -92,7 +93,7 @@ class SampleWindow(BaseTransform):
         return results
 
     def choose(self, length: int, annotated: int) -> List[int]:
-        """Choose T of ``length`` frames."""
+        """Return the indices of the T frames, of ``length``."""
         first = annotated - self.num_frames // 2
         return [
             min(max(index, 0), length - 1)
@@ -101,7 +102,7 @@ class SampleWindow(BaseTransform):
 
 
 def target_frames(results: dict) -> List[Dict[str, Any]]:
-    """The frames of a clip that the model answers; all if none is named."""
+    """Return the target frames of a clip; all frames if it names none."""
     frames = results['frames']
     indices = results.get('target_frames')
     return frames if indices is None else [frames[i] for i in indices]

@@ -1,4 +1,4 @@
-"""Image transforms on clips, and what they do to the words."""
+"""Apply image transforms to clips, and adapt the words to flips."""
 
 import re
 from collections.abc import Iterable
@@ -16,17 +16,17 @@ OTHER_SIDE = {'left': 'right', 'right': 'left'}
 
 @TRANSFORMS.register_module()
 class TransformFrames(TransformBroadcaster):
-    """Apply image transforms to every frame of a clip alike.
+    """Apply image transforms to every frame of a clip.
 
-    mmcv's broadcaster with the frames as dicts of their own, so that what
-    belongs to the clip needs no place in each of them.
+    As mmcv's broadcaster, but each frame is a dict of its own, and the keys
+    of the clip are not copied into it.
 
-    Required Keys: frames. Modified Keys: frames. Returns None where a
-    transform does so for any frame.
+    Required Keys: frames. Modified Keys: frames. Returns None if a transform
+    does so for any frame.
 
     Args:
-        transforms: Image transforms (mmcv's, mmdet's, ...).
-        share_random_params: Draw random parameters once a clip.
+        transforms: Configs of image transforms (mmcv's, mmdet's, ...).
+        share_random_params: Draw random parameters once per clip.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class TransformFrames(TransformBroadcaster):
 
 
 def name_random_methods_once(transforms: Iterable) -> None:
-    """Mend mmcv's lists of random methods, which sharing goes by.
+    """Remove duplicates from mmcv's lists of random methods.
 
-    mmdet's RandAugment overrides a random method of mmcv's RandomChoice,
-    and mmcv enters it a second time into the list of the base class: it
-    then believes of every RandomChoice that it draws twice, and raises.
+    mmdet's RandAugment overrides a random method of mmcv's RandomChoice, and
+    mmcv adds it to the list of the base class once more. Sharing random
+    parameters would then raise for every RandomChoice, as if it drew twice.
     """
     for transform in transforms:
         names = getattr(transform, '_methods_with_randomness', ())
@@ -70,8 +70,8 @@ def name_random_methods_once(transforms: Iterable) -> None:
 class RoundPixels(BaseTransform):
     """Round an image to whole values from 0 to 255.
 
-    Between mmdet's PhotoMetricDistortion, which gives floats beyond that
-    range, and what takes uint8: Pillow's resizing, the batch.
+    mmdet's PhotoMetricDistortion returns floats beyond that range; resizing
+    with Pillow, and batches, need uint8.
 
     Required Keys: img. Modified Keys: img.
     """
@@ -84,9 +84,9 @@ class RoundPixels(BaseTransform):
 
 @TRANSFORMS.register_module()
 class SwapSidesInText(BaseTransform):
-    """Exchange the words left and right where the frames were flipped.
+    """Exchange the words left and right if the frames are flipped.
 
-    Only whole words: not in "leftover" or "bright".
+    Only whole words change, not "leftover" or "bright".
 
     Required Keys: frames[].flip, references. Modified Keys: references.
     """

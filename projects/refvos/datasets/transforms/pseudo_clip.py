@@ -1,4 +1,4 @@
-"""Clips made of an image, for joint training with videos."""
+"""Make clips from images, for joint training with videos."""
 
 from typing import Optional, Tuple, Union
 
@@ -13,24 +13,30 @@ from .loading import make_instance
 
 @TRANSFORMS.register_module()
 class MakePseudoClip(BaseTransform):
-    """Make a clip of an image as if the camera moved (Appendix B).
+    """Make a clip from an image by random camera motion (Appendix B).
 
-    One frame, at a place by chance, is the image itself; each of the others
-    is rotated, shifted and seen in perspective by chance, in one warp. The
-    masks go through the same warp, boxes are those of the masks; an object
-    warped out of view is not visible in that frame. What comes into view
-    from outside of the image is black. The paper names the rotation alone
-    (20 degrees either way); the other warps are off unless asked for.
+    One frame, at a random index, is the image itself; the others are rotated,
+    shifted and seen in perspective at random, in one warp each. Masks are
+    warped alike and boxes computed from them; an object that is warped out
+    of the frame is not visible there. Pixels from outside the image are
+    black. The paper only uses rotation (up to 20 degrees either way); the
+    other warps are off by default.
 
-    Required Keys: frames, just one, with img. Optional: its gt_masks,
-    gt_bboxes_labels. Modified Keys: frames.
+    Required Keys: frames, a single one, with img. Optional Keys: its
+    gt_masks, gt_bboxes_labels. Modified Keys: frames.
 
     Args:
         num_frames: T.
-        max_rotation: In degrees, either way, about the image's middle.
-        max_shift: As shares of width and height, either way.
-        max_perspective: How far inside the image each corner of what fills
-            the frame may lie, as shares of width and height; 0 .. 0.5.
+        max_rotation: Largest angle in degrees, either way, about the image's
+            centre.
+        max_shift: Largest shift, either way, as a share of width and height.
+        max_perspective: Largest distance of the corners of the visible
+            quadrilateral from the image's corners, as a share of width and
+            height; at least 0, below 0.5.
+
+    Raises:
+        InputError: An argument is out of range, or a clip has several
+            frames.
     """
 
     def __init__(
@@ -97,11 +103,13 @@ def make_warp(
 
     Args:
         img_shape: (height, width).
-        rotation: In degrees, counter-clockwise as seen, about the middle.
+        rotation: Angle in degrees, counter-clockwise as seen, about the
+            centre.
         shift: x and y in pixels, after the rotation.
-        corners: How far inside the image the corners of what fills the frame
-            lie: top left, top right, bottom right, bottom left; shares of
-            width and height; none by default.
+        corners: (4, 2), distances of the corners of the visible
+            quadrilateral from the image's corners (top left, top right,
+            bottom right, bottom left) as shares of width and height; None
+            for zeros.
     """
     height, width = img_shape
     if corners is None:
@@ -118,12 +126,12 @@ def make_warp(
 
 
 def warp_frame(frame: dict, warp: np.ndarray) -> dict:
-    """Warp a loaded frame and its truth; the given one stays as it is."""
+    """Return a warped copy of a loaded frame and its ground truth."""
     warped = dict(frame, img=warp_pixels(frame['img'], warp))
     if 'gt_masks' not in frame:
         return warped
-    # As an image of 0 and 255, so that an outline lies where it does in the
-    # picture, to a fraction of a pixel.
+    # Interpolated like the image: outlines of both agree to a fraction of a
+    # pixel.
     mask = 255 * frame['gt_masks'].masks.any(0).astype(np.uint8)
     moved = warp_pixels(mask, warp) > 127
     label = int(next(iter(frame['gt_bboxes_labels']), 0))

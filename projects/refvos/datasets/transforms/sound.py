@@ -1,4 +1,4 @@
-"""Reading the sound of a video."""
+"""Read the sound of a video."""
 
 import os.path as osp
 from dataclasses import replace
@@ -15,7 +15,7 @@ from ...io.log_mel_files import read_log_mel
 from ...io.sound_cache import SoundCache
 from ...io.sound_files import LONGEST, fit_sound, read_sound
 
-# Another number for another way to compute it: cached features are old then.
+# Change the number with the computation: cached features are then unused.
 FRONT_END = 'vggish log-mel a second, 1'
 
 
@@ -27,20 +27,23 @@ class LoadSound(BaseTransform):
     of log-mel examples, one a second), seconds (of the video). Required
     Keys: references. Modified Keys: references, those without a sound.
 
-    Where an item names neither file, it stays as it is: text-referred and
-    sound-referred items share a pipeline. The sound is preferred; the
-    log-mel file is read where no sound is named or there is none. Both are
-    brought to ``seconds``: cut, or filled up with silence, as a soundtrack
-    is that is shorter than its video; without, a sound is taken whole.
-    Whatever frames :class:`SampleClip` has chosen, the sound is that of the
-    whole video: the n-th second belongs to the n-th second of the video,
-    not of the clip.
+    Items that name neither file do not change, so that items with text and
+    items with sound share a pipeline. The sound file is preferred; the
+    log-mel file is read if no sound file is named or it does not exist. Both
+    are cut, or padded with silence, to ``seconds``; without that key a sound
+    keeps its length. The sound is that of the whole video, whatever frames
+    :class:`SampleClip` has chosen: its n-th second belongs to the n-th
+    second of the video, not of the clip.
 
     Args:
-        as_waveform: Give the waveform, 16 kHz mono, instead of the log-mel
-            examples that :class:`SoundEncoder` would make of it.
-        cache_dir: Keep log-mel examples of sounds in this folder, see
+        as_waveform: Add the waveform, 16 kHz mono, instead of the log-mel
+            examples that :class:`SoundEncoder` would compute from it.
+        cache_dir: Folder in which log-mel examples of sounds are kept, see
             :class:`SoundCache`.
+
+    Raises:
+        InputError: A sound is missing or broken, or arguments exclude each
+            other.
     """
 
     def __init__(
@@ -78,13 +81,18 @@ class LoadSound(BaseTransform):
         log_mel_path: Optional[str],
         seconds: Optional[float],
     ) -> Optional[Tensor]:
-        """Read one of the two files, if any is named.
+        """Read one of the two files; None if neither is named.
+
+        Args:
+            path: Sound or video file.
+            log_mel_path: File of log-mel examples.
+            seconds: Length of the result; None for the file's own.
 
         Returns:
             (seconds, 1, 96, 64) log-mel examples, or (samples,).
 
         Raises:
-            InputError: It can't be used, or neither is there.
+            InputError: The file cannot be used, or neither exists.
         """
         if seconds is not None and not 0 < seconds <= LONGEST:
             raise InputError.of(
@@ -107,14 +115,14 @@ class LoadSound(BaseTransform):
         return self.load_file(path, seconds)
 
     def load_file(self, path: str, seconds: Optional[float]) -> Tensor:
-        """Read a sound file."""
+        """Read a sound file, or its log-mel examples from the cache."""
         if self.as_waveform:
             return read_fitted(path, seconds)
 
         def make() -> Tensor:
             return examples_per_second(read_fitted(path, seconds))
 
-        # A missing file has no entry; reading it says what is wrong.
+        # A missing file has no key; reading it raises the right error.
         if self.cache is None or not osp.isfile(path):
             return make()
         settings = dict(
@@ -124,7 +132,7 @@ class LoadSound(BaseTransform):
 
 
 def read_fitted(path: str, seconds: Optional[float]) -> Tensor:
-    """Read a waveform (samples,), of just so many seconds if given."""
+    """Read a waveform (samples,), cut or padded to ``seconds`` if given."""
     waveform = read_sound(path, SAMPLE_RATE, max_seconds=seconds)
     if seconds is None:
         return waveform
@@ -132,7 +140,7 @@ def read_fitted(path: str, seconds: Optional[float]) -> Tensor:
 
 
 def fit_examples(examples: Tensor, seconds: Optional[float]) -> Tensor:
-    """Cut to so many seconds, or fill up with silence, as of sounds."""
+    """Cut log-mel examples, or pad them with silence, to ``seconds``."""
     if seconds is None:
         return examples
     count = max(1, int(seconds + 0.5))
@@ -142,11 +150,11 @@ def fit_examples(examples: Tensor, seconds: Optional[float]) -> Tensor:
 
 @TRANSFORMS.register_module()
 class PackSoundCategory(BaseTransform):
-    """Pack a sound with what makes it, for :class:`SoundClassifier`.
+    """Pack a sound and its category for :class:`SoundClassifier`.
 
-    Required Keys: references, the first one with its sound; category. Gives
-    ``inputs``, (seconds, 1, 96, 64) log-mel examples, and ``labels``, the
-    category's index.
+    Required Keys: references, the first one with its sound; category.
+    Returns ``inputs``, (seconds, 1, 96, 64) log-mel examples, and
+    ``labels``, the category's index.
 
     Args:
         classes: Names of the categories.
