@@ -11,8 +11,8 @@ from pycocotools import mask as rle_codec
 
 from refvos.datasets import RefCOCODataset
 from refvos.datasets.refcoco import check_layout
-from refvos.io.masks import read_masks
 from refvos.io.data_files import load_plain_pickle
+from refvos.io.masks import read_masks
 from refvos.mini import make_mini, make_video
 from refvos.mini.writers.refcoco import is_proven, outline
 from tests.builders import message_of

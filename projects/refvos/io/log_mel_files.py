@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .log_mel import BANDS, FRAMES
 from .data_files import PlainUnpickler, load_pickle
+from .log_mel import BANDS, FRAMES
 
 ALLOWED = 'one tensor or array of numbers alone'
 
