@@ -693,7 +693,7 @@ def test_command_line(tmp_path, capsys, monkeypatch):
 
 def test_contact_sheet():
     video = make_video(0, 'test', 0)
-    sheet = draw_contact_sheet([video], expressions_a_video=2)
+    sheet = draw_contact_sheet([video], expressions_per_video=2)
     # Two rows of a caption (22) and frames (2 x 96); five frames (2 x 128).
     assert sheet.shape == (2 * (22 + 192), 5 * 256, 3)
     mask = np.zeros((96, 128), bool)

@@ -1,4 +1,4 @@
-"""Make RefVOS-Mini: moving shapes, masks, and words that tell them apart."""
+"""Make RefVOS-Mini: moving shapes, masks and referring expressions."""
 
 import argparse
 import logging
@@ -13,17 +13,17 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        epilog='The same arguments give the same bytes. A folder that '
-        'already holds just this set is left as it is; an unfinished or '
-        'different RefVOS-Mini is replaced; anything else is refused. '
-        'Look at DST/contact_sheet.jpg.',
+        epilog='Equal arguments give equal bytes. A folder that already '
+        'holds the same set does not change; an unfinished or different '
+        'RefVOS-Mini is replaced; any other folder is refused. '
+        'DST/contact_sheet.jpg shows examples.',
     )
     add = parser.add_argument
     add('dst', metavar='DST', help='folder of the data set')
     add('--train', type=int, default=1500, help='training videos')
     add('--val', type=int, default=40, help='validation videos')
     add('--test', type=int, default=80, help='test videos')
-    add('--frames', type=int, default=8, help='frames a video')
+    add('--frames', type=int, default=8, help='frames per video')
     add(
         '--size',
         type=int,
@@ -32,26 +32,26 @@ def parse_args() -> argparse.Namespace:
         metavar=('H', 'W'),
         help='height and width of a frame in pixels',
     )
-    add('--seed', type=int, default=0, help='other scenes for another seed')
+    add('--seed', type=int, default=0, help='random seed of the scenes')
     add(
         '--workers',
         type=int,
         default=2,
-        help='processes; they change no byte',
+        help='number of processes; files do not depend on it',
     )
     add(
         '--layouts',
         nargs='+',
         default=['ref-youtube-vos'],
         metavar='LAYOUT',
-        help=f'data sets to be laid out like, of: {", ".join(WRITERS)}',
+        help=f'layouts to write, of: {", ".join(WRITERS)}',
     )
     add(
         '--scenes',
         choices=('mixed', 'one-moves'),
         default='mixed',
-        help='one-moves: two objects that look the same, one of them '
-        'still; layouts for sounds have scenes of their own',
+        help='one-moves: two objects of equal looks, one of them still; '
+        'layouts with sounds have their own scenes',
     )
     return parser.parse_args()
 
@@ -64,8 +64,8 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     for split, counts in summary['counts'].items():
-        said = ', '.join(f'{value} {name}' for name, value in counts.items())
-        print(f'{split}: {said}')
+        listed = ', '.join(f'{value} {name}' for name, value in counts.items())
+        print(f'{split}: {listed}')
     return 0
 
 

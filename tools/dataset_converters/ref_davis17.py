@@ -1,4 +1,4 @@
-"""Convert Ref-DAVIS17 to Ref-YouTube-VOS's form."""
+"""Convert Ref-DAVIS17 to Ref-YouTube-VOS's layout."""
 
 import argparse
 import sys
@@ -17,7 +17,7 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         'davis_text_annotations/Davis17_annot{1,2}{,_full_video}.txt. '
         'DST gets {train,valid}/{JPEGImages,Annotations,meta.json} and '
         'meta_expressions; it appears when all is written. Lines that are '
-        'odd or left out are told on stderr.',
+        'odd or left out are reported on stderr.',
     )
     parser.add_argument('src', metavar='SRC', help='the raw data set')
     parser.add_argument('dst', metavar='DST', help='a new or empty folder')
@@ -40,8 +40,8 @@ def main(argv: Optional[Sequence[str]] = None) -> dict:
     for problem in summary.pop('problems'):
         print(f'note: {problem}', file=sys.stderr)
     for split, counts in summary.items():
-        said = ', '.join(f'{value} {name}' for name, value in counts.items())
-        print(f'{split}: {said}')
+        listed = ', '.join(f'{value} {name}' for name, value in counts.items())
+        print(f'{split}: {listed}')
     return summary
 
 

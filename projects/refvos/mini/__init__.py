@@ -1,7 +1,7 @@
-"""RefVOS-Mini: a synthetic data set, made on the spot.
+"""Generate RefVOS-Mini, a synthetic data set.
 
 Scene (pure data) -> rendering (frames, exact masks) -> expressions (each
-proven to fit one object) -> writers (one a layout).
+proven to fit one object) -> writers (one per layout).
 """
 
 from .expressions import Expression

@@ -1,4 +1,4 @@
-"""What an object of RefVOS-Mini can look like and how it can move."""
+"""Looks and motions of the objects in RefVOS-Mini."""
 
 import itertools
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 KINDS = ('circle', 'square', 'triangle', 'star', 'cross', 'ring', 'diamond')
 # RGB. Hues are at least 40 degrees apart, so that a photometric distortion
-# of an image does not turn one name into another.
+# does not turn one colour into another.
 COLOURS: Dict[str, Tuple[int, int, int]] = {
     'red': (215, 35, 35),
     'yellow': (240, 215, 30),
@@ -18,14 +18,15 @@ COLOURS: Dict[str, Tuple[int, int, int]] = {
     'pink': (245, 95, 200),
     'white': (245, 245, 245),
 }
-# Nominal radius in pixels at 96 x 128: of a circle of about equal area.
+# Nominal radius in pixels at 96 x 128: that of a circle of about the same
+# area.
 SIZES: Dict[str, Tuple[float, float]] = {
     'small': (12.5, 14.5),
     'large': (18.5, 21.5),
 }
 FILLS = ('plain', 'striped', 'dotted')
 
-# How an object moves -> the coarser class that the splits are made by.
+# Motion -> coarser class, by which combinations are held out.
 MOTION_CLASSES: Dict[str, str] = {
     'still': 'still',
     'left': 'sideways',
@@ -50,7 +51,10 @@ MOTIONS_OF_CLASS: Dict[str, Tuple[str, ...]] = {
 
 @dataclass(frozen=True, order=True)
 class Combination:
-    """What a test scene has and no training scene ever has."""
+    """Colour, kind and class of motion of an object.
+
+    Held-out combinations occur in no training scene.
+    """
 
     colour: str
     kind: str
@@ -58,11 +62,14 @@ class Combination:
 
 
 def choose_held_out(share: float = 0.2) -> FrozenSet[Combination]:
-    """The combinations kept out of training, the same for every seed.
+    """Choose the combinations held out of training, equal for all seeds.
 
-    A pair of colour and kind loses at most one of its classes of motion, and
-    the classes take turns: every colour, kind, motion and every pair of them
-    still occurs in training.
+    At most one class of motion is held out per pair of colour and kind, and
+    the classes take turns: every colour, kind and motion, and every pair of
+    them, still occurs in training.
+
+    Args:
+        share: Share of all combinations that is held out.
     """
     pairs = list(itertools.product(COLOURS, KINDS))
     classes = list(MOTION_CLASS_SHARES)
@@ -88,9 +95,9 @@ def draw_combination(
     kind: Optional[str] = None,
     colour: Optional[str] = None,
 ) -> Combination:
-    """Draw one of ``allowed``, of this kind and colour where there is one.
+    """Draw one of ``allowed`` with the given kind and colour.
 
-    The wish for a colour is dropped where nothing has both.
+    The colour is ignored if no allowed combination has both.
     """
     fitting = [c for c in allowed if kind is None or c.kind == kind]
     both = [c for c in fitting if colour is None or c.colour == colour]

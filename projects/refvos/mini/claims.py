@@ -1,8 +1,8 @@
-"""What an expression can claim of an object, and whether it is true.
+"""Claims that expressions make about objects, and whether they are true.
 
-A claim judges every candidate (an object that the noun fits) with True, False
-or None: None where a person could argue. A description singles an object out
-only if it is True of that one and False of every other candidate.
+A claim judges every candidate (an object that has the named attributes) with
+True, False or None, for cases that are open to debate. A description singles
+out an object only if it is True for that one and False for all others.
 """
 
 from dataclasses import dataclass
@@ -16,23 +16,23 @@ from .scene import SceneObject
 
 Verdict = Optional[bool]
 
-# Shares of width and height: in its place up to INSIDE, not there from
-# OUTSIDE on; for the middle, the distance from it.
+# Distances from a border as shares of width or height: at that side below
+# INSIDE, not at it above OUTSIDE. The same as distances from the middle.
 INSIDE, OUTSIDE = 0.42, 0.57
 MIDDLE_INSIDE, MIDDLE_OUTSIDE = 0.11, 0.19
-# Relations: clearly on a side from BESIDE on, in shares of the frame's width,
-# and not there only from zero on; in between, a person could argue. SLANT: at
-# most so much further across than along.
+# Relations, in shares of the frame's width: on a side beyond BESIDE, not on it
+# below zero, open to debate in between. SLANT is the largest ratio of the
+# distance across the axis to that along it.
 BESIDE = 0.14
 SLANT = 1.3
-# Order: the gap between neighbours in a row, in shares of width or height.
+# Order: smallest gap between neighbours, as a share of width or height.
 ORDER_GAP = 0.09
 SIZE_RATIO = 1.25
 
 
 @dataclass(frozen=True)
 class Noun:
-    """The attributes that an expression names; None for those it does not."""
+    """The attributes that an expression names; None for the others."""
 
     kind: Optional[str] = None
     colour: Optional[str] = None
@@ -40,28 +40,29 @@ class Noun:
     fill: Optional[str] = None
 
     def fits(self, item: SceneObject) -> bool:
+        """Tell whether an object has all named attributes."""
         return all(
             wanted is None or wanted == getattr(item, name)
             for name, wanted in vars(self).items()
         )
 
     def candidates(self, facts: Facts) -> List[int]:
-        """The rows of the objects that have all named attributes."""
+        """List the indices of the objects with all named attributes."""
         return [i for i, o in enumerate(facts.objects) if self.fits(o)]
 
 
 class Claim:
-    """Something said of an object beyond its looks."""
+    """A statement about an object beyond its looks."""
 
     type: str
 
     def judge(self, facts: Facts, candidates: Sequence[int]) -> List[Verdict]:
-        """Judge every candidate against the whole video."""
+        """Judge every candidate, by its index, against the whole video."""
         raise NotImplementedError
 
 
 def always(holds: np.ndarray, fails: np.ndarray) -> Verdict:
-    """True if all frames hold, False if all fail, None if mixed or none."""
+    """Return True if all frames hold, False if all fail, else None."""
     if holds.size == 0:
         return None
     if holds.all():
@@ -71,7 +72,7 @@ def always(holds: np.ndarray, fails: np.ndarray) -> Verdict:
 
 @dataclass(frozen=True)
 class Place(Claim):
-    """In a part of the frame, in every frame in which it is seen.
+    """Being in a part of the frame, whenever the object is visible.
 
     Args:
         parts: One or two (a corner) of 'left', 'right', 'top', 'bottom', or
@@ -95,7 +96,7 @@ class Place(Claim):
 
     @staticmethod
     def _part(part: str, centres: np.ndarray) -> Verdict:
-        """``centres`` are those of the visible frames, (V, 2)."""
+        """Judge one part by the centres in the visible frames, (V, 2)."""
         if part == 'middle':
             away = np.abs(centres - 0.5).max(1)
             return always(away < MIDDLE_INSIDE, away > MIDDLE_OUTSIDE)
@@ -105,7 +106,7 @@ class Place(Claim):
         return always(along < INSIDE, along > OUTSIDE)
 
 
-# Claimed motion -> the motions it is true of, those it may be said of too.
+# Claimed motion -> motions for which it is true, motions open to debate.
 MOTION_CLAIMS: Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...]]] = {
     'still': (('still',), ()),
     'moving': (tuple(m for m in MOTION_CLASSES if m != 'still'), ()),
@@ -124,7 +125,7 @@ DIRECTIONS = ('left', 'right', 'up', 'down')
 
 @dataclass(frozen=True)
 class Motion(Claim):
-    """Moving in some way; ``motion`` is a key of ``MOTION_CLAIMS``."""
+    """Moving in a certain way; ``motion`` is a key of ``MOTION_CLAIMS``."""
 
     motion: str
     type = 'motion'
@@ -148,11 +149,11 @@ RELATIONS = {
 
 @dataclass(frozen=True)
 class Relation(Claim):
-    """On a side of another object, whenever both are seen.
+    """Being on a side of another object, whenever both are visible.
 
     Args:
         side: A key of ``RELATIONS``.
-        anchor: The looks of the other object; they must single it out.
+        anchor: Attributes of the other object; they must single it out.
     """
 
     side: str
@@ -184,11 +185,11 @@ class Relation(Claim):
 
 @dataclass(frozen=True)
 class Order(Claim):
-    """A rank among the candidates, the same in every frame.
+    """Having a rank among the candidates, the same in every frame.
 
     Args:
-        by: 'left', 'right', 'top', 'bottom' (counted from there), 'largest'
-            or 'smallest'.
+        by: 'left', 'right', 'top' or 'bottom', from which ranks count, or
+            'largest' or 'smallest'.
         rank: 1 for the first.
     """
 
@@ -215,7 +216,7 @@ class Order(Claim):
         return self._ranked(values, gap)
 
     def _ranked(self, values: np.ndarray, gap: float) -> List[Verdict]:
-        """``values``: (candidates, T), small ones come first."""
+        """Judge by values, (candidates, T), of which the smallest is first."""
         first = int(np.argsort(values[:, 0])[self.rank - 1])
         others = np.delete(values, first, 0) - values[first]
         before, after = (others < -gap).all(1), (others > gap).all(1)
@@ -226,7 +227,7 @@ class Order(Claim):
 
 @dataclass(frozen=True)
 class Description:
-    """What an expression says: looks, and perhaps a claim."""
+    """The meaning of an expression: attributes, and optionally a claim."""
 
     noun: Noun
     claim: Optional[Claim] = None
@@ -236,7 +237,7 @@ class Description:
         return 'appearance' if self.claim is None else self.claim.type
 
     def singled_out(self, facts: Facts) -> Optional[int]:
-        """The row of the only object that fits, None where in doubt."""
+        """Return the index of the only object that fits; None if in doubt."""
         candidates = self.noun.candidates(facts)
         if self.claim is None:
             return candidates[0] if len(candidates) == 1 else None

@@ -1,4 +1,4 @@
-"""A picture by which a person can judge the data set."""
+"""Draw a contact sheet to check the data set by eye."""
 
 from typing import List, Sequence
 
@@ -14,16 +14,18 @@ CAPTION = 22
 
 
 def draw_contact_sheet(
-    videos: Sequence[MiniVideo], expressions_a_video: int = 3
+    videos: Sequence[MiniVideo], expressions_per_video: int = 3
 ) -> np.ndarray:
-    """Rows of frames, the referred object outlined, captioned with the words.
+    """Draw rows of frames with the referred object outlined.
 
-    A video without expressions is one made for sounds: a row has what sounds
-    outlined, and is captioned with the sounding kinds of each second.
+    The caption of a row is its expression. Videos without expressions are
+    those for sounds: sounding objects are outlined, and the caption lists
+    the sounding kinds of each second.
 
     Args:
-        videos: All with frames of the same size.
-        expressions_a_video: Rows a video; kinds are kept apart if possible.
+        videos: Videos with frames of one size.
+        expressions_per_video: Rows per video, of different kinds if
+            possible.
 
     Returns:
         (H, W, 3) uint8, RGB.
@@ -32,13 +34,13 @@ def draw_contact_sheet(
     for video in videos:
         if not video.expressions:
             rows += draw_sounds(video)
-        for index in choose(video, expressions_a_video):
+        for index in choose(video, expressions_per_video):
             rows.append(draw_row(video, index))
     return np.concatenate(rows)
 
 
 def choose(video: MiniVideo, count: int) -> List[int]:
-    """Indices of expressions: first one of each kind, then the rest."""
+    """Choose indices of expressions: one of each kind, then the rest."""
     seen: set = set()
     firsts: List[int] = []
     rest: List[int] = []
@@ -49,7 +51,7 @@ def choose(video: MiniVideo, count: int) -> List[int]:
 
 
 def draw_row(video: MiniVideo, index: int) -> np.ndarray:
-    """Some frames of a video side by side, for one of its expressions."""
+    """Draw frames of a video side by side, for one of its expressions."""
     expression = video.expressions[index]
     length = len(video.frame_names)
     times = np.linspace(0, length - 1, min(FRAMES, length)).round()
@@ -66,7 +68,7 @@ def draw_row(video: MiniVideo, index: int) -> np.ndarray:
 
 
 def draw_sounds(video: MiniVideo) -> List[np.ndarray]:
-    """A row with a single source, and one with several."""
+    """Draw a row with a single source, and one with several."""
     rows = []
     for soundtrack in (single_source(video), several_sources(video)):
         pictures = [
@@ -76,14 +78,14 @@ def draw_sounds(video: MiniVideo) -> List[np.ndarray]:
             )
             for second, time in enumerate(soundtrack.times)
         ]
-        heard = [' + '.join(kinds) or '-' for kinds in soundtrack.sounding]
-        text = f'{" | ".join(heard)}   [{video.name}]'
+        seconds = [' + '.join(kinds) or '-' for kinds in soundtrack.sounding]
+        text = f'{" | ".join(seconds)}   [{video.name}]'
         rows.append(captioned(pictures, text))
     return rows
 
 
 def captioned(pictures: Sequence[np.ndarray], text: str) -> np.ndarray:
-    """Pictures side by side below a line of text."""
+    """Put pictures side by side below a line of text."""
     strip = np.concatenate(pictures, axis=1)
     caption = np.full((CAPTION, strip.shape[1], 3), 255, np.uint8)
     cv2.putText(
@@ -100,7 +102,7 @@ def captioned(pictures: Sequence[np.ndarray], text: str) -> np.ndarray:
 
 
 def outlined(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The frame enlarged, a black and white line around the mask."""
+    """Enlarge a frame and outline a mask in black and white."""
     size = (frame.shape[1] * SCALE, frame.shape[0] * SCALE)
     picture = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
     large = cv2.resize(

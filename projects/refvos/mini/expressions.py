@@ -1,8 +1,8 @@
-"""Expressions for the objects of a scene: proposed by chance, then proven.
+"""Generate expressions for the objects of a scene: draw, then prove.
 
-Every expression is kept only where its description, evaluated on the scene,
-fits exactly one object. One with a claim (place, motion, relation, order) is
-kept only where the noun alone would not do.
+An expression is kept only if its description, evaluated on the scene, fits
+exactly one object. One with a claim (place, motion, relation, order) is kept
+only if the attributes alone would not single out the object.
 """
 
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ KINDS_OF_EXPRESSION = (
     'relation',
     'order',
 )
-# How often each kind is tried. Chosen so that the shares of what is found
-# come near 45, 20, 10, 15 and 10 %.
+# Shares of the attempts. Chosen so that those of the expressions are about
+# 45, 20, 10, 15 and 10 %.
 WEIGHTS = {
     'appearance': 0.25,
     'place': 0.38,
@@ -42,13 +42,13 @@ WEIGHTS = {
     'relation': 0.32,
     'order': 0.08,
 }
-# Objects that look the same are told apart by how they move.
+# Objects of equal looks differ in their motion only.
 MOTION_WEIGHTS = {'motion': 1.0}
-# The share of such training scenes in which the still one is spoken of, too.
-# Asked for both as often, a model would have to learn at once what moves and
-# what words mean: neither of them alone lowers its loss.
+# Share of such training scenes with expressions for the still object. If both
+# were referred to equally often, a model would have to learn at once what
+# moves and what the words mean: neither alone lowers its loss.
 STILL_SHARE = 0.2
-# Motion and order are learned last, so that training hears more of them.
+# Motion and order are learned last: training has more of them.
 TRAINING_WEIGHTS = {**WEIGHTS, 'motion': 0.27, 'order': 0.14}
 TRIES = 24
 NUM_EXPRESSIONS = {2: 0.35, 3: 0.40, 4: 0.25}
@@ -57,15 +57,15 @@ DIRECTION_SHARE = 0.15
 
 @dataclass(frozen=True)
 class Expression:
-    """One reference to one object.
+    """One expression for one object.
 
     Args:
         text: Lower case, no punctuation.
         kind: One of ``KINDS_OF_EXPRESSION``.
-        object_id: The object meant; None where nothing fits (a null
-            expression; none is made yet).
-        unseen: Whether the object is of a held-out combination.
-        description: What was proven of it.
+        object_id: The referred object; None for a null expression (none is
+            made yet).
+        unseen: The object has a held-out combination.
+        description: Its meaning, which was proven.
     """
 
     text: str
@@ -81,7 +81,7 @@ def express(
     split: str,
     scenes: str = 'mixed',
 ) -> List[Expression]:
-    """Refer to every object in up to four ways, in an order by chance."""
+    """Make up to four expressions per object, in random order."""
     weights = TRAINING_WEIGHTS if split == 'train' else WEIGHTS
     if scenes == 'one-moves':
         weights = MOTION_WEIGHTS
@@ -108,7 +108,7 @@ def express(
 def leave_out_still(
     rng: np.random.Generator, expressions: List[Expression], facts: Facts
 ) -> List[Expression]:
-    """Keep those of still objects in ``STILL_SHARE`` of the scenes alone."""
+    """Keep expressions for still objects in ``STILL_SHARE`` of scenes."""
     if rng.uniform() < STILL_SHARE:
         return expressions
     still = {item.id for item in facts.objects if item.motion == 'still'}
@@ -118,7 +118,7 @@ def leave_out_still(
 def draw_kinds(
     rng: np.random.Generator, wanted: int, weights: Dict[str, float]
 ) -> List[str]:
-    """The kinds to try, in turn: more than wanted, as many won't be found."""
+    """Draw the kinds to try, more than wanted: many searches fail."""
     shares = np.array(list(weights.values()))
     kinds = rng.choice(list(weights), size=3 * wanted, p=shares / shares.sum())
     return [str(kind) for kind in kinds]
@@ -127,7 +127,7 @@ def draw_kinds(
 def search(
     rng: np.random.Generator, facts: Facts, target: int, kind: str
 ) -> Optional[Description]:
-    """Propose descriptions of a kind until one singles out the target."""
+    """Draw descriptions of a kind until one singles out the target."""
     for _ in range(TRIES):
         description = propose(rng, facts, target, kind)
         if description.singled_out(facts) != target:
@@ -141,7 +141,7 @@ def search(
 def propose(
     rng: np.random.Generator, facts: Facts, target: int, kind: str
 ) -> Description:
-    """A description of the kind that might fit; nothing is promised."""
+    """Draw a description of a kind that may or may not fit the target."""
     item = facts.objects[target]
     if kind == 'appearance':
         return Description(draw_noun(rng, item, 0.8, 0.7, 0.3, 0.25))
@@ -157,7 +157,7 @@ def draw_noun(
     size: float,
     fill: float,
 ) -> Noun:
-    """Name each attribute of the object with the given probability."""
+    """Draw which attributes to name, each with its probability."""
     if item.fill == 'plain':
         fill *= 0.3
     return Noun(

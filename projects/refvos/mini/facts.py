@@ -1,4 +1,4 @@
-"""What can be seen of every object of a scene, measured on the masks."""
+"""Measure areas and centres of the objects of a scene on its masks."""
 
 from dataclasses import dataclass
 from typing import Tuple
@@ -10,14 +10,14 @@ from .scene import Scene, SceneObject
 
 @dataclass(frozen=True)
 class Facts:
-    """Measured facts of N objects in T frames.
+    """Areas and centres of N objects in T frames.
 
     Args:
-        objects: The scene's objects, in the order of the rows below.
+        objects: The scene's objects, in the order of the arrays' rows.
         areas: (N, T) visible pixels.
-        centres: (N, T, 2) centre of gravity of what is visible, x and y as
-            shares of the frame's width and height; NaN where nothing is.
-        aspect: The frame's height over its width.
+        centres: (N, T, 2) centres of the visible pixels, x and y as shares
+            of the frame's width and height; NaN for invisible objects.
+        aspect: Ratio of the frame's height to its width.
     """
 
     objects: Tuple[SceneObject, ...]
@@ -27,7 +27,7 @@ class Facts:
 
     @property
     def visible(self) -> np.ndarray:
-        """(N, T) bool."""
+        """Which objects are visible in which frames, (N, T) bool."""
         return self.areas > 0
 
 

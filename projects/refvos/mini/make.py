@@ -1,4 +1,4 @@
-"""RefVOS-Mini on disk: the same bytes from the same arguments."""
+"""Write RefVOS-Mini to disk; equal arguments give equal bytes."""
 
 import json
 import logging
@@ -22,12 +22,12 @@ from .video import MiniVideo, make_video
 from .writers import WRITERS
 from .writers.files import write_jpeg, write_json
 
-# Raise it whenever the same arguments give other bytes.
+# Increase it whenever the same arguments give other bytes.
 VERSION = 9
 NAME = 'RefVOS-Mini'
 SUMMARY = 'mini.json'
 CONTACT_SHEET = 'contact_sheet.jpg'
-# Lies in the folder from the first file on until the last is written.
+# Exists in the folder while the set is being written.
 UNFINISHED = '.refvos_mini_unfinished'
 SMALLEST_SIDE = 64
 SHEET_VIDEOS = 6
@@ -48,30 +48,31 @@ def make_mini(
     progress: bool = True,
     scenes: str = 'mixed',
 ) -> Dict[str, Any]:
-    """Make RefVOS-Mini, unless the folder already holds just this set.
+    """Write RefVOS-Mini, unless the folder already holds the same set.
 
     Args:
         dst: The data set's folder: new, empty or an earlier RefVOS-Mini,
-            which is replaced if it was made otherwise or not to its end.
-        train, val, test: Videos a split (folders train, valid, test).
-        frames: Frames a video.
-        size: The frames' (height, width) in pixels.
-        seed: Other scenes for another seed; the held-out combinations of
-            colour, kind and motion stay the same.
-        workers: Processes; 0 or 1 for this one only. Changes no byte.
+            which is replaced if it is unfinished or has other arguments.
+        train, val, test: Videos per split (folders train, valid, test).
+        frames: Frames per video.
+        size: (height, width) of the frames in pixels.
+        seed: Random seed of the scenes; the held-out combinations of colour,
+            kind and motion do not depend on it.
+        workers: Number of processes; 0 or 1 for this one only. The files do
+            not depend on it.
         layouts: Keys of ``WRITERS``.
-        progress: Show a bar.
+        progress: Show a progress bar.
         scenes: 'mixed', or 'one-moves' for two objects of one kind, colour
-            and size, one of them still, that expressions tell apart by
-            their motion alone; training scenes mostly speak of the moving
-            one. Layouts for sounds have scenes of their own.
+            and size, one of them still, which expressions tell apart by
+            their motion only; most training expressions refer to the moving
+            one. Layouts with sounds have their own scenes.
 
     Returns:
-        What ``mini.json`` holds: version, arguments and counts.
+        Content of ``mini.json``: version, arguments and counts.
 
     Raises:
-        InputError: For arguments out of range, or a folder that holds
-            something else.
+        InputError: An argument is out of range, or the folder has other
+            content.
     """
     dst = Path(dst)
     arguments: Dict[str, Any] = {
@@ -84,7 +85,7 @@ def make_mini(
         'layouts': sorted(set(layouts)),
     }
     if scenes != 'mixed':
-        # Sets made before there was a choice stay what they are.
+        # Sets that are older than the argument stay valid.
         arguments['scenes'] = scenes
     check_arguments(arguments)
     made = read_summary(dst)
@@ -109,7 +110,7 @@ def make_mini(
 
 
 def check_arguments(arguments: Dict[str, Any]) -> None:
-    """Raise InputError for the first argument that can't be used."""
+    """Raise InputError for the first argument out of range."""
     least = {'train': 0, 'val': 0, 'test': 0, 'frames': 2, 'seed': 0}
     for name, bound in least.items():
         if arguments[name] < bound:
@@ -136,7 +137,7 @@ def check_arguments(arguments: Dict[str, Any]) -> None:
 
 
 def main_scenes(arguments: Dict[str, Any]) -> str:
-    """The scenes that are counted and shown: those with words, if any."""
+    """Return the scenes to count and show: those with words, if any."""
     own = [WRITERS[layout].scenes for layout in arguments['layouts']]
     if own and own[0] is not None and None not in own:
         return own[0]
@@ -144,7 +145,7 @@ def main_scenes(arguments: Dict[str, Any]) -> str:
 
 
 def read_summary(dst: Path) -> Dict[str, Any]:
-    """What an earlier run wrote there last; empty if none did."""
+    """Read the summary of an earlier set; empty if there is none."""
     try:
         summary = json.loads((dst / SUMMARY).read_text())
     except (OSError, ValueError):
@@ -154,10 +155,10 @@ def read_summary(dst: Path) -> Dict[str, Any]:
 
 
 def clear(dst: Path) -> None:
-    """Make ready for a new set; remove nothing but an earlier one.
+    """Prepare a folder for a new set; remove an earlier set only.
 
     Raises:
-        InputError: Where something else lies in the folder.
+        InputError: The folder has other content.
     """
     if dst.exists() and not dst.is_dir():
         raise InputError.of(dst, 'DST', str(dst), 'a folder')
@@ -183,7 +184,7 @@ def clear(dst: Path) -> None:
 def write_all(
     dst: Path, arguments: Dict[str, Any], workers: int, progress: bool
 ) -> Dict[str, Any]:
-    """Write all splits in all layouts and count what was written."""
+    """Write all splits in all layouts; return the counts per split."""
     numbers = dict(
         zip(
             SPLITS,
@@ -210,7 +211,7 @@ def write_all(
 
 
 def run_all(run: Any, jobs: Sequence[Any], workers: int) -> Iterator[Any]:
-    """Results in the order of the jobs, from here or from processes."""
+    """Yield the results in the order of the jobs."""
     if workers <= 1:
         yield from map(run, jobs)
         return
@@ -225,7 +226,7 @@ def run_all(run: Any, jobs: Sequence[Any], workers: int) -> Iterator[Any]:
                 initargs=(1,),
             )
         )
-        # On an error, don't go on with what is still waiting.
+        # On an error, do not run the jobs that are still waiting.
         stack.callback(pool.shutdown, cancel_futures=True)
         yield from pool.map(run, jobs, chunksize=8)
 
@@ -233,7 +234,7 @@ def run_all(run: Any, jobs: Sequence[Any], workers: int) -> Iterator[Any]:
 def write_video(
     dst: Path, arguments: Dict[str, Any], job: Tuple[str, int]
 ) -> Dict[str, Any]:
-    """Make one video and write it in all layouts; returns its records."""
+    """Make a video and write it in all layouts; return its records."""
     split, index = job
     height, width = arguments['size']
     main = main_scenes(arguments)
@@ -260,6 +261,7 @@ def write_video(
 
 
 def count(video: MiniVideo) -> Dict[str, int]:
+    """Count a video's objects and expressions."""
     kinds = Counter(expression.kind for expression in video.expressions)
     return {
         'videos': 1,
@@ -271,6 +273,7 @@ def count(video: MiniVideo) -> Dict[str, int]:
 
 
 def total(records: Sequence[Dict[str, Any]]) -> Dict[str, int]:
+    """Add up the counts of some videos."""
     names = ['videos', 'objects', 'expressions', 'unseen']
     return {
         name: sum(record['counts'][name] for record in records)

@@ -1,4 +1,4 @@
-"""The way of an object's centre through a scene."""
+"""Draw the path of an object's centre through a scene."""
 
 from typing import Tuple
 
@@ -26,15 +26,15 @@ def draw_path(
     num_frames: int,
     unit: float,
 ) -> np.ndarray:
-    """Draw a path of which every point lies well inside the frame.
+    """Draw a path whose points all lie inside the frame, with a margin.
 
     Args:
-        rng: Source of chance.
+        rng: Random generator.
         motion: One of ``attributes.MOTION_CLASSES``.
         radius: The object's nominal radius in pixels.
         img_shape: The frame's (height, width).
-        num_frames: The number of points, T.
-        unit: Pixels that one pixel of a 96 x 128 frame corresponds to.
+        num_frames: Number of points, T.
+        unit: Size in pixels of one pixel of a 96 x 128 frame.
 
     Returns:
         (T, 2) x and y in pixels; pixel i covers [i, i + 1).
@@ -56,7 +56,7 @@ def draw_path(
     margin = 1.1 * radius
     low = margin - offset.min(0)
     high = np.array(img_shape[::-1]) - margin - offset.max(0)
-    # A way longer than the frame has room for starts at its middle.
+    # A path that is too long for the frame starts at the middle.
     middle = (low + high) / 2
     return offset + rng.uniform(
         np.minimum(low, middle), np.maximum(high, middle)

@@ -1,4 +1,4 @@
-"""Scenes to pixels: anti-aliased frames and the exact visible masks."""
+"""Render scenes: anti-aliased frames and exact masks."""
 
 from dataclasses import dataclass
 from typing import Optional, Tuple
@@ -12,7 +12,7 @@ from .shapes import OUTLINES, Polygons, pattern, pose
 
 OVERSAMPLING = 4
 FRACTION_BITS = 4
-# The darker shade of pattern and rim, of the object's colour.
+# Brightness of pattern and rim, relative to the object's colour.
 PATTERN_SHADE = 0.42
 RIM_SHADE = 0.6
 
@@ -21,11 +21,11 @@ Box = Tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Rendering:
-    """A drawn scene.
+    """A rendered scene.
 
     Args:
         frames: (T, H, W, 3) uint8, RGB.
-        ids: (T, H, W) uint8, the id of the object seen there, 0 for none.
+        ids: (T, H, W) uint8, id of the visible object, 0 for background.
     """
 
     frames: np.ndarray
@@ -33,7 +33,7 @@ class Rendering:
 
 
 def render(scene: Scene) -> Rendering:
-    """Draw all frames of a scene."""
+    """Render all frames of a scene."""
     rng = np.random.default_rng(scene.texture_seed)
     background = draw_background(rng, scene.img_shape)
     nearest_last = sorted(scene.objects, key=lambda item: item.depth)
@@ -52,7 +52,7 @@ def render(scene: Scene) -> Rendering:
 def draw_background(
     rng: np.random.Generator, img_shape: Tuple[int, int]
 ) -> np.ndarray:
-    """A texture of low saturation, (H, W, 3) float32."""
+    """Draw a texture of low saturation, (H, W, 3) float32."""
     height, width = img_shape
     rows, columns = np.mgrid[:height, :width] / max(img_shape)
     light: np.ndarray = np.zeros(img_shape)
@@ -75,7 +75,7 @@ def draw_background(
 def paint(
     frame: np.ndarray, id_map: np.ndarray, item: SceneObject, time: int
 ) -> None:
-    """Draw one object over what is there, in place."""
+    """Draw one object over frame and id map, in place."""
     centre = np.array(item.path[time])
     angle = item.angles[time]
     outline = pose(OUTLINES[item.kind], item.radius, angle, centre)
@@ -96,13 +96,14 @@ def paint(
 
 
 def blend(window: np.ndarray, alpha: np.ndarray, colour: np.ndarray) -> None:
+    """Blend a colour into pixels (H, W, 3), in place; alpha is (H, W)."""
     window += alpha[..., None] * (colour - window)
 
 
 def bounding_box(
     polygons: Polygons, img_shape: Tuple[int, int]
 ) -> Optional[Box]:
-    """Left, top, right, bottom of the pixels touched; None if none is."""
+    """Return left, top, right, bottom in pixels; None if outside."""
     points = np.concatenate(polygons)
     size = np.array(img_shape[::-1])
     low = np.clip(np.floor(points.min(0)).astype(int), 0, size)
@@ -113,14 +114,14 @@ def bounding_box(
 
 
 def coverage(polygons: Polygons, box: Box, rim: bool = False) -> np.ndarray:
-    """The share of every pixel of the box that polygons cover.
+    """Compute the share of each pixel in a box that polygons cover.
 
     Overlapping polygons cut holes into each other.
 
     Args:
-        polygons: In pixels of the frame.
-        box: Left, top, right, bottom.
-        rim: Draw a line along the outline instead of the inside.
+        polygons: Corners in pixels of the frame.
+        box: Left, top, right, bottom in pixels.
+        rim: Cover a line along the outline instead of the inside.
 
     Returns:
         (bottom - top, right - left) float32 in [0, 1].

@@ -1,4 +1,4 @@
-"""Scenes as pure data, and how they are drawn by chance."""
+"""Scenes as pure data, drawn at random."""
 
 from dataclasses import dataclass, replace
 from typing import List, Optional, Tuple
@@ -21,9 +21,8 @@ from .attributes import (
 from .paths import draw_leaving_path, draw_path
 
 SPLITS = ('train', 'valid', 'test')
-# What scenes are made for: expressions of all kinds; expressions about motion
-# alone, of two objects that look the same, one of them still; sounds, of
-# different kinds.
+# Purpose of a scene: expressions of all kinds; expressions about motion only,
+# for two objects of equal looks, one of them still; sounds of different kinds.
 SCENES = ('mixed', 'one-moves', 'sound')
 # Number of objects -> share of the scenes.
 NUM_OBJECTS = {
@@ -32,33 +31,33 @@ NUM_OBJECTS = {
     'test': {2: 0.30, 3: 0.40, 4: 0.30},
 }
 SOUNDING = {2: 0.30, 3: 0.40, 4: 0.30}
-# Two of a kind make colours and places matter, two of a colour kinds. Training
-# needs both: a model that rarely needs the kind's word never learns it.
+# With two objects of a kind, colours and places matter; with two of a colour,
+# kinds. Training needs both: a word that rarely matters is not learned.
 SAME_KIND = {'train': 0.45, 'valid': 0.9, 'test': 0.9}
-# With several of a kind, and without.
+# If several objects may share a kind, and if not.
 SAME_COLOUR = {
     'train': (0.40, 0.90),
     'valid': (0.35, 0.35),
     'test': (0.35, 0.35),
 }
-# In scenes for sounds: the last of three or more is of the first one's kind.
+# In scenes for sounds: the last of three or more has the first one's kind.
 SAME_SOUND = 0.15
 OCCLUDING = 0.40
 LEAVING = 0.10
 LARGE = 0.45
-# Distance of two centres over the sum of the radii: apart from FREE on, one
+# Distance of two centres over the sum of the radii: apart above FREE, one
 # clearly behind the other within OCCLUDED.
 FREE = 1.02
 OCCLUDED = (0.35, 0.62)
-TRIES_AN_OBJECT = 40
+TRIES_PER_OBJECT = 40
 
 
 def partner(look: Combination) -> Combination:
-    """What looks the same and is still."""
+    """Return the still combination of the same looks."""
     return replace(look, motion_class='still')
 
 
-# What moves beside one that looks the same and is still, in a split.
+# Moving objects of 'one-moves' scenes, per split.
 _MOVING = tuple(look for look in ALL if look.motion_class != 'still')
 _UNSEEN = tuple(m for m in _MOVING if HELD_OUT & {m, partner(m)})
 PAIRS = {
@@ -70,15 +69,15 @@ PAIRS = {
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One object.
+    """An object of a scene.
 
     Args:
         id: '1', '2', ...: its value in the masks.
-        kind, colour, size, fill, motion: Names out of ``attributes``.
+        kind, colour, size, fill, motion: Names from ``attributes``.
         radius: Nominal radius in pixels.
-        path: Its centre in every frame, x and y in pixels.
-        angles: Its rotation in every frame, in radians.
-        depth: Higher is nearer to the viewer.
+        path: Centre in every frame, x and y in pixels.
+        angles: Rotation in every frame, in radians.
+        depth: Larger values are nearer to the viewer.
     """
 
     id: str
@@ -98,13 +97,13 @@ class SceneObject:
 
     @property
     def unseen(self) -> bool:
-        """Whether no training scene has such an object."""
+        """Tell whether no training scene has such an object."""
         return self.combination in HELD_OUT
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A video before it is drawn; ``texture_seed`` is the background's."""
+    """A video before rendering; ``texture_seed`` is for the background."""
 
     img_shape: Tuple[int, int]
     num_frames: int
@@ -121,13 +120,13 @@ def draw_scene(
 ) -> Scene:
     """Draw a scene for a split.
 
-    Training scenes hold no held-out combination, validation and test scenes
+    Training scenes have no held-out combination, validation and test scenes
     at least one.
 
     Args:
-        rng: Source of chance.
+        rng: Random generator.
         split: One of ``SPLITS``.
-        img_shape: The frames' (height, width).
+        img_shape: (height, width) of the frames in pixels.
         num_frames: T.
         scenes: One of ``SCENES``.
     """
@@ -150,7 +149,7 @@ def draw_objects(
     num_frames: int,
     scenes: str,
 ) -> List[SceneObject]:
-    """Draw some objects that find room; see :func:`draw_scene`."""
+    """Draw the objects of a scene, see :func:`draw_scene`."""
     numbers = SOUNDING if scenes == 'sound' else NUM_OBJECTS[split]
     count = int(rng.choice(list(numbers), p=list(numbers.values())))
     occluding = count > 1 and rng.uniform() < OCCLUDING
@@ -166,7 +165,7 @@ def draw_objects(
 def draw_looks(
     rng: np.random.Generator, split: str, count: int
 ) -> List[Combination]:
-    """Draw colours, kinds and motions: several of a kind, shared colours."""
+    """Draw colours, kinds and motions, some of which are shared."""
     same_kind = rng.uniform() < SAME_KIND[split]
     same_colour = SAME_COLOUR[split][0 if same_kind else 1]
     looks: List[Combination] = []
@@ -188,7 +187,7 @@ def draw_looks(
 def draw_sounding(
     rng: np.random.Generator, split: str, count: int
 ) -> List[Combination]:
-    """Draw objects of at least two kinds, mostly one of each."""
+    """Draw objects of at least two kinds, usually one of each."""
     kinds = [str(kind) for kind in rng.permutation(KINDS)[:count]]
     if count > 2 and rng.uniform() < SAME_SOUND:
         kinds[-1] = kinds[0]
@@ -211,25 +210,29 @@ def place(
     occluding: bool,
     leaving: bool,
 ) -> Optional[List[SceneObject]]:
-    """Give every object a size and a path; None where there is no room.
+    """Give every object a size and a path; None if they do not fit.
 
     Args:
-        occluding: The last object shall pass in front of or behind another.
-        leaving: One object that can shall leave the frame and come back.
+        rng: Random generator.
+        looks: Combinations of the objects.
+        img_shape: (height, width) of the frames in pixels.
+        num_frames: T.
+        occluding: Let the last object pass in front of or behind another.
+        leaving: Let one object leave the frame and come back.
     """
     objects: List[SceneObject] = []
     for index, look in enumerate(looks):
         size = 'large' if rng.uniform() < LARGE else 'small'
         leaves = leaving and look.motion_class in ('sideways', 'vertical')
         leaving = leaving and not leaves
-        meets = None
+        crossed = None
         if occluding and index == len(looks) - 1:
-            meets = int(rng.integers(index))
-        for _ in range(TRIES_AN_OBJECT):
+            crossed = int(rng.integers(index))
+        for _ in range(TRIES_PER_OBJECT):
             candidate = draw_object(
                 rng, look, size, img_shape, num_frames, leaves
             )
-            if has_room(candidate, objects, meets):
+            if has_room(candidate, objects, crossed):
                 objects.append(candidate)
                 break
         else:
@@ -243,12 +246,12 @@ def draw_pair(
     img_shape: Tuple[int, int],
     num_frames: int,
 ) -> List[SceneObject]:
-    """Draw two that look the same, one of them still.
+    """Draw two objects of equal looks, one of them still.
 
-    Where and how they lie in a frame tells nothing of which one moves. Both
-    are drawn as if they did, in the same way; one stops at a moment of its
-    path. What one frame shows is then as likely the other way round, as long
-    as no part of one's path is near any of the other's.
+    A single frame must not reveal which one moves. Both get paths of the
+    same motion, far from each other; one of them is then frozen at a random
+    time of its path, so that each frame is equally likely with the roles
+    exchanged.
     """
     look = draw_combination(rng, PAIRS[split])
     size = 'large' if rng.uniform() < LARGE else 'small'
@@ -257,8 +260,8 @@ def draw_pair(
             draw_object(rng, look, size, img_shape, num_frames, leaves=False)
             for _ in range(2)
         )
-        ways = np.array(one.path)[:, None] - np.array(other.path)
-        gaps = np.linalg.norm(ways, axis=-1) / (one.radius + other.radius)
+        steps = np.array(one.path)[:, None] - np.array(other.path)
+        gaps = np.linalg.norm(steps, axis=-1) / (one.radius + other.radius)
         if one.motion == other.motion and gaps.min() >= FREE:
             break
     moment = int(rng.integers(num_frames))
@@ -280,7 +283,7 @@ def draw_object(
     num_frames: int,
     leaves: bool,
 ) -> SceneObject:
-    """Draw what a combination leaves open."""
+    """Draw radius, motion, path, angles and fill of an object."""
     unit = min(img_shape[0] / 96, img_shape[1] / 128)
     radius = float(rng.uniform(*SIZES[size]) * unit)
     motion = str(rng.choice(MOTIONS_OF_CLASS[look.motion_class]))
@@ -312,14 +315,14 @@ def draw_object(
 def has_room(
     candidate: SceneObject,
     objects: List[SceneObject],
-    meets: Optional[int],
+    crossed: Optional[int],
 ) -> bool:
-    """Whether the candidate keeps clear of all but the one it meets."""
+    """Tell whether a candidate overlaps no object but ``crossed``."""
     for index, other in enumerate(objects):
         steps = np.array(candidate.path) - np.array(other.path)
         gaps = np.linalg.norm(steps, axis=1)
         gaps = gaps / (candidate.radius + other.radius)
-        if index != meets:
+        if index != crossed:
             if gaps.min() < FREE:
                 return False
             continue
@@ -334,7 +337,7 @@ def has_room(
 def number(
     rng: np.random.Generator, objects: List[SceneObject]
 ) -> Tuple[SceneObject, ...]:
-    """Give ids and depths by chance, so that neither tells anything."""
+    """Assign random ids and depths, so that neither gives a hint."""
     order = rng.permutation(len(objects))
     depths = rng.permutation(len(objects))
     return tuple(

@@ -1,4 +1,4 @@
-"""What a soundtrack can be about: its seconds' frames, kinds seen there."""
+"""Frames of a soundtrack's seconds, and the kinds visible in them."""
 
 from typing import Dict, List
 
@@ -7,21 +7,21 @@ import numpy as np
 from .facts import Facts
 
 SECONDS = 5
-# Visible pixels from which on a source can be told.
+# Visible pixels that a source must have to be recognised.
 SMALLEST_AREA = 24
 
 
 def times_of_seconds(num_frames: int) -> List[int]:
-    """The frame of each second: evenly spread, the ends included."""
+    """Return the frame of each second: evenly spaced, with both ends."""
     spread = np.linspace(0, num_frames - 1, SECONDS).round()
     return [int(time) for time in spread]
 
 
 def steady_kinds(facts: Facts) -> List[str]:
-    """Kinds of which something is seen in every second.
+    """List the kinds that are visible in every second.
 
-    Where there are kinds with a single object among them, only those: the
-    objects of one kind are one source.
+    If some of them have a single object, only those: all objects of a kind
+    are one source.
     """
     times = times_of_seconds(facts.areas.shape[1])
     seen = facts.areas[:, times] >= SMALLEST_AREA

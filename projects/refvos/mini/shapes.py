@@ -1,4 +1,4 @@
-"""Outlines of the kinds and of their fillings, as polygons."""
+"""Outlines of the kinds of objects and of their fills, as polygons."""
 
 from functools import lru_cache
 from typing import Dict, List
@@ -9,12 +9,19 @@ Polygons = List[np.ndarray]  # each (P, 2), x to the right, y down
 
 
 def regular(count: int, radius: float, first: float = -90) -> np.ndarray:
-    """A regular polygon around the origin; ``first`` corner in degrees."""
+    """Make a regular polygon around the origin, (P, 2).
+
+    Args:
+        count: Number of corners, P.
+        radius: Distance of the corners from the origin.
+        first: Angle of the first corner in degrees.
+    """
     angles = np.deg2rad(first + 360 * np.arange(count) / count)
     return radius * np.stack([np.cos(angles), np.sin(angles)], 1)
 
 
 def star(points: int, outer: float, inner: float) -> np.ndarray:
+    """Make a star with points at radius outer, notches at inner."""
     corners = regular(2 * points, 1.0)
     corners[0::2] *= outer
     corners[1::2] *= inner
@@ -22,7 +29,7 @@ def star(points: int, outer: float, inner: float) -> np.ndarray:
 
 
 def cross(reach: float, arm: float) -> np.ndarray:
-    """A plus sign with arms of half-length reach and half-width arm."""
+    """Make a plus sign with arms of length reach and half-width arm."""
     x = [-arm, arm, arm, reach, reach, arm, arm, -arm, -arm, -reach]
     y = [-reach, -reach, -arm, -arm, arm, arm, reach, reach, arm, arm]
     return np.array([*zip(x, y, strict=True), (-reach, -arm), (-arm, -arm)])
@@ -41,7 +48,7 @@ OUTLINES: Dict[str, Polygons] = {
 
 
 def stripes(gap: float = 0.56, width: float = 0.26) -> Polygons:
-    """Slanted bars that cover the unit shape and more."""
+    """Make slanted bars that extend beyond the unit shape."""
     bar = np.array([(-2, -width), (2, -width), (2, width), (-2, width)]) / [
         1,
         2,
@@ -54,7 +61,7 @@ def stripes(gap: float = 0.56, width: float = 0.26) -> Polygons:
 
 
 def dots(gap: float = 0.62, radius: float = 0.17) -> Polygons:
-    """A lattice of dots that covers the unit shape and more."""
+    """Make a lattice of dots that extends beyond the unit shape."""
     rows, columns = np.mgrid[-3:4, -3:4].reshape(2, -1)
     shifted = columns + 0.5 * (rows % 2)
     centres = gap * np.stack([shifted, 0.87 * rows], 1)
@@ -63,12 +70,12 @@ def dots(gap: float = 0.62, radius: float = 0.17) -> Polygons:
 
 @lru_cache
 def pattern(fill: str, kind: str) -> Polygons:
-    """The dark parts of a filling, for a nominal radius of one."""
+    """Return the dark parts of a fill, for a nominal radius of one."""
     if fill == 'plain':
         return []
     if fill == 'striped':
         return stripes()
-    if kind == 'ring':  # a lattice would only nibble at its edges
+    if kind == 'ring':  # dots of a lattice would lie across its edges
         return [regular(16, 0.17) + place for place in regular(9, 0.85)]
     return dots()
 
@@ -76,7 +83,7 @@ def pattern(fill: str, kind: str) -> Polygons:
 def pose(
     polygons: Polygons, radius: float, angle: float, centre: np.ndarray
 ) -> Polygons:
-    """Scale, turn and move polygons of a unit shape; pixels and radians."""
+    """Scale, rotate and move unit polygons; pixels and radians."""
     rotation = np.array(
         [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     )

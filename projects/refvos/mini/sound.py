@@ -1,8 +1,8 @@
-"""Soundtracks: every kind of shape sounds in its own way.
+"""Generate soundtracks, in which every kind of shape has its own timbre.
 
-A second of the soundtrack belongs to one of five frames that are spread over
-the video. What sounds in a second is what the frame's reference means: all
-objects of the sounding kinds that are seen there.
+Each second of a soundtrack belongs to one of five frames, evenly spaced over
+the video. The ground truth of that frame is all visible objects of the kinds
+that sound in the second.
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from .seconds import SECONDS, steady_kinds, times_of_seconds
 from .timbres import SAMPLE_RATE, TIMBRES
 from .video import MiniVideo
 
-# The generator of a soundtrack is the scene's and nobody else's: what is
-# heard changes nothing that is seen or said.
+# Soundtracks have their own random generator, seeded by the scene: they change
+# neither frames nor expressions.
 SOUND_STREAM = 5
-# Root mean square of a source; of the noise behind all of them.
+# Root mean square of a source, and of the background noise.
 LOUDNESS = (0.05, 0.1)
 NOISE = (0.0005, 0.002)
 PEAK = 0.95
-# On and off within this many seconds: no click.
+# Seconds to fade in and out, against clicks.
 FADE = 0.02
 # Number of sounding kinds -> share of the clips with several.
 NUM_SOURCES = {2: 0.7, 3: 0.3}
@@ -32,13 +32,12 @@ Kinds = Tuple[str, ...]
 
 @dataclass(frozen=True)
 class Soundtrack:
-    """A soundtrack, and what made it.
+    """A soundtrack and its sources.
 
     Args:
-        waveform: (samples,) int16, mono, ``SAMPLE_RATE`` a second.
-        sounding: The kinds that sound, one entry a second; some may be
-            empty.
-        times: The video's frame of each second.
+        waveform: (samples,) int16, mono, ``SAMPLE_RATE`` Hz.
+        sounding: The sounding kinds of each second; may be empty.
+        times: Index of the video's frame of each second.
     """
 
     waveform: np.ndarray
@@ -47,17 +46,17 @@ class Soundtrack:
 
 
 def single_source(video: MiniVideo) -> Soundtrack:
-    """One kind sounds all the time, and is seen all the time (S4)."""
+    """Make one kind sound in all seconds; it is always visible (S4)."""
     rng = generator(video)
     kind = str(rng.choice(steady_kinds(video.facts)))
     return mix(rng, video, [(kind,)] * SECONDS)
 
 
 def several_sources(video: MiniVideo) -> Soundtrack:
-    """Kinds of the scene go on and off, second by second (MS3).
+    """Switch kinds of the scene on and off, second by second (MS3).
 
-    Something sounds in some second, and not the same all the time. A kind
-    may sound that is not seen in that second.
+    The sounding kinds change at least once. A kind may sound in a second in
+    which it is not visible.
     """
     rng = generator(video)
     kinds = list(dict.fromkeys(item.kind for item in video.scene.objects))
@@ -74,13 +73,14 @@ def several_sources(video: MiniVideo) -> Soundtrack:
 
 
 def generator(video: MiniVideo) -> np.random.Generator:
+    """Make the random generator of a video's soundtrack."""
     return np.random.default_rng((video.scene.texture_seed, SOUND_STREAM))
 
 
 def mix(
     rng: np.random.Generator, video: MiniVideo, sounding: List[Kinds]
 ) -> Soundtrack:
-    """Make every source's sound, switch it on and off, and add them up."""
+    """Synthesize every source, switch it on and off, and add all up."""
     length = len(sounding) * SAMPLE_RATE
     total = rng.uniform(*NOISE) * rng.normal(size=length)
     for kind in dict.fromkeys(kind for kinds in sounding for kind in kinds):
@@ -97,20 +97,20 @@ def mix(
 
 
 def envelope(on: List[bool]) -> np.ndarray:
-    """A schedule by the second as a gain, (samples,), with short slopes."""
+    """Turn a schedule of seconds into a gain, (samples,), with fades."""
     gain = np.repeat(np.array(on, float), SAMPLE_RATE)
     slope = round(FADE * SAMPLE_RATE)
     summed = np.cumsum(np.pad(gain, (slope + 1, slope)))
     before = summed[slope + 1 : -slope] - summed[1 : -2 * slope]
     after = summed[2 * slope :] - summed[slope:-slope]
-    # Both within its own seconds: nothing sounds earlier or later.
+    # The minimum keeps both fades within the seconds that are on.
     return np.minimum(before, after[:-1]) / slope
 
 
 def sounding_mask(
     video: MiniVideo, soundtrack: Soundtrack, second: int
 ) -> np.ndarray:
-    """What sounds in a second, (H, W) bool, in the frame of that second."""
+    """Return the mask, (H, W) bool, of all that sounds in a second."""
     ids = [
         int(item.id)
         for item in video.scene.objects

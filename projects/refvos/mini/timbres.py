@@ -1,7 +1,7 @@
-"""How the kinds of RefVOS-Mini sound: a timbre each, made of waves.
+"""Synthesize a timbre for each kind of shape.
 
-They differ in where their energy lies, in what it does over time, and in
-whether it has a pitch; pitch and speed are drawn a little anew each time.
+Timbres differ in the frequencies of their energy, in its course over time,
+and in whether they have a pitch. Pitch and speed vary a little at random.
 """
 
 from typing import Callable, Dict, Sequence
@@ -9,27 +9,27 @@ from typing import Callable, Dict, Sequence
 import numpy as np
 
 SAMPLE_RATE = 16000
-# Partials above it would fold back, or lie outside of the log-mel's bands.
+# Hz; higher partials would alias, or lie above the bands of the log-mel.
 HIGHEST = 7400.0
 
 Timbre = Callable[[np.random.Generator, int], np.ndarray]
 
 
 def hum(rng: np.random.Generator, length: int) -> np.ndarray:
-    """Low and steady, a little unsteady in pitch: a circle."""
+    """Circle: low and steady, with a slight vibrato."""
     vibrato = 1 + 0.015 * sine(5 * about_one(rng), length, rng)
     pitch = 170 * about_one(rng) * vibrato
     return harmonics(pitch, [1, 0.5, 0.2, 0.1])
 
 
 def buzz(rng: np.random.Generator, length: int) -> np.ndarray:
-    """A square wave: odd partials up to the highest: a square."""
+    """Square: a square wave of odd partials."""
     pitch = np.full(length, 340 * about_one(rng))
     return harmonics(pitch, [1 / k if k % 2 else 0 for k in range(1, 20)])
 
 
 def bell(rng: np.random.Generator, length: int) -> np.ndarray:
-    """Struck twice a second; partials that are no multiples: a triangle."""
+    """Triangle: inharmonic partials, struck twice a second."""
     pitch = 1050 * about_one(rng)
     since = since_last(2.2 * about_one(rng), length, rng)
     sound = np.zeros(length)
@@ -40,7 +40,7 @@ def bell(rng: np.random.Generator, length: int) -> np.ndarray:
 
 
 def chirp(rng: np.random.Generator, length: int) -> np.ndarray:
-    """Quick slides upwards, silence between: a star."""
+    """Star: quick upward slides with silence in between."""
     since = since_last(5 * about_one(rng), length, rng)
     share = np.minimum(since / 0.11, 1)
     pitch = about_one(rng) * (1700 + 2300 * share)
@@ -48,26 +48,27 @@ def chirp(rng: np.random.Generator, length: int) -> np.ndarray:
 
 
 def rattle(rng: np.random.Generator, length: int) -> np.ndarray:
-    """Short bursts of noise without a pitch: a cross."""
+    """Cross: short bursts of noise without a pitch."""
     since = since_last(9 * about_one(rng), length, rng)
     return np.exp(-since / 0.02) * rng.normal(size=length)
 
 
 def siren(rng: np.random.Generator, length: int) -> np.ndarray:
-    """A tone that goes up and down once a second: a ring."""
+    """Ring: a tone that rises and falls once a second."""
     wail = sine(1.2 * about_one(rng), length, rng)
     pitch = 720 * about_one(rng) * 1.4**wail
     return harmonics(pitch, [1, 0.4, 0.3])
 
 
 def whistle(rng: np.random.Generator, length: int) -> np.ndarray:
-    """Very high, trembling: a diamond."""
+    """Diamond: very high, with a tremolo."""
     tremble = 1 + 0.8 * sine(7 * about_one(rng), length, rng)
     pitch = np.full(length, 5400 * about_one(rng))
     return tremble * harmonics(pitch, [1])
 
 
-# Kind -> the sound of so many samples; loudness is whoever mixes's.
+# Kind -> function of generator and number of samples, (samples,); the mixer
+# sets the loudness.
 TIMBRES: Dict[str, Timbre] = {
     'circle': hum,
     'square': buzz,
@@ -80,14 +81,14 @@ TIMBRES: Dict[str, Timbre] = {
 
 
 def about_one(rng: np.random.Generator) -> float:
-    """A factor for a pitch or a speed: up to 12 % away from one."""
+    """Draw a factor for a pitch or a speed, within 12 % of one."""
     return float(rng.uniform(0.88, 1.12))
 
 
 def sine(
     frequency: float, length: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """A slow wave, (length,), that begins anywhere."""
+    """Make a sine wave, (length,), of random phase; frequency in Hz."""
     time = np.arange(length) / SAMPLE_RATE
     return np.sin(2 * np.pi * (frequency * time + rng.uniform()))
 
@@ -95,17 +96,20 @@ def sine(
 def since_last(
     rate: float, length: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Seconds since the last of ``rate`` events a second, (length,)."""
+    """Return seconds since the last of ``rate`` events per second."""
     time = np.arange(length) / SAMPLE_RATE
     return ((time * rate + rng.uniform()) % 1) / rate
 
 
 def harmonics(pitch: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
-    """Add up the multiples of a pitch that may change.
+    """Add up the harmonics of a pitch that may change.
 
     Args:
         pitch: (length,) in Hz.
-        strengths: Amplitude of the pitch itself, its double, ...
+        strengths: Amplitudes of the first harmonic, the second, ...
+
+    Returns:
+        (length,).
     """
     phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
     sound = np.zeros(len(pitch))

@@ -1,4 +1,4 @@
-"""A small tokenizer in RoBERTa's form, learned from a data set's own text."""
+"""Train a small tokenizer in RoBERTa's format on a data set's texts."""
 
 import json
 from pathlib import Path
@@ -17,16 +17,17 @@ LONGEST = 512
 def train_tokenizer(
     texts: Iterable[str], folder: Union[str, Path], vocab_size: int = 600
 ) -> None:
-    """Learn a byte-level BPE that ``RobertaTokenizer`` loads from a folder.
+    """Train a byte-level BPE that ``RobertaTokenizer`` loads from a folder.
 
-    The folder's settings put a space before a text, so that its first word
-    is the same token as elsewhere. The same texts give the same files.
+    Its settings prepend a space to a text, so that the first word has the
+    same token as elsewhere. Equal texts give equal files.
 
     Args:
         texts: Expressions.
-        folder: Where ``tokenizer.json`` and ``tokenizer_config.json`` go;
-            made if it is missing.
-        vocab_size: Tokens at most: the special ones, 256 bytes, and merges.
+        folder: Folder for ``tokenizer.json`` and ``tokenizer_config.json``;
+            created if it is missing.
+        vocab_size: Largest number of tokens: the special ones, 256 bytes,
+            and merges.
     """
     tokenizer = Tokenizer(models.BPE(unk_token='<unk>'))
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=True)
@@ -46,6 +47,7 @@ def train_tokenizer(
 
 
 def save(tokenizer: Tokenizer, folder: Path) -> None:
+    """Write a tokenizer and its settings to a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     content = json.loads(tokenizer.to_str())
     write_json(folder / 'tokenizer.json', content)

@@ -1,4 +1,4 @@
-"""A whole video of RefVOS-Mini, made from three numbers."""
+"""Make a whole video of RefVOS-Mini from its seed, split and index."""
 
 from dataclasses import dataclass
 from typing import Dict, List, Tuple
@@ -16,16 +16,16 @@ FRAME_STEP = 5  # Ref-YouTube-VOS names every fifth frame of its source
 
 @dataclass(frozen=True)
 class MiniVideo:
-    """A scene, drawn and referred to.
+    """A rendered scene with its expressions.
 
     Args:
-        name: Unique over all splits.
-        frame_names: One a frame.
-        scene: What it was drawn from.
+        name: Name of the video, unique over all splits.
+        frame_names: Names of the frames.
+        scene: The scene.
         rendering: Frames and masks.
-        facts: What was measured on the masks.
-        expressions: In the order of their ids '0', '1', ...; none where the
-            scene is made for sounds.
+        facts: Areas and centres, measured on the masks.
+        expressions: Expressions in the order of their ids '0', '1', ...;
+            none in scenes for sounds.
     """
 
     name: str
@@ -37,7 +37,7 @@ class MiniVideo:
 
     @property
     def drawn(self) -> Dict[str, List[str]]:
-        """Object id -> the names of the frames in which it is seen."""
+        """Object id -> names of the frames in which it is visible."""
         return {
             item.id: [
                 name
@@ -58,10 +58,10 @@ def make_video(
     img_shape: Tuple[int, int] = (96, 128),
     scenes: str = 'mixed',
 ) -> MiniVideo:
-    """Make video ``index`` of a split; depends on nothing but the arguments.
+    """Make video ``index`` of a split from the arguments alone.
 
-    Scenes in which an object can't be referred to are drawn again; of those
-    made for sounds, scenes in which no kind is seen all the time.
+    Scenes are drawn until every object has an expression; scenes for sounds
+    until a kind is visible in every second.
     """
     key = [seed, SPLITS.index(split), index]
     if scenes != 'mixed':

@@ -1,7 +1,7 @@
-"""Descriptions to English: lower case, no punctuation.
+"""Put descriptions into English: lower case, no punctuation.
 
-'left' and 'right' only ever occur as whole words, so that an image flip can
-swap them.
+'left' and 'right' occur as whole words only, so that they can be exchanged
+when frames are flipped.
 """
 
 from typing import Dict, List, Tuple
@@ -62,7 +62,7 @@ SIDES: Dict[str, Tuple[str, ...]] = {
     'above': ('above', 'higher than', 'over'),
     'below': ('below', 'lower than', 'under'),
 }
-# Before and after the noun, by what the order counts.
+# Words before and after the noun, by ``Order.by``.
 FIRSTS: Dict[str, Tuple[Tuple[str, str], ...]] = {
     'left': (
         ('', 'furthest left'),
@@ -87,7 +87,7 @@ RANKS = {2: 'second', 3: 'third'}
 
 
 def word(rng: np.random.Generator, description: Description) -> str:
-    """Say a description in one of its wordings."""
+    """Draw one of the wordings of a description."""
     noun, claim = description.noun, description.claim
     before, after = '', ''
     if isinstance(claim, Place):
@@ -112,14 +112,14 @@ def noun_phrase(
     after: str = '',
     definite: bool = False,
 ) -> str:
-    """Determiner, adjectives, noun and what follows it.
+    """Make a noun phrase: determiner, adjectives, noun and what follows.
 
     Args:
-        rng: Source of chance.
+        rng: Random generator.
         noun: The attributes to name.
-        before: Goes before the other adjectives.
-        after: Goes after everything.
-        definite: Say 'the' and nothing else.
+        before: Words before the other adjectives.
+        after: Words at the end.
+        definite: Always use 'the'.
     """
     size = pick(rng, SIZE_WORDS[noun.size]) if noun.size else ''
     fill, colour, relative = noun.fill or '', noun.colour or '', ''
@@ -142,11 +142,12 @@ def noun_phrase(
 
 
 def pick(rng: np.random.Generator, options: Tuple[str, ...]) -> str:
+    """Draw one of the options."""
     return options[rng.integers(len(options))]
 
 
 def vocabulary() -> List[str]:
-    """Every template part once, for tests and tokenizers."""
+    """List every part of the templates, for tests and tokenizers."""
     parts = [*GENERIC, *FILL_AFTER.values(), *RANKS.values(), *SIZE_WORDS]
     for table in (PLACES, MOTIONS, SIDES, SIZE_WORDS):
         for options in table.values():

@@ -1,4 +1,4 @@
-"""One writer a layout: RefVOS-Mini on disk as the real data sets are."""
+"""Writers of RefVOS-Mini, one per layout of the real data sets."""
 
 from typing import Dict, Type
 

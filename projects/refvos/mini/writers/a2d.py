@@ -1,6 +1,6 @@
-"""A2D-Sentences's layout: films, a few annotated frames, a row a mask.
+"""Write A2D-Sentences's layout: video files with a few annotated frames.
 
-Unlike the real data set, there is a list of a ``valid`` split, too.
+Unlike the real data set, there is also a list of a ``valid`` split.
 """
 
 import io
@@ -24,6 +24,8 @@ ANNOTATED = 3
 
 
 class A2DWriter(Writer):
+    """Write A2D-Sentences's layout, one row per expression and frame."""
+
     made = (
         'Release',
         'text_annotations',
@@ -58,7 +60,7 @@ class A2DWriter(Writer):
 
 
 def annotated_times(num_frames: int) -> List[int]:
-    """Frames evenly spaced over a video, the ends left out."""
+    """List frames evenly spaced over a video, without its ends."""
     return sorted(
         {
             (2 * index + 1) * num_frames // (2 * ANNOTATED)
@@ -68,7 +70,7 @@ def annotated_times(num_frames: int) -> List[int]:
 
 
 def even(frames: np.ndarray) -> np.ndarray:
-    """Double an odd last row or column of (T, H, W, ...): H.264's rule."""
+    """Pad (T, H, W, ...) to an even height and width, as H.264 needs."""
     height, width = frames.shape[1:3]
     sides = [(0, 0), (0, height % 2), (0, width % 2)]
     sides += [(0, 0)] * (frames.ndim - 3)
@@ -84,8 +86,8 @@ def write_mp4(path: Path, frames: np.ndarray) -> None:
         )
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = 'yuv420p'
-        # x264's assembler gives other bytes from run to run for small
-        # frames, and from machine to machine.
+        # x264's assembler code gives bytes that depend on the machine and,
+        # for small frames, change from run to run.
         stream.options = {'crf': '12', 'x264-params': 'no-asm=1:threads=1'}
         for frame in frames:
             picture = av.VideoFrame.from_ndarray(
@@ -97,12 +99,13 @@ def write_mp4(path: Path, frames: np.ndarray) -> None:
 
 
 def write_instances(path: Path, ids: np.ndarray, drawn: List[int]) -> None:
-    """Write the masks of a frame's objects as MATLAB turns them.
+    """Write the masks of a frame's objects, transposed as by MATLAB.
 
     Args:
         path: The h5 file.
-        ids: (H, W), the object seen in each pixel.
-        drawn: Objects to write; a single one has no axis of its own.
+        ids: (H, W), object id of each pixel.
+        drawn: Ids of the objects to write; a single one gives no object
+            axis.
     """
     masks = np.stack([(ids == id).T for id in drawn]).astype(np.uint8)
     content = io.BytesIO()

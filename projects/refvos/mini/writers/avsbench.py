@@ -1,6 +1,6 @@
-"""AVSBench's layouts: five frames, a second of sound each, one mask each.
+"""Write AVSBench's layouts: five frames with a second of sound each.
 
-A frame's mask is the union of what sounds in its second.
+The mask of a frame is the union of all objects that sound in its second.
 """
 
 import csv
@@ -23,10 +23,10 @@ SPLIT_NAMES = {'train': 'train', 'valid': 'val', 'test': 'test'}
 
 
 class AVSBenchWriter(Writer):
-    """What the layouts of S4 and MS3 share."""
+    """Base class of the writers of S4 and MS3."""
 
     scenes = 'sound'
-    # Columns of the list; what lies beside the list has its name.
+    # Columns of the list, folder of the files, name of the list.
     columns: ClassVar[Tuple[str, ...]]
     folder: ClassVar[str]
     list_name: ClassVar[str]
@@ -36,28 +36,29 @@ class AVSBenchWriter(Writer):
         self.rows: List[Record] = []
 
     def draw_soundtrack(self, video: MiniVideo) -> Soundtrack:
+        """Make the soundtrack of a video."""
         raise NotImplementedError
 
     def describe(
         self, split: str, video: MiniVideo, soundtrack: Soundtrack
     ) -> Record:
-        """The clip's row of the list."""
+        """Return the clip's row of the list."""
         raise NotImplementedError
 
     def group_of(self, row: Record) -> str:
-        """The folder of the clip's sound and masks, below their kinds'."""
+        """Return the clip's folder within those of sounds and of masks."""
         raise NotImplementedError
 
     def frame_path(self, row: Record, number: int) -> str:
-        """Where frame ``number``, from 1, lies below ``visual_frames``."""
+        """Return the path of a frame, from 1, below ``visual_frames``."""
         raise NotImplementedError
 
     def labelled(self, split: str) -> range:
-        """The seconds whose frame has a mask."""
+        """Return the seconds whose frames have a mask."""
         return range(SECONDS)
 
     def write_video(self, split: str, video: MiniVideo) -> Record:
-        # Layouts without sounds are made without torch.
+        # Layouts without sounds do not need torch.
         from .log_mel import encode_log_mel
 
         split = SPLIT_NAMES[split]
@@ -86,7 +87,7 @@ class AVSBenchWriter(Writer):
         return row
 
     def write_split(self, split: str, records: Sequence[Record]) -> None:
-        """Write the list of all splits so far; the last one is whole."""
+        """Write the list of all splits so far; the last call completes it."""
         self.rows += records
         content = io.StringIO()
         table = csv.DictWriter(content, self.columns, lineterminator='\n')
@@ -96,7 +97,7 @@ class AVSBenchWriter(Writer):
 
 
 class S4Writer(AVSBenchWriter):
-    """Single sources; training clips have the mask of frame 1 only."""
+    """Write S4: single sources; in training only frame 1 has a mask."""
 
     made = ('s4_data', 's4_meta_data.csv')
     folder, list_name = made
@@ -128,7 +129,7 @@ class S4Writer(AVSBenchWriter):
 
 
 class MS3Writer(AVSBenchWriter):
-    """Several sources that go on and off; every frame has its mask."""
+    """Write MS3: several sources on and off; every frame has a mask."""
 
     made = ('ms3_data', 'ms3_meta_data.csv')
     folder, list_name = made
@@ -151,20 +152,20 @@ class MS3Writer(AVSBenchWriter):
 
 
 def write_into(path: Path, content: bytes) -> None:
-    """Write a file into a folder that may not be there yet."""
+    """Write a file; missing folders are created."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, content)
 
 
 def encode_png(image: np.ndarray) -> bytes:
-    """An RGB frame (H, W, 3) or a mask (H, W), uint8, as PNG."""
+    """Encode an RGB frame (H, W, 3) or a mask (H, W), uint8, as PNG."""
     content = io.BytesIO()
     Image.fromarray(image).save(content, format='PNG')
     return content.getvalue()
 
 
 def encode_wav(waveform: np.ndarray) -> bytes:
-    """(samples,) int16 as a mono WAV of 16 bits."""
+    """Encode (samples,) int16 as a mono WAV of 16 bits."""
     content = io.BytesIO()
     with wave.open(content, 'wb') as file:
         file.setnchannels(1)

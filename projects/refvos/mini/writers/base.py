@@ -1,4 +1,4 @@
-"""What a layout's writer does."""
+"""Base class of the writers."""
 
 from pathlib import Path
 from typing import Any, ClassVar, Dict, Optional, Sequence, Tuple
@@ -9,15 +9,15 @@ Record = Dict[str, Any]
 
 
 class Writer:
-    """Writes videos one by one, then what lists them.
+    """Write videos one by one, then the lists of a split.
 
     Args:
         root: The data set's folder.
     """
 
-    # What it makes in the root, so that a set can be made anew.
+    # Names of all that it writes to the root, to be removed with a set.
     made: ClassVar[Tuple[str, ...]]
-    # The scenes that it needs, one of ``SCENES``; None for those asked for.
+    # The scenes that it needs, one of ``SCENES``; None for the argument's.
     scenes: ClassVar[Optional[str]] = None
 
     def __init__(self, root: Path) -> None:
@@ -27,7 +27,7 @@ class Writer:
         """Write a video's own files; runs in a worker process.
 
         Returns:
-            What the split's lists need of it: plain data.
+            Plain data for the split's lists.
         """
         raise NotImplementedError
 

@@ -1,4 +1,8 @@
-"""Files that appear whole or not at all."""
+"""Write files of RefVOS-Mini under a temporary name, then rename them.
+
+Unlike ``io.atomic`` without waiting for the disk: an unfinished set is made
+again as a whole.
+"""
 
 import json
 import os
@@ -13,7 +17,7 @@ JPEG_QUALITY = 92
 
 
 def davis_palette() -> list:
-    """The 256 colours of DAVIS's masks, as 768 numbers: bits interleaved."""
+    """Compute DAVIS's palette of 256 colours as 768 numbers."""
     palette = np.zeros((256, 3), np.uint8)
     index = np.arange(256)
     for bit in range(8):
@@ -27,23 +31,25 @@ PALETTE = davis_palette()
 
 
 def temporary_name(path: Path) -> Path:
-    """Where a file is written before it gets its name."""
+    """Return the name under which a file is written first."""
     return path.with_name(f'.{path.name}.{os.getpid()}')
 
 
 def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all."""
     temporary = temporary_name(path)
     temporary.write_bytes(content)
     os.replace(temporary, path)
 
 
 def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file; missing folders are created."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, (json.dumps(content, indent=1) + '\n').encode())
 
 
 def write_jpeg(path: Path, frame: np.ndarray) -> None:
-    """Write an RGB frame, (H, W, 3) uint8."""
+    """Write an RGB frame, (H, W, 3) uint8, as JPEG."""
     ok, encoded = cv2.imencode(
         '.jpg', frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     )

@@ -1,7 +1,7 @@
-"""JHMDB-Sentences's layout: the test set alone, one person a video.
+"""Write JHMDB-Sentences's layout: test videos with one person each.
 
-A scene of RefVOS-Mini has several objects, JHMDB's videos one person: each
-object becomes a video of its own, which shares its frames with the others.
+A scene of RefVOS-Mini has several objects: each becomes the person of a video
+of its own, which shares its frames with the others.
 """
 
 import io
@@ -20,11 +20,14 @@ FRAMES = 'Rename_Images'
 MASKS = 'puppet_mask'
 LIST = 'jhmdb_sentences_samples_metadata.json'
 ACTION = 'move'
-# MATLAB's files begin with a text of this length; scipy puts the time there.
+# MATLAB's files start with a text of this length, in which scipy writes the
+# time.
 HEADER = b'MATLAB 5.0 MAT-file, RefVOS-Mini'.ljust(116)
 
 
 class JHMDBWriter(Writer):
+    """Write JHMDB-Sentences's layout, of the split ``test`` only."""
+
     made = (FRAMES, MASKS, LIST)
 
     def write_video(self, split: str, video: MiniVideo) -> Record:
@@ -40,7 +43,7 @@ class JHMDBWriter(Writer):
             name = f'{video.name}_{item.id}'
             masks = Path(MASKS) / ACTION / name / 'puppet_mask.mat'
             tube = ids == int(item.id)
-            # The frame in which most of it is seen.
+            # The frame with most of its pixels.
             time = int(tube.sum((1, 2)).argmax())
             (self.root / masks).parent.mkdir(parents=True, exist_ok=True)
             write_puppet(self.root / masks, tube)
@@ -61,7 +64,7 @@ class JHMDBWriter(Writer):
 
 
 def write_png(path: Path, frame: np.ndarray) -> None:
-    """Write an RGB frame, (H, W, 3) uint8."""
+    """Write an RGB frame, (H, W, 3) uint8, as PNG."""
     ok, encoded = cv2.imencode('.png', frame[..., ::-1])
     if not ok:
         raise RuntimeError(f'{path}: OpenCV could not encode a PNG')

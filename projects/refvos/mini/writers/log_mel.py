@@ -1,4 +1,4 @@
-"""Log-mel files as AVSBench has them, the same bytes each time."""
+"""Encode log-mel files as in AVSBench, with reproducible bytes."""
 
 import io
 import pickle
@@ -10,12 +10,12 @@ import torch
 
 from ...io.log_mel import examples_per_second
 
-# What is left after rounding depends neither on threads nor on the machine.
+# Decimals that depend neither on threads nor on the machine.
 DIGITS = 4
 
 
 def encode_log_mel(waveform: np.ndarray) -> bytes:
-    """A pickled tensor (5, 1, 96, 64), as the real ones, of the WAV."""
+    """Pickle the log-mel examples, (5, 1, 96, 64), of a waveform, int16."""
     sound = torch.from_numpy(waveform / 32768.0)
     examples = examples_per_second(sound).numpy().astype(np.float64)
     rounded = examples.round(DIGITS).astype(np.float32)
@@ -25,9 +25,9 @@ def encode_log_mel(waveform: np.ndarray) -> bytes:
 
 
 class TensorPickler(pickle.Pickler):
-    """Gives equal tensors equal bytes.
+    """Pickle equal tensors to equal bytes.
 
-    torch names a tensor's storage by its address.
+    torch would write the address of a tensor's storage.
     """
 
     def reducer_override(self, obj: Any) -> Any:

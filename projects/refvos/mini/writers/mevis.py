@@ -1,8 +1,8 @@
-"""MeViS's layout, below a folder of its own.
+"""Write MeViS's layout, in a folder ``mevis``.
 
-Besides what is said of single objects, expressions name all objects that
-share their looks or move alike. As in the real data set, the masks are a file
-of run-length encodings, and those of ``valid`` are not there.
+Besides the expressions for single objects there are some for all objects that
+share an attribute or a motion. As in the real data set, the masks are a file
+of run-length encodings, and ``valid`` has none.
 """
 
 from typing import Dict, List, NamedTuple, Sequence, Tuple
@@ -32,13 +32,15 @@ KIND_OF_EXPRESSION = 'several'
 
 
 class Group(NamedTuple):
-    """Several objects that an expression names."""
+    """Several objects with a common expression."""
 
     text: str
     object_ids: Tuple[str, ...]
 
 
 class MeViSWriter(Writer):
+    """Write MeViS's layout."""
+
     made = ('mevis',)
 
     def write_video(self, split: str, video: MiniVideo) -> Record:
@@ -101,7 +103,7 @@ class MeViSWriter(Writer):
 
 
 def number_objects(expression: Record, anno_ids: Dict[str, int]) -> Record:
-    """An expression as MeViS has it: objects from 0, masks by anno_id."""
+    """Number an expression's objects from 0, and its masks by anno_id."""
     return {
         **expression,
         'obj_id': [int(id) - 1 for id in expression['obj_id']],
@@ -110,7 +112,7 @@ def number_objects(expression: Record, anno_ids: Dict[str, int]) -> Record:
 
 
 def encode_tube(masks: np.ndarray) -> List[object]:
-    """RLEs of masks (T, H, W), null where the object is not seen."""
+    """Encode masks (T, H, W) as RLEs, None for empty ones."""
     tube: List[object] = []
     for mask in masks:
         if not mask.any():
@@ -122,9 +124,9 @@ def encode_tube(masks: np.ndarray) -> List[object]:
 
 
 def find_groups(facts: Facts) -> List[Group]:
-    """All groups of two objects or more that looks or motion make.
+    """Find all groups of two or more objects with equal looks or motion.
 
-    A motion of which an object could be said to have it or not makes none.
+    Motions that are open to debate for any object are left out.
     """
     nouns = [
         *((f'{colour} {{}}', Noun(colour=colour)) for colour in COLOURS),

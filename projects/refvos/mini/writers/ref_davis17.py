@@ -1,8 +1,8 @@
-"""Ref-DAVIS17's raw layout, for the converter.
+"""Write Ref-DAVIS17's raw layout, for the converter.
 
-Two people describe every object after the first frame and after the whole
-video. ``val`` holds the videos of RefVOS-Mini's ``valid`` and ``test``: the
-real data set describes no third split.
+Two annotators describe every object after the first frame and after the whole
+video. ``val`` has the videos of RefVOS-Mini's ``valid`` and ``test``, since
+the real data set has no third split.
 """
 
 from typing import Dict, List, Sequence
@@ -16,11 +16,13 @@ from .base import Record, Writer
 from .files import write_bytes, write_jpeg, write_mask
 
 SPLIT_NAMES = {'train': 'train', 'valid': 'val', 'test': 'val'}
-# Of background, in the lower right corner: pixels that nobody assigned.
+# Pixels; the background in this lower right corner becomes void.
 VOID_SIDE = 6
 
 
 class RefDAVIS17Writer(Writer):
+    """Write Ref-DAVIS17's raw layout."""
+
     made = ('DAVIS', 'davis_text_annotations')
 
     def __init__(self, *args, **kwargs) -> None:
@@ -39,17 +41,17 @@ class RefDAVIS17Writer(Writer):
             # DAVIS numbers every frame.
             write_jpeg(frames / f'{index:05d}.jpg', frame)
             write_mask(masks / f'{index:05d}.png', with_void(ids))
-        said: Dict[str, List[str]] = {a: [] for a in ANNOTATORS}
+        lines: Dict[str, List[str]] = {a: [] for a in ANNOTATORS}
         for item in video.scene.objects:
             texts = describe(
                 [e for e in video.expressions if e.object_id == item.id]
             )
             for annotator, text in zip(ANNOTATORS, texts, strict=True):
-                said[annotator].append(f'{video.name} {item.id} "{text}"')
-        return {'name': video.name, 'lines': said}
+                lines[annotator].append(f'{video.name} {item.id} "{text}"')
+        return {'name': video.name, 'lines': lines}
 
     def write_split(self, split: str, records: Sequence[Record]) -> None:
-        """Write the list of videos, and what was said of all so far."""
+        """Write the list of videos, and the expressions of all so far."""
         name = SPLIT_NAMES[split]
         self.names[name] += [record['name'] for record in records]
         lists = self.root / 'DAVIS/ImageSets/2017'
@@ -68,7 +70,7 @@ class RefDAVIS17Writer(Writer):
 
 
 def with_void(ids: np.ndarray) -> np.ndarray:
-    """Object ids (H, W) with a corner of the background void."""
+    """Make a corner of the background of an id map (H, W) void."""
     marked = ids.copy()
     corner = marked[-VOID_SIDE:, -VOID_SIDE:]
     corner[corner == 0] = int(VOID)
@@ -76,10 +78,10 @@ def with_void(ids: np.ndarray) -> np.ndarray:
 
 
 def describe(expressions: Sequence[Expression]) -> List[str]:
-    """Four expressions for an object, in the order of ``ANNOTATORS``.
+    """Choose four expressions for an object, in the order of ``ANNOTATORS``.
 
-    Who saw the first frame alone does not speak of motion, if the object
-    has other expressions; those are taken in turn.
+    Those written after the first frame do not mention motion if the object
+    has others; expressions are taken in turn.
     """
     seen_first = [e for e in expressions if e.kind != 'motion']
     seen_all = [e for e in expressions if e.kind == 'motion']
@@ -94,9 +96,10 @@ def describe(expressions: Sequence[Expression]) -> List[str]:
 
 
 def encode(lines: Sequence[str], annotator: str) -> bytes:
-    """Latin-1 for the second annotator, as in the real files.
+    """Encode lines in UTF-8, or the second annotator's in Latin-1.
 
-    A no-break space makes a difference that folding white space takes away.
+    As in the real files. A no-break space makes the encodings differ;
+    cleaning the text folds it.
     """
     text = ''.join(f'{line}\n' for line in lines)
     if annotator.startswith('annot2'):

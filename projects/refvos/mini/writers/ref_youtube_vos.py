@@ -1,7 +1,7 @@
-"""Ref-YouTube-VOS's layout.
+"""Write Ref-YouTube-VOS's layout.
 
-Unlike the real data set, every split has its masks and names the objects of
-its expressions, and ``valid`` lists no videos of ``test``.
+Unlike in the real data set, every split has masks and the object ids of its
+expressions, and ``valid`` does not list the videos of ``test``.
 """
 
 from typing import Sequence
@@ -12,6 +12,8 @@ from .files import write_jpeg, write_json, write_mask
 
 
 class RefYouTubeVOSWriter(Writer):
+    """Write Ref-YouTube-VOS's layout."""
+
     made = ('train', 'valid', 'test', 'meta_expressions')
 
     def write_video(self, split: str, video: MiniVideo) -> Record:

@@ -1,9 +1,9 @@
-"""RefCOCO's layout: an image of every video.
+"""Write RefCOCO's layout: one image per video.
 
-``coco/train2014`` holds the images of all splits; RefCOCO, RefCOCO+ and
-RefCOCOg each lie there in both published forms. Only expressions that the one
-frame proves are written: none about motion. As in the real sets, those of
-RefCOCO+ name no places, only looks.
+``coco/train2014`` has the images of all splits; RefCOCO, RefCOCO+ and RefCOCOg
+are written in both published forms. Only expressions that a single frame
+proves are written, none about motion. As in the real sets, those of RefCOCO+
+mention looks only, not places.
 """
 
 import json
@@ -23,7 +23,7 @@ from ..video import MiniVideo
 from .base import Record, Writer
 from .files import write_bytes, write_jpeg, write_json
 
-# Set -> who split it, the kinds of its expressions.
+# Set -> name of the division into splits, kinds of its expressions.
 SETS = {
     'refcoco': ('unc', ('appearance', 'place', 'relation', 'order')),
     'refcoco+': ('unc', ('appearance',)),
@@ -32,16 +32,18 @@ SETS = {
 # Half of the test images are RefCOCO's testA, the others testB.
 SPLIT_NAMES = {'train': ('train',), 'valid': ('val',)}
 TEST_SPLITS = {'unc': ('testA', 'testB'), 'umd': ('test',)}
-# Numbers of images: from 1 on in each split; ten numbers of objects each.
-IMAGES_A_SPLIT = 1_000_000
-OBJECTS_AN_IMAGE = 10
-# An object of which less is seen is not referred to.
+# Ids of images count from 1 in each split; each image has ten ids of objects.
+IMAGES_PER_SPLIT = 1_000_000
+OBJECTS_PER_IMAGE = 10
+# Visible pixels that an object must have to be referred to.
 SMALLEST_AREA = 24
-# Outlines are traced on masks this many times as large.
+# Outlines are traced on masks enlarged by this factor.
 FINENESS = 8
 
 
 class RefCOCOWriter(Writer):
+    """Write RefCOCO's layout in both forms."""
+
     made = ('coco',)
 
     def __init__(self, root: Path) -> None:
@@ -51,7 +53,7 @@ class RefCOCOWriter(Writer):
     def write_video(self, split: str, video: MiniVideo) -> Record:
         time = len(video.frame_names) // 2
         number = (
-            SPLITS.index(split) * IMAGES_A_SPLIT
+            SPLITS.index(split) * IMAGES_PER_SPLIT
             + int(video.name.rpartition('_')[2])
             + 1
         )
@@ -71,7 +73,7 @@ class RefCOCOWriter(Writer):
                 video.rendering.ids[time] == int(item.id),
                 KINDS.index(item.kind) + 1,
                 number,
-                OBJECTS_AN_IMAGE * number + int(item.id),
+                OBJECTS_PER_IMAGE * number + int(item.id),
             )
             for item, areas in zip(
                 video.scene.objects, video.facts.areas, strict=True
@@ -80,7 +82,7 @@ class RefCOCOWriter(Writer):
         ]
         sentences = [
             {
-                'ann_id': OBJECTS_AN_IMAGE * number
+                'ann_id': OBJECTS_PER_IMAGE * number
                 + int(str(expression.object_id)),
                 'sent': expression.text,
                 'kind': expression.kind,
@@ -96,7 +98,7 @@ class RefCOCOWriter(Writer):
         }
 
     def write_split(self, split: str, records: Sequence[Record]) -> None:
-        """Write the lists of all splits so far; the last one's are whole."""
+        """Write the lists of all splits so far; complete after the last."""
         self.records += records
         for name, (splitter, kinds) in SETS.items():
             folder = self.root / 'coco' / name
@@ -116,7 +118,7 @@ class RefCOCOWriter(Writer):
     def collect_refs(
         self, name: str, splitter: str, kinds: Sequence[str]
     ) -> List[Dict[str, Any]]:
-        """One entry an object, with its sentences, as in ``refs(...).p``."""
+        """Collect one entry per object, as in ``refs(...).p``."""
         refs: Dict[int, Dict[str, Any]] = {}
         sent_id = 0
         for record in self.records:
@@ -132,7 +134,7 @@ class RefCOCOWriter(Writer):
                         'ann_id': sentence['ann_id'],
                         'category_id': category_of(record, sentence['ann_id']),
                         'image_id': image['id'],
-                        # The real ones name the object behind the image.
+                        # As in the real files, with a number appended.
                         'file_name': image['file_name'].replace(
                             '.jpg', f'_{len(refs)}.jpg'
                         ),
@@ -156,11 +158,12 @@ class RefCOCOWriter(Writer):
 
 
 def splits_of(split: str, splitter: str) -> Sequence[str]:
-    """The names that a split of RefVOS-Mini has there."""
+    """Return the names of a split of RefVOS-Mini in a set."""
     return SPLIT_NAMES.get(split) or TEST_SPLITS[splitter]
 
 
 def category_of(record: Record, ann_id: int) -> int:
+    """Return the category id of an annotation."""
     (category,) = (
         annotation['category_id']
         for annotation in record['annotations']
@@ -170,9 +173,9 @@ def category_of(record: Record, ann_id: int) -> int:
 
 
 def is_proven(expression: Expression, facts: Facts, time: int) -> bool:
-    """Whether one frame alone shows that the expression fits one object.
+    """Tell whether an expression singles out its object in one frame.
 
-    Only what is seen there counts; how something moves is never seen.
+    Only objects that are visible in the frame count; motion never does.
     """
     if expression.kind == 'motion':
         return False
@@ -196,7 +199,7 @@ def is_proven(expression: Expression, facts: Facts, time: int) -> bool:
 def describe(
     mask: np.ndarray, category: int, image: int, id: int
 ) -> Dict[str, Any]:
-    """An object's annotation in COCO's form."""
+    """Make an object's annotation in COCO's form."""
     rows, columns = mask.nonzero()
     top, left = int(rows.min()), int(columns.min())
     return {
@@ -216,13 +219,13 @@ def describe(
 
 
 def outline(mask: np.ndarray) -> Any:
-    """Polygons where they draw just this mask, an RLE where it has holes."""
+    """Return polygons that give exactly this mask; else an RLE."""
     fine = np.kron(mask, np.ones((FINENESS, FINENESS), bool))
     contours, _ = cv2.findContours(
         fine.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
     )
     polygons = [
-        # Contours go through the middles of pixels.
+        # OpenCV's contours pass through the centres of pixels.
         ((contour.ravel() + 0.5) / FINENESS).tolist()
         for contour in contours
     ]
@@ -235,7 +238,7 @@ def outline(mask: np.ndarray) -> Any:
 
 
 def count_runs(mask: np.ndarray) -> List[int]:
-    """Lengths of the runs of 0 and 1 in turn, column by column."""
+    """Count the runs of 0 and 1 in turn, column by column."""
     flat = np.concatenate([[0], mask.ravel(order='F').astype(np.int8)])
     changes = np.flatnonzero(np.diff(flat))
     ends = [0, *changes.tolist(), mask.size]
@@ -245,13 +248,13 @@ def count_runs(mask: np.ndarray) -> List[int]:
 def as_coco(
     records: Sequence[Record], refs: Sequence[Dict[str, Any]], one_each: bool
 ) -> Dict[str, Any]:
-    """The images and objects of references in COCO's form.
+    """Describe the images and objects of references in COCO's form.
 
     Args:
-        records: Of all images.
-        refs: As :meth:`RefCOCOWriter.collect_refs` gives them.
-        one_each: An image entry with ``caption`` and a copy of the
-            annotation for every expression; else every image and all its
+        records: Records of all images.
+        refs: Entries from :meth:`RefCOCOWriter.collect_refs`.
+        one_each: Make an image entry with ``caption`` and a copy of the
+            annotation for every expression; else list every image and its
             objects once.
     """
     named = {ref['image_id'] for ref in refs}
@@ -292,10 +295,10 @@ def as_coco(
 
 
 def write_pickle(path: Path, content: Any) -> None:
-    """Write plain data; equal data, whoever made it, give equal bytes.
+    """Pickle plain data; equal data give equal bytes.
 
-    A pickle tells one string from two that are equal; what comes back from
-    JSON shares none.
+    A pickle distinguishes a shared string from two equal ones; after a round
+    trip through JSON no string is shared.
     """
     plain = json.loads(json.dumps(content))
     write_bytes(path, pickle.dumps(plain, protocol=2))
