@@ -10,7 +10,8 @@ from pycocotools import mask as rle_codec
 
 from refvos.datasets import RefDAVIS17Dataset
 from refvos.datasets.converters import convert_ref_davis17
-from refvos.datasets.ref_davis17 import ANNOTATORS, check_layout
+from refvos.datasets.ref_davis17 import check_layout
+from refvos.datasets.ref_davis17_constants import ANNOTATORS
 from refvos.errors import InputError
 from refvos.mini.writers.files import write_jpeg, write_mask
 from tests.builders import load_script

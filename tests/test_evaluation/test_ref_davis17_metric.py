@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.evaluator import Evaluator
 
-from refvos.datasets.ref_davis17 import ANNOTATORS
+from refvos.datasets.ref_davis17_constants import ANNOTATORS
 from refvos.errors import InputError
 from refvos.evaluation import RefDAVIS17Metric, boundary_f, region_similarity
 from refvos.structures import SoftMasks

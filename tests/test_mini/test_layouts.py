@@ -10,7 +10,7 @@ from PIL import Image
 
 from refvos.datasets import MeViSDataset, RefDAVIS17Dataset
 from refvos.datasets.converters import convert_ref_davis17
-from refvos.datasets.ref_davis17 import ANNOTATORS
+from refvos.datasets.ref_davis17_constants import ANNOTATORS
 from refvos.evaluation.jf_metric import score_video, true_tube
 from refvos.mini import make_mini, make_video
 from refvos.mini.writers.ref_davis17 import VOID_SIDE

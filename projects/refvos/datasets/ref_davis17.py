@@ -10,13 +10,8 @@ from ..errors import InputError
 from ..io.data_files import load_json_entries
 from ..structures import Reference
 from .layout import missing_files
+from .ref_davis17_constants import ANNOTATORS, VOID
 from .ref_youtube_vos import RefYouTubeVOSDataset
-
-# An object's four expressions, in the order of their numbers: two people
-# after the first frame and after the whole video.
-ANNOTATORS = ('annot1', 'annot1_full_video', 'annot2', 'annot2_full_video')
-# The id of pixels that could not be assigned: left out of the scores.
-VOID = '255'
 
 
 @DATASETS.register_module()

@@ -8,7 +8,7 @@ from mmdet.registry import METRICS
 from pycocotools import mask as mask_utils
 from scipy.optimize import linear_sum_assignment
 
-from ..datasets.ref_davis17 import ANNOTATORS, VOID
+from ..datasets.ref_davis17_constants import ANNOTATORS, VOID
 from ..errors import InputError
 from ..structures import ReferencePrediction, Rle
 from .checked_predictions import checked_predictions, frame_size

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from ...errors import InputError, describe
 from ...io.data_files import load_json
 from ...io.masks import list_ids, read_id_map
-from ..ref_davis17 import ANNOTATORS, VOID
+from ..ref_davis17_constants import ANNOTATORS, VOID
 
 # Splits of DAVIS -> splits of Ref-YouTube-VOS.
 SPLITS = {'train': 'train', 'val': 'valid'}

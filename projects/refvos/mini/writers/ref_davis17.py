@@ -9,7 +9,7 @@ from typing import Dict, List, Sequence
 
 import numpy as np
 
-from ...datasets.ref_davis17 import ANNOTATORS, VOID
+from ...datasets.ref_davis17_constants import ANNOTATORS, VOID
 from ..expressions import Expression
 from ..video import MiniVideo
 from .base import Record, Writer
