@@ -1,4 +1,4 @@
-"""A small RefCOCO made by hand, in both published forms."""
+"""Write a small RefCOCO in both published forms."""
 
 import json
 import pickle
@@ -11,7 +11,7 @@ from pycocotools import mask as rle_codec
 
 from refvos.mini.writers.files import write_jpeg
 
-# Number -> height, width.
+# Image id -> height, width.
 SIZES = {1: (20, 30), 2: (24, 16)}
 
 
@@ -29,7 +29,7 @@ MASKS = {
     21: box_of(5, 5, 15, 12, SIZES[2]),
 }
 SEGMENTATIONS = {
-    # Corners at the outer sides of the pixels, x before y.
+    # Corners are at the outer sides of pixels, x before y.
     11: [[2, 3, 10, 3, 10, 9, 2, 9]],
     12: [
         [0, 0, 5, 0, 5, 4, 0, 4],
@@ -108,7 +108,7 @@ def make_refs() -> list:
                 'image_id': IMAGE_OF[id],
                 'split': split,
                 'category_id': CATEGORY_OF[id],
-                # As published: the object's number behind the image's.
+                # As published, with the reference's id appended.
                 'file_name': f'{file_name(IMAGE_OF[id])[:-4]}_{ref_id}.jpg',
                 'sentences': sentences,
             }
@@ -126,7 +126,7 @@ def write_images(root: Path) -> None:
 def write_pickle_form(
     root: Path, name: str = 'refcoco', content: Optional[bytes] = None
 ) -> None:
-    """Write ``refs(...).p``, as given or as Python 2 writes it."""
+    """Write ``refs(...).p``, from ``content`` or as Python 2 does."""
     folder = root / name
     folder.mkdir(parents=True, exist_ok=True)
     splitter = 'umd' if name == 'refcocog' else 'unc'
@@ -142,7 +142,7 @@ def write_pickle_form(
 
 
 def write_coco_form(root: Path, name: str = 'refcoco') -> None:
-    """Write ``instances_<name>_<split>.json``, an image an expression."""
+    """Write ``instances_<name>_<split>.json``, one image per expression."""
     folder = root / name
     folder.mkdir(parents=True, exist_ok=True)
     for split in ('train', 'val', 'testA', 'testB'):

@@ -9,21 +9,21 @@ from mmengine.registry import init_default_scope
 
 @pytest.fixture(autouse=True)
 def registries():
-    """Find transforms by name; draw the same numbers in every test."""
+    """Set the registries' scope and the random seed of every test."""
     init_default_scope('mmdet')
     np.random.seed(0)
 
 
 @pytest.fixture(scope='session')
 def mini(shared_mini):
-    """A tiny RefVOS-Mini: its folder and what mini.json says of it."""
+    """Make a tiny RefVOS-Mini; return its folder and summary."""
     root = shared_mini(train=2, val=1, test=1, frames=3, size=(64, 64))
     return root, json.loads((root / 'mini.json').read_text())
 
 
 @pytest.fixture
 def logged():
-    """The messages of warnings that mmengine's logger got meanwhile."""
+    """List the warnings of mmengine's logger during a test."""
 
     class Collect(logging.Handler):
         def emit(self, record):

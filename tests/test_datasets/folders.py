@@ -1,4 +1,4 @@
-"""Small data sets in Ref-YouTube-VOS's layout, made by hand."""
+"""Write small data sets in Ref-YouTube-VOS's layout."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 
 from refvos.mini.writers.files import write_jpeg, write_mask
 
-# A window of five frames around the one that is annotated.
+# A window of five frames around the annotated one.
 WINDOW_STEPS: List[Dict[str, Any]] = [
     {'type': 'SampleWindow', 'num_frames': 5},
     {'type': 'LoadFrames'},
@@ -22,14 +22,14 @@ Expressions = Dict[str, Tuple[object, Optional[str]]]
 def square(
     size: Tuple[int, int], top: int, left: int, side: int = 8, value: int = 1
 ) -> np.ndarray:
-    """Object ids (H, W) with one square."""
+    """Return object ids (H, W) with one square."""
     ids = np.zeros(size, np.uint8)
     ids[top : top + side, left : left + side] = value
     return ids
 
 
 def paint(ids: np.ndarray) -> np.ndarray:
-    """An RGB frame: objects white, on a dark ramp from left to right."""
+    """Draw an RGB frame: white objects on a dark horizontal ramp."""
     height, width = ids.shape
     ramp = np.linspace(0, 90, width).astype(np.uint8)
     frame = np.broadcast_to(ramp[None, :, None], (height, width, 3)).copy()
@@ -40,7 +40,7 @@ def paint(ids: np.ndarray) -> np.ndarray:
 def write_frames(
     root: Path, split: str, name: str, frames: List[np.ndarray]
 ) -> List[str]:
-    """Write a video's JPEGs and masks; returns the frames' names."""
+    """Write a video's JPEGs and masks; return the frames' names."""
     names = [f'{5 * index:05d}' for index in range(len(frames))]
     for folder, write, suffix, images in (
         ('JPEGImages', write_jpeg, 'jpg', [paint(ids) for ids in frames]),

@@ -1,4 +1,4 @@
-"""Sounds and their files for tests."""
+"""Make sounds and sound files for tests."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -11,13 +11,13 @@ RATE = 16000
 
 
 def tone(hertz: float, seconds: float, rate: int = RATE) -> np.ndarray:
-    """A sine of amplitude 0.5: (samples,) float64."""
+    """Make a sine of amplitude 0.5, (samples,) float64."""
     times = np.arange(round(seconds * rate)) / rate
     return 0.5 * np.sin(2 * np.pi * hertz * times)
 
 
 def noise(seconds: float, rate: int = RATE) -> np.ndarray:
-    """The same noise each time, 16 bits exactly: (samples,) float64."""
+    """Make fixed noise of exact 16-bit values, (samples,) float64."""
     rng = np.random.default_rng(0)
     draw = rng.integers(-12000, 12000, round(seconds * rate))
     return draw / 32768
@@ -44,8 +44,8 @@ def write_stream(
 
     Args:
         starts: Seconds at which equal parts of the samples begin.
-        with_video: With a second of four dark frames.
-        video_start: Second at which they begin.
+        with_video: Add a second of four dark frames.
+        video_start: Second at which the video begins.
     """
     layout = {1: 'mono', 2: 'stereo'}[samples.shape[1]]
     with av.open(str(path), 'w') as container:

@@ -1,4 +1,4 @@
-"""A2D-Sentences as it lies on disk, clean and dirty."""
+"""A2D-Sentences: layout, items, masks and bad input."""
 
 import json
 
@@ -45,7 +45,7 @@ def write_h5(path, instance, masks):
 
 
 def object_ids(index):
-    """What lies in frame ``index``: a cat (1) that walks, a dog (3)."""
+    """Object ids of a frame: a cat (1) that moves, a dog (3)."""
     return square(SIZE, 4, 4 * index, 8, 1) + square(SIZE, 20, 30, 6, 3)
 
 
@@ -56,10 +56,10 @@ def root(tmp_path):
     frames = np.stack([paint(object_ids(i)) for i in range(NUM_FRAMES)])
     write_mp4(tmp_path / VIDEOS / 'zoo.mp4', frames)
     ids = object_ids(3)
-    # Two instances, turned on their side; the dog comes first.
+    # Two instances, transposed; the dog comes first.
     both = np.stack([(ids == 3).T, (ids == 1).T]).astype(np.uint8)
     write_h5(h5_file(tmp_path, 4), np.array([3.0, 1.0]), both)
-    # A single one has no axis of its own.
+    # A single instance has no object axis.
     one = (object_ids(6) == 1).T.astype(np.uint8)
     write_h5(h5_file(tmp_path, 7), np.array([1]), one)
     for split in ('train', 'test'):
@@ -77,7 +77,7 @@ def test_training_items_are_rows(root):
     data = dataset(root)
     assert len(data) == 4
     references = [data.get_data_info(i)['references'] for i in range(4)]
-    # Rows about one frame come together.
+    # Rows of one frame are grouped.
     assert [(r.id, r.text, r.object_ids) for (r,) in references] == [
         ('v_zoo_f_4_i_3', 'the dog left', ('3',)),
         ('v_zoo_f_4_i_1', 'a cat', ('1',)),
@@ -108,7 +108,7 @@ def test_test_items_are_annotated_frames_with_all_their_rows(root):
     for id, mask in drawn.items():
         assert np.array_equal(mask > 0, object_ids(3) == int(id))
     ((rle,),) = last['data_samples'].gt_tubes.values()
-    # The cat walks out: 8 x 8 of it from column 24 on.
+    # The cat is at column 24.
     assert np.array_equal(rle_codec.decode(rle) > 0, object_ids(6) == 1)
 
 
@@ -133,7 +133,7 @@ def test_windows_lie_around_the_annotated_frame(root, num_frames, middle, end):
         assert item['data_samples'].target_frames == [num_frames // 2]
 
 
-def test_a_training_clip_has_truth_in_its_annotated_frame(root):
+def test_a_training_clip_has_gt_in_its_annotated_frame(root):
     packed = dataset(root, pipeline=TRAIN_STEPS)[1]
     assert packed['inputs'].shape == (5, 3, *SIZE)
     (frame,) = packed['data_samples']
@@ -163,9 +163,9 @@ def test_published_augmentation(root):
     assert len(sizes) > 3
 
 
-def test_wrong_references_keep_the_truth(root):
+def test_wrong_references_keep_the_ground_truth(root):
     data = dataset(root, test_mode=True, wrong_references=True)
-    # In frame 7 there is the cat alone.
+    # Frame 7 only shows the cat.
     assert len(data) == 1
     references = data.get_data_info(0)['references']
     assert [(r.id, r.text, r.object_ids) for r in references] == [
@@ -175,7 +175,7 @@ def test_wrong_references_keep_the_truth(root):
     ]
 
 
-def test_no_truth_is_read_where_none_is_asked_for(root):
+def test_without_masks_no_mask_file_is_read(root):
     for frame in (4, 7):
         h5_file(root, frame).unlink()
     steps = [step for step in WINDOW_STEPS if step['type'] != 'LoadTubes']
@@ -183,7 +183,7 @@ def test_no_truth_is_read_where_none_is_asked_for(root):
     assert 'gt_tubes' not in data[0]['data_samples']
 
 
-def test_what_is_left_out_is_told_once(root, logged):
+def test_skipped_rows_are_reported_once(root, logged):
     rows = [
         ['  ', 'zoo', 4, 1],
         [None, 'zoo', 4, 1],
@@ -223,7 +223,7 @@ def test_what_is_left_out_is_told_once(root, logged):
         ('{}', 'content is {}; expected a list of rows'),
     ],
 )
-def test_lists_that_are_none(root, content, words):
+def test_malformed_lists(root, content, words):
     if content is None:
         list_file(root).unlink()
     else:
@@ -324,13 +324,13 @@ def test_check_layout(root, tmp_path):
 
 
 def test_mini_in_this_layout(shared_mini):
-    """Every annotated frame loads; masks are those that were drawn."""
+    """Every annotated frame loads, with the masks of the scene."""
     root = shared_mini(
         train=2, val=1, test=1, frames=6, size=(64, 65), layouts=['a2d']
     )
     assert check_layout(str(root)) == []
     data = dataset(root, 'test', WINDOW_STEPS, test_mode=True)
-    # Six frames: the middles of three thirds, counted from 0.
+    # The middles of three thirds of six frames, from 0.
     assert annotated_times(6) == [1, 3, 5]
     video = make_video(0, 'test', 0, 6, (64, 65))
     assert 1 <= len(data) <= 3
@@ -349,7 +349,7 @@ def test_mini_in_this_layout(shared_mini):
         for expression in video.expressions:
             if expression.object_id in sample.gt_tubes:
                 assert texts[expression.text] == (expression.object_id,)
-        # Compressed, but the same picture.
+        # The video is compressed with loss.
         shown = item['inputs'][2, :, :, :65].permute(1, 2, 0).numpy()
         error = np.abs(shown - video.rendering.frames[time].astype(float))
         assert error.mean() < 10

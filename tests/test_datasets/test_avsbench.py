@@ -1,11 +1,11 @@
-"""AVSBench: S4 and MS3 as they lie on disk, by hand and from RefVOS-Mini."""
+"""AVSBench: S4 and MS3, layout, items, sounds and bad input."""
 
 import csv
 import pickle
 import shutil
 import wave
 
-import mmdet.datasets  # noqa: F401  (a fork prints a line, once)
+import mmdet.datasets  # noqa: F401  (a fork prints a line once)
 import numpy as np
 import pytest
 import torch
@@ -37,7 +37,7 @@ TEST_PIPELINE = [
 
 
 def mask_of(number):
-    """Of frame 1 to 5: a square that moves to the right; none in 4."""
+    """Mask of frame 1 to 5: a square that moves right; none in 4."""
     if number == 4:
         return np.zeros(SIZE, np.uint8)
     return square(SIZE, 2, 2 * number)
@@ -64,7 +64,7 @@ def write_sound(folder, group, name, pitch, forms=('wav', 'pkl')):
 
 
 def write_clip(folder, frames, masks, name, numbers=range(1, 6), mode='L'):
-    """Frames as grey as their number, and masks in some form of PNG."""
+    """Write frames of grey 10 times their number, and masks of a PNG mode."""
     stem, _ = frames.rsplit('/', 1)
     (folder / stem).mkdir(parents=True)
     (folder / masks).mkdir(parents=True)
@@ -124,13 +124,13 @@ def ms3(tmp_path):
 
 
 def pitch_of(reference):
-    """In Hz, of a tone of 5 seconds."""
+    """Frequency of a tone of 5 seconds, in Hz."""
     spectrum = torch.fft.rfft(reference.sound).abs()
     return int(spectrum.argmax()) / 5
 
 
-def truth(sample):
-    """The truth of each frame in its tube, (5, H, W), None -> empty."""
+def gt_masks(sample):
+    """Ground truth of the five frames, (5, H, W); None is empty."""
     tube = sample.gt_tubes['1']
     empty = np.zeros(SIZE, np.uint8)
     return np.stack(
@@ -148,7 +148,7 @@ def test_s4_training_has_the_first_mask(s4):
     sample = item['data_samples']
     assert sample.video_id == 'b_5'
     assert item['inputs'].shape == (5, 3, *SIZE)
-    # All five frames, in order; the truth of one.
+    # All five frames, in order; one has ground truth.
     assert item['inputs'][:, 0, 0, 0].tolist() == [10, 20, 30, 40, 50]
     assert sample.gt_labelled == [True, False, False, False, False]
     assert [len(frame.gt_instances) for frame in sample] == [1, 0, 0, 0, 0]
@@ -167,23 +167,25 @@ def test_s4_test_has_all_masks(s4):
     (sample,) = (item['data_samples'] for item in data)
     assert 'gt_labelled' not in sample
     assert sample.frame_ids == ['1', '2', '3', '4', '5']
-    assert np.array_equal(truth(sample), [mask_of(i) for i in range(1, 6)])
+    assert np.array_equal(gt_masks(sample), [mask_of(i) for i in range(1, 6)])
     assert pitch_of(sample.references[0]) == 500
 
 
-def test_ms3_reads_masks_of_any_form(ms3):
-    """The name is in the first column, whatever it is called."""
+def test_ms3_reads_masks_of_any_mode(ms3):
+    """The name is in the first column, whatever its header."""
     data = AVSBenchDataset(
         str(ms3), 'ms3', 'val', test_mode=True, pipeline=TEST_PIPELINE
     )
     samples = [item['data_samples'] for item in data]
     assert [sample.video_id for sample in samples] == ['v', 'w', 'x', 'y']
     for sample in samples:
-        assert np.array_equal(truth(sample), [mask_of(i) for i in range(1, 6)])
+        assert np.array_equal(
+            gt_masks(sample), [mask_of(i) for i in range(1, 6)]
+        )
     training = AVSBenchDataset(str(ms3), 'ms3', 'val', pipeline=PIPELINE)
     sample = training[0]['data_samples']
     assert 'gt_labelled' not in sample
-    # Nothing sounds in the fourth second, and that is known.
+    # Nothing sounds in the fourth second, which is labelled.
     assert [len(frame.gt_instances) for frame in sample] == [1, 1, 1, 0, 1]
 
 
@@ -193,7 +195,7 @@ def test_shorter_clips_keep_the_labelled_frame(s4):
     for _ in range(5):
         item = data[0]
         sample = item['data_samples']
-        # The first frame is there, once or more; nothing else is labelled.
+        # The first frame occurs once or more; no other frame is labelled.
         assert item['inputs'].shape[0] == 3
         assert sample.frame_ids[0] == '1'
         assert sample.gt_labelled == [i == '1' for i in sample.frame_ids]
@@ -239,7 +241,7 @@ def test_sound_forms(s4):
 
 
 def test_sounds_with_their_category(s4):
-    """For a classifier: what sounds, and its index."""
+    """Inputs and labels of a sound classifier."""
     steps = [
         dict(type='LoadSound'),
         dict(type='PackSoundCategory', classes=['cat', 'dog']),
@@ -262,10 +264,10 @@ def test_wrong_sounds_are_of_another_category(s4, ms3, logged):
     data = AVSBenchDataset(
         str(s4), 's4', 'train', wrong_references=True, pipeline=PIPELINE
     )
-    # dog, dog, cat: the next that is none, from the start after the end.
+    # dog, dog, cat: the next of another category, cyclically.
     pitches = [pitch_of(i['data_samples'].references[0]) for i in data]
     assert pitches == [400, 400, 200]
-    # The truth stays.
+    # The ground truth does not change.
     assert [i['data_samples'].video_id for i in data] == ['a_0', 'b_5', 'c_0']
     with pytest.raises(InputError, match='a reference that can be used'):
         AVSBenchDataset(str(s4), 's4', 'test', wrong_references=True)
@@ -276,10 +278,10 @@ def test_wrong_sounds_are_of_another_category(s4, ms3, logged):
     assert names == ['w.wav', 'x.wav', 'y.wav', 'v.wav']
 
 
-# -------------------------------------------------------------- what is dirty
+# ------------------------------------------------------------------ bad input
 
 
-def test_dirty_rows_are_left_out_in_one_warning(s4, logged):
+def test_unusable_rows_are_left_out_with_one_warning(s4, logged):
     rows = [
         *S4_ROWS,
         ('e', 0, 'cat', 'trian'),
@@ -344,12 +346,12 @@ def test_missing_and_broken_files_are_named(s4, path, message):
         data[0]
 
 
-def test_a_whole_folder_lacks_nothing(s4, ms3):
+def test_check_layout(s4, ms3):
     checks = find_benchmarks()
     assert checks['avsbench-s4'](str(s4)) == []
     assert checks['avsbench-ms3'](str(ms3)) == []
     folder = s4 / 's4_data'
-    # A log-mel file will do, and training needs the first mask only.
+    # A log-mel file is enough, and training needs the first mask only.
     (folder / 'audio_wav/train/dog/a_0.wav').unlink()
     assert checks['avsbench-s4'](str(s4)) == []
     (folder / 'audio_log_mel/train/dog/a_0.pkl').unlink()
@@ -371,8 +373,8 @@ def test_a_whole_folder_lacks_nothing(s4, ms3):
     ]
 
 
-def test_the_transforms_used_here_keep_labels_apart():
-    """SampleClip copies frames: labels stay with theirs."""
+def test_transforms_keep_labels_with_their_frames():
+    """SampleClip copies frames together with their labels."""
     frames = [{'labelled': False, 'frame_id': str(i)} for i in range(5)]
     frames[0] = {'frame_id': '0'}
     chosen = SampleClip(num_frames=4).transform(

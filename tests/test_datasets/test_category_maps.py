@@ -50,7 +50,7 @@ def folder(tmp_path):
 def test_pixels_have_their_objects_category(folder):
     np.random.seed(0)
     data = CategoryMapsDataset(str(folder), CLASSES, pipeline=PIPELINE)
-    # The cat is in no frame.
+    # No frame shows the cat.
     assert len(data) == 1
     flipped = set()
     for _ in range(20):
@@ -78,7 +78,7 @@ def test_missing_list_is_named(tmp_path):
 
 
 def test_items_hold_no_pixels(folder):
-    """Of a data set in general: paths and ids; transforms read the files."""
+    """Data sets give paths and ids; transforms read the files."""
     item = CategoryMapsDataset(str(folder), CLASSES)[0]
     assert item['labels'] == {'2': 1} and item['num_classes'] == 2
     assert item['img_path'].endswith('train/JPEGImages/v/00000.jpg')

@@ -1,4 +1,4 @@
-"""JHMDB-Sentences as it lies on disk, clean and dirty."""
+"""JHMDB-Sentences: layout, items, masks and bad input."""
 
 import json
 
@@ -48,7 +48,7 @@ def write_rows(root, *rows):
 
 @pytest.fixture
 def root(tmp_path):
-    """One video of four frames; the second (from 1) is asked for."""
+    """One video of four frames; the second is the target frame."""
     (tmp_path / FRAMES).mkdir(parents=True)
     for index in range(NUM_FRAMES):
         path = tmp_path / FRAMES / f'{index + 1:05d}.png'
@@ -82,12 +82,12 @@ def test_an_item_is_the_window_around_its_frame(root, prefix):
     assert sample.img_paths == [f'{root}/{FRAMES}/00002.png']
     ((rle,),) = sample.gt_tubes.values()
     assert np.array_equal(rle_codec.decode(rle), person(1))
-    # Frames -1 (repeated 0), 0, 1, 2, 3: by where the white square begins.
+    # Frames -1 (0 repeated), 0, 1, 2, 3, by the left side of the square.
     light = packed['inputs'][:, 0, 8] == 255
     assert light.int().argmax(1).tolist() == [0, 0, 5, 10, 15]
 
 
-def test_expressions_about_one_frame_come_together(root):
+def test_expressions_of_one_frame_are_one_item(root):
     write_rows(root, row(), row(text='she'), row(3))
     data = dataset(root)
     ids = [
@@ -96,7 +96,7 @@ def test_expressions_about_one_frame_come_together(root):
     assert ids == [['v_April_f_2', 'v_April_f_2'], ['v_April_f_3']]
 
 
-def test_a_single_frame_has_no_axis_of_time(root):
+def test_a_single_frame_has_no_time_axis(root):
     """MATLAB drops the last axis of length 1."""
     short = row(1)
     short[3] = 1
@@ -113,7 +113,7 @@ def test_the_published_sizes(root):
     assert packed['data_samples'].ori_shape == SIZE
 
 
-def test_what_is_left_out_is_told_once(root, logged):
+def test_skipped_rows_are_reported_once(root, logged):
     bad = [
         row(text=''),
         row()[:4],
@@ -238,7 +238,7 @@ def test_mini_in_this_layout(mini_set):
         ((rle,),) = sample.gt_tubes.values()
         drawn = video.rendering.ids[time] == int(id)
         assert np.array_equal(rle_codec.decode(rle) > 0, drawn)
-        # PNG keeps every pixel.
+        # PNG is lossless.
         shown = item['inputs'][2].permute(1, 2, 0).numpy()
         assert np.array_equal(shown, video.rendering.frames[time])
         (reference,) = sample.references
@@ -249,7 +249,7 @@ def test_mini_in_this_layout(mini_set):
 
 
 def test_the_same_bytes_from_the_same_arguments(mini_set, tmp_path):
-    """MP4, h5 and mat files too, however many processes write them."""
+    """For MP4, h5 and mat files, too, and any number of processes."""
     _, files = mini_set
     assert {name.rpartition('.')[2] for name in files} == {
         'h5', 'jpg', 'json', 'mat', 'mp4', 'png',

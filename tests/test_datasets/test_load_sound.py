@@ -1,4 +1,4 @@
-"""Soundtracks find their references, and are computed once."""
+"""LoadSound: soundtracks of references, and their cache."""
 
 import math
 import multiprocessing
@@ -24,7 +24,7 @@ SILENCE = torch.full((1, 96, 64), math.log(0.01))
 
 
 def load(loader=None, references=None, **item):
-    """What the one reference hears."""
+    """Return the sound of the single reference."""
     references = references or [Reference('0')]
     results = (loader or LoadSound())(dict(item, references=references))
     return results['references'][0].sound
@@ -41,7 +41,7 @@ def wav(tmp_path):
 
 @pytest.fixture
 def log_mel(tmp_path):
-    """The same sound, but told apart from it."""
+    """Log-mel examples of the same sound, plus one."""
     path = tmp_path / 'a.pkl'
     path.write_bytes(pickle.dumps(examples_per_second(waveform(5)) + 1))
     return str(path)
@@ -60,12 +60,12 @@ def test_one_example_a_second(wav):
 
 
 def test_sound_is_preferred_to_log_mel(wav, log_mel):
-    heard = examples_per_second(waveform(5))
+    examples = examples_per_second(waveform(5))
     both = dict(sound_path=wav, log_mel_path=log_mel)
-    assert torch.equal(load(**both), heard)
-    assert torch.equal(load(log_mel_path=log_mel), heard + 1)
+    assert torch.equal(load(**both), examples)
+    assert torch.equal(load(log_mel_path=log_mel), examples + 1)
     both['sound_path'] = f'{wav}.gone'
-    assert torch.equal(load(**both), heard + 1)
+    assert torch.equal(load(**both), examples + 1)
 
 
 def test_shorter_and_longer_than_the_clip(wav, log_mel):
@@ -81,7 +81,7 @@ def test_shorter_and_longer_than_the_clip(wav, log_mel):
         sound = load(**item, seconds=2)
         assert sound.shape == (2, 1, 96, 64)
         torch.testing.assert_close(sound, expected[:2])
-        # Half a second and more counts.
+        # Half a second or more counts as a second.
         assert len(load(**item, seconds=2.5)) == 3
         assert len(load(**item, seconds=2.4)) == 2
     as_waveform = LoadSound(as_waveform=True)
@@ -97,7 +97,7 @@ def test_silent_soundtrack(tmp_path):
     )
 
 
-def test_which_references_hear(wav):
+def test_references_without_a_sound_get_it(wav):
     own = torch.zeros(1, 1, 96, 64)
     given = [
         Reference('0'),
@@ -105,22 +105,22 @@ def test_which_references_hear(wav):
         Reference('2', text='the dog', object_ids=('7',)),
     ]
     results = LoadSound()(dict(references=given, sound_path=wav))
-    heard = results['references']
-    assert [reference.id for reference in heard] == ['0', '1', '2']
-    assert heard[1] is given[1]
-    assert len(heard[0].sound) == len(heard[2].sound) == 5
-    assert (heard[2].text, heard[2].object_ids) == ('the dog', ('7',))
-    # What was given is another item's, too.
+    filled = results['references']
+    assert [reference.id for reference in filled] == ['0', '1', '2']
+    assert filled[1] is given[1]
+    assert len(filled[0].sound) == len(filled[2].sound) == 5
+    assert (filled[2].text, filled[2].object_ids) == ('the dog', ('7',))
+    # Other items may share the given references.
     assert given[0].sound is None
 
 
-def test_items_without_sound_stay():
+def test_items_without_sound_do_not_change():
     given = [Reference('0', text='the dog')]
     results = LoadSound()(dict(references=given, seconds=5))
     assert results == dict(references=given, seconds=5)
 
 
-def test_a_clip_of_some_frames_keeps_the_whole_sound(wav):
+def test_a_clip_keeps_the_sound_of_the_whole_video(wav):
     assert TRANSFORMS.get('LoadSound') is LoadSound
     pipeline = Compose(
         [SampleClip(num_frames=3), LoadSound(), PackRefInputs()]
@@ -154,7 +154,7 @@ def refused(loader=None, **item):
     return str(caught.value)
 
 
-def test_what_is_refused(tmp_path, wav, log_mel):
+def test_bad_input_is_refused(tmp_path, wav, log_mel):
     gone = str(tmp_path / 'gone')
     for loader in (LoadSound(), LoadSound(cache_dir=str(tmp_path / 'cache'))):
         line = refused(loader, sound_path=f'{gone}.wav')
@@ -180,7 +180,7 @@ def test_what_is_refused(tmp_path, wav, log_mel):
 
 @pytest.fixture
 def reads(monkeypatch):
-    """The files that were read as sounds."""
+    """List the sound files that are read."""
     read = []
     read_sound = sound_transform.read_sound
 
@@ -200,7 +200,7 @@ def test_sounds_are_read_once(tmp_path, wav, reads):
         loader = LoadSound(cache_dir=str(folder))
         assert torch.equal(load(loader, sound_path=wav, seconds=5), plain)
     assert reads == ['a.wav'] * 2
-    # Other settings and other files have entries of their own.
+    # Other settings and other files have their own entries.
     assert len(load(loader, sound_path=wav, seconds=3)) == 3
     assert len(load(loader, sound_path=wav)) == 5
     other = str(write_wav(tmp_path / 'b.wav', noise(2)))
@@ -209,24 +209,24 @@ def test_sounds_are_read_once(tmp_path, wav, reads):
     assert len(os.listdir(folder)) == 4
 
 
-def test_a_sound_that_changes_is_read_anew(tmp_path, wav, reads):
+def test_a_changed_sound_is_read_again(tmp_path, wav, reads):
     loader = LoadSound(cache_dir=str(tmp_path / 'cache'))
     load(loader, sound_path=wav)
     before = os.stat(wav)
-    # Of the same size.
+    # The same size.
     write_wav(tmp_path / 'a.wav', noise(5)[::-1])
     os.utime(wav, ns=(before.st_atime_ns, before.st_mtime_ns + 1000))
     changed = load(loader, sound_path=wav)
     assert torch.equal(changed, load(sound_path=wav))
     assert reads == ['a.wav'] * 3
-    # Of the same time.
+    # The same time.
     write_wav(tmp_path / 'a.wav', noise(4))
     os.utime(wav, ns=(before.st_atime_ns, before.st_mtime_ns + 1000))
     assert len(load(loader, sound_path=wav)) == 4
 
 
 @pytest.mark.parametrize('damage', ['empty', 'cut', 'one bit', 'another'])
-def test_damaged_entries_are_made_anew(tmp_path, wav, reads, damage):
+def test_damaged_entries_are_computed_again(tmp_path, wav, reads, damage):
     folder = tmp_path / 'cache'
     loader = LoadSound(cache_dir=str(folder))
     plain = load(loader, sound_path=wav)
@@ -250,7 +250,7 @@ def test_damaged_entries_are_made_anew(tmp_path, wav, reads, damage):
 
 
 def fill(folder, source, barrier, wrong):
-    """Ask for the same entries as others do at the same time."""
+    """Request the same entries as other processes at the same time."""
     torch.set_num_threads(1)
     cache = SoundCache(folder)
     for number in range(20):

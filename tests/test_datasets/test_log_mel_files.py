@@ -1,4 +1,4 @@
-"""Log-mel pickles give tensors and never run code."""
+"""Log-mel files are read without running pickled code."""
 
 import io
 import os
@@ -32,7 +32,7 @@ def refused(path):
 
 
 class Calls:
-    """Pickled as the call of a function."""
+    """An object that is pickled as a function call."""
 
     def __init__(self, *call):
         self.call = call
@@ -59,7 +59,7 @@ def test_file_of_torch(tmp_path, examples):
     assert torch.equal(read_log_mel(str(tmp_path / 'a.pkl')), examples)
 
 
-def test_nothing_runs(tmp_path):
+def test_no_code_runs(tmp_path):
     marker = tmp_path / 'ran'
     command = Calls(os.system, f'touch {marker}')
     old_form, new_form = io.BytesIO(), tmp_path / 'new.pkl'
@@ -77,7 +77,7 @@ def test_nothing_runs(tmp_path):
         assert 'one tensor or array of numbers alone' in refused(path)
     assert 'one tensor or array of numbers alone' in refused(new_form)
     assert not marker.exists()
-    # They would have been run, or this shows nothing.
+    # The command runs if the pickle is loaded without restriction.
     with open(tmp_path / 'a.pkl', 'wb') as file:
         pickle.dump(command, file)
     with open(tmp_path / 'a.pkl', 'rb') as file:

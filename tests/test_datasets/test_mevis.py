@@ -1,4 +1,4 @@
-"""MeViS as it lies on disk: unions of objects, encoded masks."""
+"""MeViS: layout, unions of objects, encoded masks and bad input."""
 
 import json
 import re
@@ -26,8 +26,8 @@ def encode(mask):
     return {**rle, 'counts': rle['counts'].decode()}
 
 
-# Two parrots, the second from the second of three frames on; a fish in
-# another video; something that is never seen.
+# Two parrots, the second one from the second of three frames on; a fish in
+# another video; an object that is never visible.
 MASKS = {
     '0': [encode(FIRST)] * 3,
     '1': [None, encode(SECOND), encode(SECOND)],
@@ -103,7 +103,7 @@ def test_test_items_are_videos_with_the_tubes_of_all_objects(root):
 def test_training_masks_are_the_union(root, logged):
     steps = [{'type': 'LoadFrames'}, {'type': 'LoadTubes'}, *PACK]
     data = dataset(root, pipeline=steps)
-    # Nothing can be learnt from those that show nothing.
+    # Without the two expressions whose objects are never drawn.
     assert len(data) == 3
     sample = data[0]['data_samples']
     masks = [f.gt_instances.masks.masks for f in sample.video_data_samples]
@@ -129,8 +129,8 @@ def test_anchors_and_clips(root):
     assert list(frame['segmentations']) == ['1']
 
 
-def test_an_item_is_small_however_many_masks_there_are(root):
-    """What BaseDataset keeps for each item holds no frame."""
+def test_stored_items_have_no_frames_and_masks(root):
+    """BaseDataset keeps items without frames."""
     data = dataset(root, serialize_data=False)
     for index, item in enumerate(data.data_list):
         assert 'frames' not in item
@@ -139,7 +139,7 @@ def test_an_item_is_small_however_many_masks_there_are(root):
 
 
 def test_wrong_references(root):
-    """The other's words; none where every other shares an object."""
+    """Words of a reference without a common object."""
     data = dataset(root, 'valid_u', test_mode=True, wrong_references=True)
     references = data.get_data_info(0)['references']
     assert [(r.id, r.text, r.object_ids) for r in references] == [
@@ -204,8 +204,8 @@ def test_expressions_without_ids(root, logged):
         dataset(root)
 
 
-def test_store_keeps_what_the_file_holds(root):
-    """Every mask comes back; uncompressed counts are read, too."""
+def test_the_store_returns_the_masks_of_the_file(root):
+    """All masks, also those with uncompressed counts."""
     plain = {'size': [2, 3], 'counts': [1, 2, 3]}
     file = root / 'masks.json'
     file.write_text(json.dumps({**MASKS, 'plain': [plain, None]}))

@@ -1,4 +1,4 @@
-"""Clips made of images: the truth goes where the picture goes."""
+"""Pseudo-clips: the ground truth is warped like the image."""
 
 import math
 
@@ -21,7 +21,7 @@ ALL_WARPS = {'max_rotation': 20, 'max_shift': 0.1, 'max_perspective': 0.08}
 
 
 def draw_star():
-    """A white shape without symmetry on black, (H, W) bool."""
+    """Draw a shape without symmetry, (H, W) bool."""
     corners = [(25, 12), (60, 18), (48, 30), (66, 47), (30, 44), (38, 28)]
     image = np.zeros(SIZE, np.uint8)
     return cv2.fillPoly(image, [np.array(corners)], 255) > 0
@@ -44,17 +44,17 @@ def make_image(mask, text='the shape on the left'):
 
 
 def shown(frame):
-    """Where the picture shows the shape."""
+    """Return the mask of the shape in the image."""
     return frame['img'][..., 0] > 127
 
 
-def truth_of(frame):
+def gt_mask_of(frame):
     masks = frame['gt_masks'].masks
     return masks[0] > 0 if len(masks) else np.zeros(masks.shape[1:], bool)
 
 
 @pytest.mark.parametrize('num_frames', [1, 2, 5])
-def test_the_mask_follows_the_picture(num_frames):
+def test_the_mask_is_warped_like_the_image(num_frames):
     mask = draw_star()
     places = set()
     for _ in range(20):
@@ -64,15 +64,15 @@ def test_the_mask_follows_the_picture(num_frames):
         moved = []
         for frame in clip:
             assert frame['img'].dtype == np.uint8
-            assert (truth_of(frame) == shown(frame)).all()
+            assert (gt_mask_of(frame) == shown(frame)).all()
             box = frame['gt_masks'].get_bboxes(HorizontalBoxes).tensor
             assert torch.equal(frame['gt_bboxes'].tensor, box)
             assert frame['gt_bboxes_labels'].tolist() == [7]
             moved.append(not (shown(frame) == mask).all())
-        # One is the image itself, at any place; the others are not.
+        # One frame is the image itself, at a random index.
         assert moved.count(False) == 1
         places.add(moved.index(False))
-        # Each goes its own way.
+        # All warps differ.
         pictures = {frame['img'].tobytes() for frame in clip}
         assert len(pictures) == num_frames
     assert places == set(range(num_frames))
@@ -86,30 +86,30 @@ def test_nothing_moves_at_zero():
     image['frames'][0]['img'] = noise
     for frame in step(image)['frames']:
         assert (frame['img'] == noise).all()
-        assert (truth_of(frame) == mask).all()
+        assert (gt_mask_of(frame) == mask).all()
     assert make_warp(SIZE) == pytest.approx(np.eye(3), abs=1e-12)
 
 
-def test_rotation_is_about_the_middle_and_counter_clockwise():
+def test_rotation_is_about_the_centre_and_counter_clockwise():
     image = np.random.randint(0, 256, (21, 21), dtype=np.uint8)
     turned = warp_pixels(image, make_warp((21, 21), rotation=90))
     assert (turned == np.rot90(image)).all()
 
 
-def test_shift_is_in_pixels_and_black_comes_in():
+def test_shift_is_in_pixels_with_black_outside():
     image = np.random.randint(1, 256, SIZE, dtype=np.uint8)
     moved = warp_pixels(image, make_warp(SIZE, shift=(3, -2)))
     assert (moved[:-2, 3:] == image[2:, :-3]).all()
     assert not moved[-2:].any() and not moved[:, :3].any()
 
 
-def test_perspective_fills_the_frame_with_what_lies_inside():
-    # Corners a quarter inside: twice as large about the middle pixel (4, 4).
+def test_perspective_maps_the_quadrilateral_to_the_frame():
+    # Corners a quarter inside: enlarged twice about the centre (4, 4).
     warp = make_warp((9, 9), corners=np.full((4, 2), 0.25))
     for point, place in (((4, 4), (4, 4)), ((5, 4), (6, 4)), ((2, 6), (0, 8))):
         x, y, scale = warp @ (*point, 1)
         assert (x / scale, y / scale) == pytest.approx(place, abs=1e-5)
-    # One corner alone: the others stay where they are.
+    # A single corner moves; the others are fixed.
     corners = np.zeros((4, 2))
     corners[0] = (0.25, 0.5)
     warp = make_warp((9, 9), corners=corners)
@@ -125,7 +125,7 @@ def test_angles_are_drawn_from_the_whole_range():
         math.degrees(math.atan2(warp[0, 1], warp[0, 0])) for warp in warps
     ]
     assert -20 <= min(angles) < -18 and 18 < max(angles) <= 20
-    # Rotation alone: the middle stays, lengths stay.
+    # A rotation keeps the centre and lengths.
     middle = np.array([44.5, 29.5, 1])
     for warp in warps[:20]:
         assert warp @ middle == pytest.approx(middle, abs=1e-4)
@@ -164,7 +164,7 @@ def test_flips_swap_the_sides_of_a_pseudo_clip():
         for frame in clip['frames']
     )
     for frame in clip['frames']:
-        assert (truth_of(frame) == shown(frame)).all()
+        assert (gt_mask_of(frame) == shown(frame)).all()
 
 
 def test_bad_arguments():

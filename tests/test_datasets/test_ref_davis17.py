@@ -34,7 +34,7 @@ def write_video(root, name, masks):
 
 
 def write_texts(root, texts):
-    """``texts``: annotator -> lines, as bytes."""
+    """Write the files of ``texts``, annotator -> lines as bytes."""
     folder = root / 'davis_text_annotations'
     folder.mkdir(exist_ok=True)
     for annotator in ANNOTATORS:
@@ -43,7 +43,7 @@ def write_texts(root, texts):
 
 
 def lines_of(annotator):
-    """Two objects of the dogs, one goat; said by the annotator."""
+    """Lines of an annotator: two objects of ``dogs``, one of ``goat``."""
     return [
         b'dogs 2 "The second, %s"' % annotator.encode(),
         b'dogs 1 "The first, %s"' % annotator.encode(),
@@ -53,7 +53,7 @@ def lines_of(annotator):
 
 @pytest.fixture
 def raw(tmp_path):
-    """Two training frames with three objects and void, one to validate."""
+    """A video of two frames with three objects and void, and a goat."""
     root = tmp_path / 'raw'
     ids = square(SIZE, 0, 0, 4, 1) + square(SIZE, 8, 8, 6, 2)
     ids = ids + square(SIZE, 0, 20, 2, 3) + square(SIZE, 14, 22, 2, 255)
@@ -99,7 +99,7 @@ def test_numbers_are_four_times_the_object_plus_the_annotator(raw):
     }
     assert summary == {
         'train': {'videos': 1, 'objects': 1, 'expressions': 4},
-        # The third dog is drawn; nobody refers to it.
+        # The third dog is drawn without expressions.
         'valid': {'videos': 1, 'objects': 3, 'expressions': 8},
         'problems': [],
     }
@@ -123,7 +123,7 @@ def test_links_or_copies(raw, copy):
         assert folder.is_symlink() == (not copy)
         source = raw / 'DAVIS' / raw_kind / '480p/dogs' / name
         assert (folder / name).read_bytes() == source.read_bytes()
-    # Raw and converted moved together stay together.
+    # Links stay valid if both folders are moved.
     new = raw.parent / 'elsewhere'
     new.mkdir()
     for folder in (raw, dst):
@@ -147,7 +147,7 @@ def test_latin_1_is_read(raw):
     assert texts == ['the goat at the café', 'the goat at the café left']
 
 
-def test_what_is_odd_is_told(raw):
+def test_oddities_are_reported(raw):
     texts = {name: lines_of(name) for name in ANNOTATORS}
     texts['annot1'] += [b'', b'dogs one "a dog"', b'dogs 1 "again"']
     texts['annot2'][1] = b'dogs 1 " "'
@@ -180,14 +180,14 @@ def test_what_is_odd_is_told(raw):
         ': object 7 of dogs is None; expected one that the masks show',
     ]
     found = expressions_of(dst, 'valid', 'dogs')
-    # What is missing leaves its number free.
+    # Ids of missing expressions are not used.
     assert sorted(found, key=int) == ['0', '1', '3', '4', '5', '6', '7', '11']
     assert found['0']['exp'] == 'The first, annot1'
     assert (found['11']['obj_id'], found['11']['exp']) == ('7', 'a ghost')
     assert list(read(dst / 'train/meta.json')['videos']) == ['goat']
 
 
-def test_categories_where_davis_names_them(raw):
+def test_categories_of_davis_semantics(raw):
     semantics = {'dogs': {'1': 'dog', '2': 'dachshund'}}
     (raw / 'DAVIS/davis_semantics.json').write_text(json.dumps(semantics))
     dst, _ = convert(raw)
@@ -196,7 +196,7 @@ def test_categories_where_davis_names_them(raw):
         *('dog', 'dachshund', None)
     ]
     (item,) = [RefDAVIS17Dataset(str(dst), 'valid', test_mode=True)[0]]
-    # Of Ref-YouTube-VOS's categories, which the models know.
+    # Index among Ref-YouTube-VOS's categories.
     assert item['labels'] == {'1': 13}
 
 
@@ -211,7 +211,7 @@ def test_categories_where_davis_names_them(raw):
         ),
     ],
 )
-def test_a_file_lost_stops_and_leaves_nothing(raw, lost, words):
+def test_a_missing_file_stops_without_output(raw, lost, words):
     (raw / lost).unlink()
     with pytest.raises(InputError, match=re.escape(words)) as error:
         convert(raw)
@@ -229,7 +229,7 @@ def test_only_a_new_or_empty_folder_is_written_to(raw):
     assert sorted(dst.rglob('*')) == before
 
 
-def test_what_a_killed_run_left_is_cleared_away(raw):
+def test_the_partial_folder_of_a_killed_run_is_removed(raw):
     left = raw.parent / '.converted.partial' / 'train'
     left.mkdir(parents=True)
     (left / 'old.txt').touch()
@@ -280,7 +280,7 @@ def test_test_items_hold_all_objects_and_void(raw):
 
 
 def test_void_is_no_object_in_training(raw):
-    """Objects' masks leave void out, for training and for testing."""
+    """Training masks do not contain void."""
     for path in (raw / 'DAVIS/Annotations_unsupervised').rglob('*/dogs/*'):
         ids = square(SIZE, 2, 2, 6, 255)
         ids[4:6, 4:6] = 1
@@ -296,7 +296,7 @@ def test_void_is_no_object_in_training(raw):
     ]
     np.random.seed(0)
     data = RefDAVIS17Dataset(str(dst), 'train', pipeline=steps)
-    # The second dog is never drawn now: its four expressions are left out.
+    # Without the four expressions of the second dog, which is never drawn.
     assert len(data) == 4
     for frame in data[0]['data_samples']:
         (mask,) = frame.gt_instances.masks.masks

@@ -1,4 +1,4 @@
-"""Ref-YouTube-VOS as it lies on disk, clean and dirty."""
+"""Ref-YouTube-VOS: layout, items, masks and bad input."""
 
 import json
 
@@ -66,7 +66,7 @@ def change(file, *path, value):
     file.write_text(json.dumps(content))
 
 
-# -------------------------------------------------------------- what is there
+# ----------------------------------------------------------------------- items
 
 
 def test_white_space_and_case_are_folded():
@@ -110,18 +110,18 @@ def test_test_items_are_videos_with_all_expressions(root):
     assert areas == {'1': [16] * 7, '2': [36] * 7}
 
 
-def test_wrong_references_keep_the_truth(root):
+def test_wrong_references_keep_the_ground_truth(root):
     data = dataset(root, test_mode=True, wrong_references=True)
     references = data.get_data_info(0)['references']
     assert [(r.id, r.text, r.object_ids) for r in references] == [
         ('0', 'a zebra', ('1',)),
         ('1', 'a zebra', ('1',)),
-        # The next one around, not the last.
+        # Of the next other object, cyclically.
         ('2', 'the ape on the left', ('2',)),
     ]
 
 
-def test_no_wrong_reference_where_there_is_one_object(root, logged):
+def test_no_wrong_reference_in_a_video_with_one_object(root, logged):
     change(
         lists_of(root),
         *('videos', 'zoo', 'expressions', '2', 'obj_id'),
@@ -144,7 +144,7 @@ def test_unknown_categories_have_no_label(root):
 
 
 def test_class_aware_training_leaves_out_unknown_categories(root, logged):
-    """With one class they are as good as the others."""
+    """Class-agnostic training keeps them."""
     meta = root / 'train' / 'meta.json'
     change(meta, *('videos', 'zoo', 'objects', '2', 'category'), value='gnome')
     assert len(dataset(root)) == 3 and logged == []
@@ -170,8 +170,8 @@ def test_label_of_an_object_without_category(root):
     assert labels == [[1], [1], [-1]]
 
 
-def test_a_clip_without_its_object_gives_way(tmp_path):
-    """Visible in frames 0 and 1 of 6 only; clips of one frame."""
+def test_a_clip_without_its_object_is_replaced(tmp_path):
+    """Clips of one frame; the object is visible in 0 and 1 of 6 only."""
     ids = [square(SIZE, 4, 4)] * 2 + [np.zeros(SIZE, np.uint8)] * 4
     names = write_frames(tmp_path, 'train', 'a', ids)
     write_lists(
@@ -192,7 +192,7 @@ def validation_set(root, with_test_file):
     return dataset(root, 'valid', test_mode=True, with_masks=False)
 
 
-def test_videos_of_the_test_file_are_not_validated_on(tmp_path, logged):
+def test_validation_leaves_out_videos_of_the_test_file(tmp_path, logged):
     data = validation_set(tmp_path, with_test_file=True)
     ids = [data.get_data_info(i)['video_id'] for i in range(len(data))]
     assert ids == ['a', 'c']
@@ -202,7 +202,7 @@ def test_videos_of_the_test_file_are_not_validated_on(tmp_path, logged):
     assert 'mask_path' not in item['frames'][0]
 
 
-def test_without_the_test_file_all_are_used_and_that_is_said(tmp_path, logged):
+def test_validation_warns_if_the_test_file_is_missing(tmp_path, logged):
     assert len(validation_set(tmp_path, with_test_file=False)) == 4
     (message,) = logged
     assert f'{lists_of(tmp_path, "test")} is not there' in message
@@ -210,7 +210,7 @@ def test_without_the_test_file_all_are_used_and_that_is_said(tmp_path, logged):
 
 
 def test_mini_set(mini):
-    """Every item loads; the truth is what meta.json says."""
+    """Every item loads, with the ground truth of meta.json."""
     root, summary = mini
     cfg = load_config('configs/_base_/datasets/refvos_mini.py')
     data = dataset(root, pipeline=cfg.train_pipeline)
@@ -240,7 +240,7 @@ def test_mini_set(mini):
 # ------------------------------------------------------------------ bad input
 
 
-def test_only_the_kinds_asked_for(mini):
+def test_only_references_with_the_given_cue(mini):
     root, summary = mini
     for kind in ('appearance', 'motion'):
         data = RefYouTubeVOSDataset(
@@ -253,7 +253,7 @@ def test_only_the_kinds_asked_for(mini):
         } == {kind}
 
 
-def test_what_is_left_out_is_told_once(root, logged):
+def test_skipped_expressions_are_reported_once(root, logged):
     expressions = {
         'empty': {'exp': '  ', 'obj_id': '1'},
         'none': {'obj_id': '1'},
@@ -288,7 +288,7 @@ def test_an_object_never_drawn_is_left_out(root, logged):
     assert len(logged) == 1 and "expressions.2.obj_id is '2'" in logged[0]
 
 
-def test_many_are_told_by_their_reasons(root, logged):
+def test_many_skips_are_summed_up_by_reason(root, logged):
     expressions = {str(i): {'exp': '', 'obj_id': '1'} for i in range(25)}
     expressions['25'] = {'exp': 'a gnu', 'obj_id': '3'}
     expressions['26'] = {'exp': 'an ape', 'obj_id': '1'}
@@ -328,7 +328,7 @@ def test_missing_lists(root):
         ),
     ],
 )
-def test_lists_that_are_none(root, content, words):
+def test_malformed_lists(root, content, words):
     lists_of(root).write_text(content)
     message = message_of(dataset, root)
     assert message.startswith(f'{lists_of(root)}: {words}')
@@ -343,7 +343,7 @@ def test_missing_meta(root):
 
 
 @pytest.mark.parametrize('id', [None, 'ape', ''])
-def test_no_object_id_where_masks_are_asked_for(root, id):
+def test_object_ids_are_needed_with_masks(root, id):
     path = ('videos', 'zoo', 'expressions', '1', 'obj_id')
     change(lists_of(root), *path, value=id)
     field = 'videos.zoo.expressions.1.obj_id'
@@ -386,7 +386,7 @@ def test_truncated_image(root, name, share):
     assert '; expected a whole ' in message
 
 
-def test_a_folder_in_a_frames_place(root):
+def test_a_folder_instead_of_a_frame(root):
     (root / FRAME).unlink()
     (root / FRAME).mkdir()
     assert message_of(item_of, root) == (
@@ -411,7 +411,7 @@ def test_frame_of_another_size(root):
 
 
 def test_missing_frame_in_a_worker(root):
-    """The error gets out of the loader's process with its message."""
+    """The error crosses the worker process with its message."""
     (root / FRAME).unlink()
     loader = DataLoader(
         dataset(root, pipeline=[*LOAD, *PACK]),
@@ -427,7 +427,7 @@ def test_missing_frame_in_a_worker(root):
 
 
 def test_frames_are_decoded_once_for_all_expressions(root, monkeypatch):
-    """In testing a sample is a video with all that is asked about it."""
+    """A test item is a video with all its references."""
     decoded = []
     decode = loading.read_image
 
@@ -445,7 +445,7 @@ def test_frames_are_decoded_once_for_all_expressions(root, monkeypatch):
 
 
 def test_part_of_the_data_for_joint_training(root):
-    """One description a video and every second item, as MUTR's."""
+    """One reference per video and every second item, as in MUTR."""
     whole = dataset(root, anchor_stride=2)
     anchors = [0, 2, 4, 6]
     assert [info['anchor'] for info in whole] == 3 * anchors
@@ -464,18 +464,18 @@ def test_part_of_the_data_for_joint_training(root):
         dataset(root, item_stride=0)
 
 
-# -------------------------------------- masks that hold none of the named ids
+# --------------------------------- masks with other ids than the lists name
 
 
-def write_again(root, name, value):
-    """Write a training video's masks with another id for every object."""
+def write_masks_of(root, name, value):
+    """Write a training video's masks with one id for every object."""
     frames = [np.where(ids, value, 0) for ids in both_objects(7)]
     write_frames(root, 'train', name, [ids.astype(np.uint8) for ids in frames])
 
 
-def test_training_without_any_named_id_ends_in_one_line(root):
+def test_training_on_masks_without_any_named_id_is_an_error(root):
     """Masks of 0 and 255, as drawing programs write them."""
-    write_again(root, 'zoo', 255)
+    write_masks_of(root, 'zoo', 255)
     data = dataset(root, pipeline=[*CLIP, *LOAD, *PACK])
     message = message_of(data.__getitem__, 0)
     file = f'{root}/train/Annotations/zoo/00000.png'
@@ -484,7 +484,7 @@ def test_training_without_any_named_id_ends_in_one_line(root):
 
 
 def test_a_reference_without_a_pixel_is_named_once(root, logged):
-    """Others take its place, and the run goes on."""
+    """Other items replace it, and training continues."""
     frames = [square(SIZE, 8, 8, 6, 2)] * 7
     write_frames(root, 'train', 'zoo', frames)
     data = dataset(root, pipeline=[*CLIP, *LOAD, *PACK])
@@ -497,7 +497,7 @@ def test_a_reference_without_a_pixel_is_named_once(root, logged):
 
 
 def test_an_object_out_of_the_clip_is_no_error(root, logged):
-    """It appears in the last frame; only that clip can be used."""
+    """It appears in the last frame only."""
     frames = [square(SIZE, 0, 0, 4, 7)] * 6 + [both_objects(1)[0]]
     write_frames(root, 'train', 'zoo', frames)
     data = dataset(root, pipeline=[*CLIP, *LOAD, *PACK])
@@ -510,9 +510,9 @@ def scored(root, **kwargs):
     return dataset(root, test_mode=True, pipeline=[LOAD[0], TUBES], **kwargs)
 
 
-def test_scoring_without_any_named_id_ends_in_one_line(root):
+def test_scoring_on_masks_without_any_named_id_is_an_error(root):
     """The first mask is empty: the second one tells."""
-    write_again(root, 'zoo', 255)
+    write_masks_of(root, 'zoo', 255)
     empty = np.zeros(SIZE, np.uint8)
     write_frames(root, 'train', 'zoo', [empty, *[square(SIZE, 0, 0, 4, 255)]])
     change(

@@ -79,7 +79,7 @@ def test_training_items(root, form):
         (frame,) = item['frames']
         assert frame['img_path'] == f'{root}/train2014/{file_name(1)}'
         assert item['video_id'] == frame['frame_id'] == file_name(1)[:-4]
-        # Only the outlines of the item's own objects travel with it.
+        # Items only have the outlines of their own objects.
         (reference,) = item['references']
         assert tuple(frame['segmentations']) == reference.object_ids
     # COCO's first and last category.
@@ -144,7 +144,7 @@ def test_names_and_splits(root):
     assert "form is 'yaml'" in message_of(dataset, root, form='yaml')
 
 
-def test_the_truth_may_be_left_out(root):
+def test_the_ground_truth_is_optional(root):
     (item,) = items_of(dataset(root, 'val', test_mode=True, with_masks=False))
     assert 'segmentations' not in item['frames'][0]
     assert item['references'][0].object_ids == ()
@@ -208,7 +208,7 @@ def test_every_kind_of_outline_draws_the_same():
         ({'size': [2, 3], 'counts': [6]}, 'is (2, 3); expected (20, 30)'),
     ],
 )
-def test_outlines_that_are_none(given, words):
+def test_invalid_outlines(given, words):
     message = message_of(read_masks, frame_with(given), ['1'])
     assert message.startswith('a.jpg: segmentations.1')
     assert words in message
@@ -234,7 +234,7 @@ def test_a_pickle_with_a_command_is_refused(root):
     assert 'system wanted' in message
     assert 'expected a whole pickle of lists, dicts, strings' in message
     assert not marker.exists()
-    # It would have run.
+    # The command runs if the pickle is loaded without restriction.
     pickle.loads(content)
     assert marker.exists()
 
@@ -253,7 +253,7 @@ def test_harmless_classes_are_refused_too(tmp_path, value, protocol):
 def test_plain_pickles_are_read(tmp_path, protocol):
     value = [{'a': [1, 2.5, None, True], 'b': ('é', b'x', 2**70, {3})}]
     if protocol < 4:
-        # Sets are made by name there.
+        # These protocols pickle sets by class name.
         value[0]['b'] = ('é', 2**70)
     file = tmp_path / 'refs.p'
     file.write_bytes(pickle.dumps(value, protocol))
@@ -263,7 +263,7 @@ def test_plain_pickles_are_read(tmp_path, protocol):
 def test_python2_strings_are_strings(tmp_path):
     file = tmp_path / 'refs.p'
     content = as_python2([{'sent': 'caf\xe9', 'id': -3}])
-    # Python 3 alone takes them for ASCII.
+    # Python 3 reads them as ASCII by default.
     with pytest.raises(UnicodeDecodeError):
         pickle.loads(content)
     file.write_bytes(content)
@@ -297,7 +297,7 @@ def test_a_pickle_of_something_else(root):
 # ---------------------------------------------------------------------- dirty
 
 
-def test_what_is_left_out_of_a_pickle(root, logged):
+def test_skipped_entries_of_a_pickle(root, logged):
     refs = make_refs()
     refs[0]['sentences'][1]['sent'] = '  '
     refs[1]['ann_id'] = 99
@@ -318,7 +318,7 @@ def test_what_is_left_out_of_a_pickle(root, logged):
     assert len(lines) == 5
 
 
-def test_what_is_left_out_of_a_list(root, logged):
+def test_skipped_entries_of_a_list(root, logged):
     file = root / 'refcoco/instances_refcoco_train.json'
     content = json.loads(file.read_text())
     content['images'][0]['caption'] = None
@@ -347,14 +347,14 @@ def test_what_is_left_out_of_a_list(root, logged):
         ('{"images": [3], "annotations": []}', 'images[0] is 3'),
     ],
 )
-def test_lists_that_are_none(root, content, words):
+def test_malformed_lists(root, content, words):
     file = root / 'refcoco/instances_refcoco_train.json'
     file.write_text(content)
     message = message_of(dataset, root)
     assert message.startswith(f'{file}: {words}')
 
 
-def test_folders_in_a_file_name_lead_nowhere(root):
+def test_folders_in_a_file_name_are_ignored(root):
     file = root / 'refcoco/instances_refcoco_train.json'
     content = json.loads(file.read_text())
     content['images'][0]['file_name'] = f'../../etc/{file_name(1)}'
@@ -368,7 +368,7 @@ def test_folders_in_a_file_name_lead_nowhere(root):
 
 def test_check_layout(root):
     missing = check_layout(str(root))
-    # RefCOCO's own files are there, the others' lists are not.
+    # The lists of RefCOCO+ and RefCOCOg are missing.
     assert len(missing) == 4 + 3
     assert missing[0] == (
         f'{root}/refcoco+/instances_refcoco+_train.json: the train '
@@ -410,7 +410,7 @@ def mini_coco(shared_mini):
     return shared_mini(**arguments), arguments
 
 
-def test_processes_change_no_byte(mini_coco, tmp_path):
+def test_same_bytes_for_any_number_of_processes(mini_coco, tmp_path):
     root, arguments = mini_coco
     make_mini(tmp_path / 'set', workers=2, progress=False, **arguments)
     assert hashes(tmp_path / 'set') == hashes(root)
@@ -441,7 +441,7 @@ def test_mini_in_both_forms(mini_coco, name, split):
 
 
 def test_mini_masks_are_those_of_the_scene(mini_coco):
-    """All objects of the middle frame, to the pixel, holes too."""
+    """All objects of the middle frame, exactly, with holes."""
     root = mini_coco[0] / 'coco'
     content = json.loads((root / 'refcoco/instances.json').read_text())
     kinds = set()
@@ -481,7 +481,7 @@ def test_outlines_with_holes_are_runs():
 
 
 def test_an_expression_needs_its_object_in_the_frame():
-    """Proven on the whole video, but unseen in one of its frames."""
+    """Proven on the whole video, but invisible in a frame."""
     unseen = 0
     for index in range(80):
         video = make_video(0, 'train', index)
@@ -497,7 +497,7 @@ def test_an_expression_needs_its_object_in_the_frame():
 
 
 def test_annotated_boxes_are_near_the_masks():
-    """The hand-made files are right themselves."""
+    """Check the hand-made files."""
     for id, (x, y, width, height) in BOXES.items():
         rows, columns = MASKS[id].nonzero()
         assert abs(x - columns.min()) < 1 and abs(y - rows.min()) < 1

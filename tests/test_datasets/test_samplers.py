@@ -1,4 +1,4 @@
-"""References of one video together in a batch."""
+"""Samplers: references of one video, batches, and resuming."""
 
 import pickle
 import random
@@ -21,7 +21,7 @@ VIDEOS = {'a': '1123', 'b': '12', 'c': '111', 'd': '1'}
 
 
 class References(list):
-    """One item a reference, as a data set for training has."""
+    """One item per reference, as in training."""
 
     def __init__(self):
         super().__init__(
@@ -48,7 +48,7 @@ def test_pairs_are_of_one_video_and_of_two_objects():
     for (video, first), (same, second) in zip(drawn[::2], drawn[1::2]):
         assert video == same
         assert (first != second) == (len(set(VIDEOS[video])) > 1)
-    # Every pass shows every video once, every reference sooner or later.
+    # Every pass has every video once; every reference occurs.
     for start in range(0, 400, 8):
         assert {video for video, _ in drawn[start : start + 8]} == set(VIDEOS)
     assert set(draw(400)) == set(range(len(data)))
@@ -76,7 +76,7 @@ class Named(References):
 
 
 class Joined(ConcatDataset):
-    """As mmengine's says what is in its parts."""
+    """``get_data_info`` over several data sets, as in mmengine."""
 
     def get_data_info(self, index):
         part = index >= self.cumulative_sizes[0]
@@ -86,7 +86,7 @@ class Joined(ConcatDataset):
 
 @pytest.mark.parametrize('repeat', [True, False])
 def test_videos_of_two_data_sets_may_have_one_name(repeat):
-    """Texts in pairs, 'd' too, which has a single one; sounds once."""
+    """Texts in pairs, also the single one of 'd'; sounds once."""
     data = Joined([References(), Named('abcdxyz')])
     sampler = InfiniteVideoSampler(data, repeat=repeat, seed=3)
     sampler.rank, sampler.world_size = 0, 1
@@ -110,16 +110,16 @@ def test_videos_of_two_data_sets_may_have_one_name(repeat):
                 assert data[one][0] == data[other][0]
 
 
-def test_no_reference_is_refused():
+def test_zero_references_are_refused():
     with pytest.raises(InputError, match='references_per_video is 0'):
         InfiniteVideoSampler(References(), references_per_video=0)
 
 
-# ------------------------------------------------------ batches, to be resumed
+# ---------------------------------------------------------- resumable batches
 
 
 class Numbers(Dataset):
-    """Items that are drawn, and say which they are."""
+    """Items of their index and random numbers."""
 
     def __init__(self, size, first=0):
         self.size, self.first = size, first
@@ -146,7 +146,7 @@ def as_drawn(batches):
     return [[(int(i), i.seed) for i in batch] for batch in batches]
 
 
-def test_batches_go_on_where_they_were_left():
+def test_batches_resume_where_they_stopped():
     batches = make_batches()
     batches.begin(seed=7, epoch=2)
     whole = as_drawn(batches)
@@ -155,7 +155,7 @@ def test_batches_go_on_where_they_were_left():
     again = make_batches()
     again.begin(seed=7, epoch=2, done=2)
     assert as_drawn(again) == whole[2:]
-    # The next pass is a whole one.
+    # The next pass is complete.
     assert len(as_drawn(again)) == len(whole)
     others = [
         as_drawn(make_batches(rank=1, world_size=2)),
@@ -182,7 +182,7 @@ def test_indices_keep_their_seed():
     random.seed(0), torch.manual_seed(0)
     expected = random.random(), float(torch.rand(1))
     random.seed(0), torch.manual_seed(0)
-    # What others have drawn makes no difference, nor is theirs changed.
+    # The draw depends on no other random state, and changes none.
     assert list(data[index][1:]) == drawn
     assert (random.random(), float(torch.rand(1))) == expected
     assert list(data[SampleIndex(12, (3, 5))][1:]) != drawn
@@ -200,7 +200,7 @@ def one_dataset(rank, world_size=2, batch_size=3, drop_last=False):
 @pytest.mark.parametrize('drop_last', [False, True])
 @pytest.mark.parametrize('seed', range(6))
 def test_batches_of_one_data_set(seed, drop_last):
-    """As many of each process; nothing is lost but what is dropped."""
+    """Equal numbers per process; only dropped indices are missing."""
     seen, counts = set(), []
     for rank in (0, 1):
         batches = one_dataset(rank, drop_last=drop_last)
@@ -228,7 +228,7 @@ def test_endless_batches_of_one_data_set():
     assert {True} in kinds and {False} in kinds
 
 
-def test_a_single_reference_is_given_once_where_asked():
+def test_a_single_reference_is_given_once_without_repeat():
     data = References()
     drawn = [data[index] for index in draw(100, repeat=False)]
     order = [video for video, _ in drawn]
@@ -256,12 +256,12 @@ def load(sampler_type, workers=0):
 @pytest.mark.parametrize('workers', [0, 2])
 @pytest.mark.parametrize('sampler_type', ['endless', 'finite'])
 @pytest.mark.parametrize('done', [1, 3, 8])
-def test_iterations_go_on_where_they_were_left(sampler_type, workers, done):
-    """Three batches are a pass over the data."""
+def test_iterations_resume_where_they_stopped(sampler_type, workers, done):
+    """A pass over the data has three batches."""
 
-    def take(done, count, told):
+    def take(done, count, skips):
         batches = BatchesFrom(load(sampler_type, workers), 3, done)
-        if told:
+        if skips:
             # mmengine 0.10.12
             batches.skip_iter(done)
         else:
@@ -271,7 +271,7 @@ def test_iterations_go_on_where_they_were_left(sampler_type, workers, done):
             [part.tolist() for part in next(batches)] for _ in range(count)
         ]
 
-    whole = take(0, 12, told=False)
+    whole = take(0, 12, skips=False)
     assert len({tuple(batch[1]) for batch in whole}) == 12
-    for told in (True, False):
-        assert take(done, 12 - done, told) == whole[done:]
+    for skips in (True, False):
+        assert take(done, 12 - done, skips) == whole[done:]

@@ -1,4 +1,4 @@
-"""Sounds of all kinds come out as 16 kHz mono, or a line says why not."""
+"""Sound files are read as 16 kHz mono, or refused in one line."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def refused(path, **options):
 
 
 def assert_close(waveform, expected, tolerance, edge=200):
-    """Equal but for the ends, where a resampler sees nothing beyond."""
+    """Compare up to the ends, where a resampler lacks samples."""
     assert waveform.dtype == torch.float32
     assert waveform.shape == expected.shape
     difference = np.abs(waveform.numpy() - expected)
@@ -53,7 +53,7 @@ def test_sample_formats(tmp_path, subtype):
     assert_close(read_sound(path), tone(440, 0.5), tolerance, edge=0)
 
 
-def test_48_khz_loses_what_16_khz_cannot_hold(tmp_path):
+def test_48_khz_loses_frequencies_above_8_khz(tmp_path):
     both = tone(440, 1, 48000) + tone(12000, 1, 48000)
     path = write_wav(tmp_path / 'a.wav', both, 48000)
     assert_close(read_sound(path), tone(440, 1), 2e-3)
@@ -66,7 +66,7 @@ def test_odd_rates(tmp_path, rate):
     path = write_wav(tmp_path / 'a.wav', tone(440, 1, rate), rate)
     waveform = read_sound(path).numpy()
     assert abs(len(waveform) - RATE) <= 20
-    # The frequency, by the number of times it passes 0 upwards.
+    # The frequency, by the number of upward zero crossings.
     upwards = (waveform[:-1] < 0) & (waveform[1:] >= 0)
     assert abs(upwards.sum() - 440) <= 1
 
@@ -106,7 +106,7 @@ def test_a_soundtrack_that_starts_late_and_has_a_gap(tmp_path):
     silence = np.zeros(RATE // 2), np.zeros(RATE)
     expected = np.concatenate((silence[0], half[0], silence[1], half[1]))
     assert (read_sound(path).numpy() == expected).all()
-    # Of a sound file, time begins with the sound.
+    # Without a video, time begins with the sound.
     alone = write_stream(
         tmp_path / 'b.mkv', samples, RATE, 'pcm_s16le', starts=(0.5,)
     )
@@ -124,7 +124,7 @@ def test_a_soundtrack_that_starts_late_and_has_a_gap(tmp_path):
     ],
 )
 def test_time_begins_with_the_first_frame(tmp_path, starts):
-    """What is heard before it is left out."""
+    """Earlier sound is dropped."""
     samples = noise(1.0)[:, None]
     path = write_stream(
         tmp_path / 'a.mkv',
@@ -144,7 +144,7 @@ def test_time_begins_with_the_first_frame(tmp_path, starts):
     assert np.array_equal(found, whole[RATE // 2 :])
 
 
-def test_floats_over_full_scale_are_cut(tmp_path):
+def test_floats_above_full_scale_are_clipped(tmp_path):
     path = write_wav(tmp_path / 'a.wav', 3 * tone(440, 0.5), subtype='FLOAT')
     expected = np.clip(3 * tone(440, 0.5), -1, 1)
     assert_close(read_sound(path), expected, 1e-6, edge=0)
@@ -155,7 +155,7 @@ def test_silence_is_a_sound(tmp_path):
     assert torch.equal(read_sound(path), torch.zeros(RATE))
 
 
-# -------------------------------------------------------------- what is huge
+# ---------------------------------------------------------------- long sounds
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ def test_integers_stored_as_floats(tmp_path):
     assert refused(path).endswith('expected fractions of full scale, -1 to 1')
 
 
-# ----------------------------------------------------------- what is no sound
+# ------------------------------------------------------------------ bad input
 
 
 def test_video_without_sound(tmp_path):
@@ -233,7 +233,7 @@ def test_numbers_that_are_not_finite(tmp_path, value, kind):
     line = refused(path)
     assert line.startswith(f'{path}: a sample after ')
     assert f'is {value}; expected finite numbers' in line
-    # What is not read is not looked at.
+    # Samples beyond max_seconds are not checked.
     assert len(read_sound(path, max_seconds=2)) == 2 * RATE
 
 
@@ -258,15 +258,15 @@ def test_text_is_no_sound(tmp_path):
     assert 'expected a sound stream' in refused(path)
 
 
-def test_nothing_there(tmp_path):
+def test_missing_file(tmp_path):
     path = tmp_path / 'no.wav'
     expected = 'expected a sound or video file'
     assert refused(path) == f"{path}: file is 'missing'; {expected}"
     assert refused(tmp_path) == f"{tmp_path}: file is 'a folder'; {expected}"
 
 
-def test_files_cut_short(tmp_path):
-    """What is there of a wav is read; an mp4 has lost its index."""
+def test_truncated_files(tmp_path):
+    """The rest of a wav is read; an mp4 has lost its index."""
     path = write_wav(tmp_path / 'a.wav', noise(1))
     path.write_bytes(path.read_bytes()[: 44 + RATE])
     assert (read_sound(path).numpy() == noise(1)[: RATE // 2]).all()
@@ -276,7 +276,7 @@ def test_files_cut_short(tmp_path):
     assert refused(path).startswith(f'{path}: content is ')
 
 
-def test_a_rate_of_nobody(tmp_path):
+def test_implausible_sample_rate(tmp_path):
     path = write_wav(tmp_path / 'a.wav', noise(1), 50)
     assert refused(path) == (
         f'{path}: sample rate is 50; expected 1000 to 768000 samples a second'

@@ -1,4 +1,4 @@
-"""From a video's paths to a packed clip."""
+"""Transforms, from a video's paths to a packed clip."""
 
 import copy
 
@@ -37,12 +37,12 @@ def test_clip_holds_the_anchor_and_a_near_frame_on_each_side():
     for clip in choose_many(5, 30, 12):
         assert clip == sorted(set(clip)) and len(clip) == 5
         place = clip.index(12)
-        # The others lie outside the span, so that these two are next to it.
+        # The others are outside the span: these two are the neighbours.
         before.add(12 - clip[place - 1])
         after.add(clip[place + 1] - 12)
         far |= set(clip[: place - 1] + clip[place + 2 :])
     assert before == after == {1, 2, 3}
-    # The span never holds them; all else comes up, 0 and 29 too.
+    # They are outside the span; all other frames occur, 0 and 29 too.
     assert far == set(range(12)) - {11} | set(range(14, 30))
 
 
@@ -64,14 +64,14 @@ def test_one_frame_is_the_anchor_and_three_are_near_it():
         assert 1 <= 9 - before <= 3 and 1 <= after - 9 <= 3
 
 
-def test_at_the_ends_the_anchor_stands_in_for_what_is_not_there():
+def test_near_frames_beyond_the_ends_repeat_the_anchor():
     assert all(clip[:2] == [0, 0] for clip in choose_many(3, 30, 0))
     assert all(clip[1:] == [29, 29] for clip in choose_many(3, 30, 29))
 
 
 @pytest.mark.parametrize('anchor', [0, 2, 4])
 @pytest.mark.parametrize('num_frames', [1, 2, 3, 4, 5])
-def test_no_frame_comes_twice_where_that_is_asked(num_frames, anchor):
+def test_distinct_clips_repeat_no_frame(num_frames, anchor):
     sampler = SampleClip(num_frames, distinct=True)
     seen = set()
     for _ in range(200):
@@ -81,7 +81,7 @@ def test_no_frame_comes_twice_where_that_is_asked(num_frames, anchor):
         seen |= set(clip)
     if num_frames > 2:
         assert seen == set(range(5))
-    # Too short a video repeats some all the same.
+    # Videos that are too short repeat frames.
     assert len(SampleClip(4, distinct=True).choose(3, 0)) == 4
 
 
@@ -91,7 +91,7 @@ def test_the_rest_comes_from_outside_the_span(monkeypatch):
     assert all(c == [0, 1, 2, 3, 4] for c in choose_many(5, 5, 2, 20))
 
 
-def test_an_anchor_is_drawn_where_none_is_given():
+def test_a_missing_anchor_is_drawn_at_random():
     assert {c[0] for c in choose_many(1, 4, None)} == {0, 1, 2, 3}
 
 
@@ -119,7 +119,7 @@ def test_sides_swap_as_whole_words(text, swapped):
 
 @pytest.fixture(scope='module')
 def video(tmp_path_factory):
-    """30 x 50; a square walks from x = 2 to x = 40, hidden at the end."""
+    """30 x 50 pixels: a square moves from x = 2 to x = 40, then vanishes."""
     root = tmp_path_factory.mktemp('walk')
     size = (30, 50)
     ids = [square(size, 5, left) for left in (2, 12, 22, 32, 40)]
@@ -190,7 +190,7 @@ def test_frames_are_rgb(tmp_path):
 
 
 def test_several_references_mean_one_object(video):
-    """In training they share its masks; of two objects they are refused."""
+    """In training they share its masks; several objects are refused."""
     both = copy.deepcopy(video)
     both['references'].append(Reference('1', text='it', object_ids=('1',)))
     ours, theirs = run(LOAD, both), run(LOAD, video)
@@ -243,16 +243,16 @@ def test_flip_turns_text_masks_and_boxes_alike(video):
         assert (after['gt_masks'].masks == turned).all()
         recomputed = after['gt_masks'].get_bboxes(HorizontalBoxes).tensor
         assert torch.equal(after['gt_bboxes'].tensor, recomputed)
-    # The data set's own references are as they were.
+    # The data set's references do not change.
     assert video['references'][0].text == 'the square on the left'
 
 
-def test_an_upside_down_frame_has_its_sides(video):
+def test_a_vertical_flip_keeps_the_words(video):
     turned = run(LOAD + flip(1.0, direction='vertical'), video)
     assert turned['references'][0].text == 'the square on the left'
 
 
-def test_a_clip_is_flipped_as_a_whole(video):
+def test_all_frames_of_a_clip_are_flipped_alike(video):
     steps = Compose([TRANSFORMS.build(s) for s in LOAD + flip(0.5)])
     outcomes = []
     for _ in range(30):
@@ -279,7 +279,7 @@ def crop(size):
 
 
 def test_an_object_cut_away_is_invisible_there(tmp_path):
-    """No 50 wide crop of 100 holds both x < 10 and x >= 90."""
+    """No crop of width 50 contains both x < 10 and x >= 90."""
     size = (20, 100)
     video = make_video(
         tmp_path, [square(size, 5, 0, 10), square(size, 5, 90, 10)]
@@ -303,7 +303,7 @@ def test_an_object_cut_away_is_invisible_there(tmp_path):
 
 
 def static_video(tmp_path, num_frames=5):
-    """A large video whose frames are all the same."""
+    """Write a large video of equal frames."""
     ids = square((540, 960), 180, 400, 200)
     video = make_video(tmp_path, [ids])
     video['frames'] = video['frames'] * num_frames
@@ -333,17 +333,17 @@ def test_published_augmentation(tmp_path):
         assert sample.ori_shape == (540, 960)
         ratios.add(round(width / height, 2))
         sizes.add((height, width))
-        # The frames were the same, and so were the random parameters.
+        # Equal frames stay equal: they share the random parameters.
         assert (inputs == inputs[:1]).all()
         for frame in sample:
-            check_truth(frame, inputs[0])
+            check_ground_truth(frame, inputs[0])
     assert len(sizes) >= 4
-    # 16:9 where nothing was cropped.
+    # 16:9 if nothing was cropped.
     assert 1.78 in ratios and len(ratios) > 2
 
 
-def check_truth(frame, image):
-    """Mask, box and the white square lie in the same place."""
+def check_ground_truth(frame, image):
+    """Check that mask, box and white square coincide."""
     truth = frame.gt_instances
     assert truth.masks.masks.shape[1:] == image.shape[1:]
     box = truth.masks.get_bboxes(HorizontalBoxes).tensor
@@ -415,7 +415,7 @@ def test_packing():
     assert [len(frame.gt_instances) for frame in sample] == [1, 0]
 
 
-def test_a_clip_without_the_object_is_no_clip(tmp_path):
+def test_a_clip_without_the_object_gives_none(tmp_path):
     empty = np.zeros((16, 16), np.uint8)
     assert run(LOAD, make_video(tmp_path, [empty, empty])) is None
 
@@ -427,14 +427,14 @@ def test_a_frame_without_a_source_of_masks_is_named(video):
     with pytest.raises(InputError) as error:
         run(LOAD, bare)
     assert str(error.value) == (
-        f'{bare["frames"][0]["img_path"]}: masks is None; expected where '
-        f'they are: one of {sorted(masks.MASK_SOURCES)}'
+        f'{bare["frames"][0]["img_path"]}: masks is None; expected their '
+        f'source, one of {sorted(masks.MASK_SOURCES)}'
     )
 
 
 @pytest.mark.parametrize('as_rle', [False, True])
 def test_masks_are_read_once_a_frame(video, monkeypatch, as_rle):
-    """However many objects are wanted, and none is no error."""
+    """For any number of objects, zero included."""
     read = []
     real = masks.read_bytes
 
@@ -471,7 +471,7 @@ def test_masks_are_read_once_a_frame(video, monkeypatch, as_rle):
     ],
 )
 def test_windows(num_frames, length, annotated, chosen):
-    """T // 2 frames come before the annotated one; the ends repeat."""
+    """T // 2 frames precede the annotated one; the ends are repeated."""
     sampler = SampleWindow(num_frames)
     assert sampler.choose(length, annotated) == chosen
     frames = [{'frame_id': i} for i in range(length)]
@@ -486,8 +486,8 @@ def test_windows(num_frames, length, annotated, chosen):
 
 
 @pytest.mark.parametrize('as_rle', [False, True])
-def test_only_target_frames_have_truth(video, as_rle):
-    """Of four frames, the second and the last; the last is empty."""
+def test_only_target_frames_have_ground_truth(video, as_rle):
+    """The second and the last of four frames; the last is empty."""
     asked = copy.deepcopy(video)
     asked['frames'] = [asked['frames'][i] for i in (0, 1, 2, 5)]
     asked['target_frames'] = [1, 3]
@@ -515,7 +515,7 @@ def test_only_target_frames_have_truth(video, as_rle):
 
 
 def write_photo(path, size=(128, 160), orientation=None, kind='JPEG'):
-    """A smooth picture: what resizing changes is small."""
+    """Write a smooth image, which resizing changes little."""
     y, x = np.mgrid[: size[0], : size[1]]
     picture = np.stack((x, y, x + y), -1) * 255 // sum(size)
     options = {'quality': 95} if kind == 'JPEG' else {}

@@ -1,4 +1,4 @@
-"""Frames of video files by their number."""
+"""Frames of video files by their index."""
 
 import os
 from fractions import Fraction
@@ -24,7 +24,7 @@ LONG_GOP = {'x264-params': 'keyint=20:min-keyint=20:bframes=3:scenecut=0'}
 
 
 def draw_frames(count=NUM_FRAMES):
-    """Noise that drifts: no two frames are alike."""
+    """Draw moving noise: all frames differ."""
     noise = np.random.default_rng(0).integers(0, 255, (HEIGHT, 200, 3))
     smooth = noise.reshape(HEIGHT // 4, 4, 50, 4, 3).mean((1, 3))
     wide = smooth.repeat(4, 0).repeat(4, 1).astype(np.uint8)
@@ -54,14 +54,14 @@ def decode_all(path):
 
 @pytest.fixture(scope='module')
 def film(tmp_path_factory):
-    """Keys at 0, 20 and 40; B-frames; with what decoding all of it gives."""
+    """A video with keys at 0, 20 and 40 and B-frames, and its frames."""
     path = write(tmp_path_factory.mktemp('film') / 'a.mp4', options=LONG_GOP)
     return path, decode_all(path)
 
 
 @pytest.fixture
 def decoded(monkeypatch):
-    """The times of the frames that are decoded meanwhile."""
+    """List the times of the frames that are decoded."""
     times = []
     real = av.open
 
@@ -90,7 +90,7 @@ def decoded(monkeypatch):
     return times
 
 
-def test_the_film_is_hard(film):
+def test_the_video_has_reordered_frames(film):
     path, frames = film
     with av.open(path) as container:
         packets = [p for p in container.demux(video=0) if p.size]
@@ -127,13 +127,13 @@ def test_several_frames_at_once(film, numbers):
     [
         ([41], 2),
         ([25, 26, 27], 8),
-        # One jump to 0, one to 40; nothing from 5 to 39.
+        # Seeks to 0 and to 40; nothing from 5 to 39.
         ([3, 4, 42, 43], 5 + 4),
-        # Within a group of pictures there is nothing to jump over.
+        # No key frame lies between.
         ([21, 38], 19),
     ],
 )
-def test_only_what_is_needed_is_decoded(film, decoded, numbers, most):
+def test_only_needed_frames_are_decoded(film, decoded, numbers, most):
     read_video_frames(film[0], numbers)
     assert len(numbers) <= len(decoded) <= most
     assert decoded == sorted(decoded)
@@ -166,8 +166,10 @@ def test_other_files(tmp_path, name, codec, options, flags):
     assert all(np.array_equal(a, frames[b]) for a, b in zip(got, [7, 8, 40]))
 
 
-def test_a_wrong_index_is_not_believed(film, monkeypatch):
-    """Times that never come: decode from the start instead."""
+def test_a_wrong_index_falls_back_to_decoding_from_the_start(
+    film, monkeypatch
+):
+    """The times of the index do not occur."""
     path, frames = film
     index = index_video(path)
     shifted = video_frames.VideoIndex(
@@ -178,7 +180,7 @@ def test_a_wrong_index_is_not_believed(film, monkeypatch):
     assert np.array_equal(got, frames[27])
 
 
-def test_a_file_that_changed_is_looked_at_again(tmp_path):
+def test_a_changed_file_is_indexed_again(tmp_path):
     path = write(tmp_path / 'a.mp4', count=5)
     assert count_video_frames(path) == 5
     write(path, count=7)
@@ -211,8 +213,8 @@ def test_missing_and_broken_files(tmp_path, film):
     assert refused(path).startswith(f'{path}: content is ')
 
 
-def test_a_file_cut_short_is_told_once(tmp_path, logged):
-    """The index comes first and promises frames that are not there."""
+def test_a_truncated_file_is_reported_once(tmp_path, logged):
+    """The index comes first and lists frames that are missing."""
     path = tmp_path / 'a.mp4'
     write(path, options=LONG_GOP, flags='faststart')
     whole = path.read_bytes()

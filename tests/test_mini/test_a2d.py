@@ -1,4 +1,4 @@
-"""A mini run in A2D- and JHMDB-Sentences's layout: train, test, scores."""
+"""Train and test on RefVOS-Mini in A2D- and JHMDB-Sentences's layout."""
 
 import json
 
@@ -11,7 +11,7 @@ CONFIGS = {
     'a2d': ROOT / 'configs/mini/referformer_mini_a2d.py',
     'jhmdb': ROOT / 'configs/mini/referformer_mini_jhmdb.py',
 }
-# As small as it gets; five queries, so that there is something to rank.
+# The smallest model; five queries, so that there are candidates to rank.
 TINY = [
     'model.num_queries=5',
     'model.encoder.num_layers=1',
@@ -40,7 +40,7 @@ def data(shared_mini):
 
 @pytest.fixture(scope='module')
 def trained(data, tmp_path_factory):
-    """Two iterations, with a validation at the end."""
+    """Train for two iterations, with a validation at the end."""
     folder = tmp_path_factory.mktemp('work')
     options = [
         *TINY,
@@ -65,9 +65,9 @@ def test_training_learns_from_annotated_frames(trained):
 
 
 def average_precision(rows, threshold):
-    """COCO's, by its definition, of one guess an expression.
+    """Compute COCO's average precision of one prediction per expression.
 
-    101 recalls; at each the best precision from there on.
+    The mean over 101 recalls of the best precision at that recall or above.
     """
     rows = sorted(rows, key=lambda row: -row['score'])
     hits = np.cumsum([row['IoU'] >= 100 * threshold for row in rows])
@@ -86,10 +86,10 @@ def average_precision(rows, threshold):
 def test_scores_are_those_of_the_table(
     data, trained, tmp_path, layout, num_queries
 ):
-    """The table's pixels give the precision and the IoUs.
+    """The pixel counts of the table give the precision and the IoUs.
 
-    With a single query they give the mAP, too. The weights are as good as
-    random, those of the demo where there is one query.
+    With a single query they give the mAP, too. The weights are those of the
+    demo with one query, else nearly random.
     """
     table = tmp_path / 'table.json'
     weights = trained / 'iter_2.pth'
@@ -125,7 +125,7 @@ def test_scores_are_those_of_the_table(
             for threshold in np.linspace(0.5, 0.95, 10)
         ]
         assert metrics['mAP'] == pytest.approx(100 * np.mean(expected))
-        # It has learned from the same shapes in another layout.
+        # The demo's model was trained on the same shapes in another layout.
         assert metrics['mIoU'] > 20
 
 

@@ -1,4 +1,4 @@
-"""A few steps of training, then a test, on RefVOS-Mini's other layouts."""
+"""Train and test on RefVOS-Mini in the layouts of Ref-DAVIS17 and MeViS."""
 
 import json
 import re
@@ -34,7 +34,7 @@ SMALL = {
 
 @pytest.fixture(scope='module')
 def data(make_once):
-    """Both layouts and, in ``davis``, the converted one."""
+    """Make both layouts and, in ``davis``, convert Ref-DAVIS17."""
     made = {'train': 3, 'val': 1, 'test': 1, 'frames': 3, 'size': (64, 64)}
     layouts = ('ref-davis17', 'mevis')
 
@@ -66,7 +66,7 @@ def options(root):
 
 
 def train(config, root, folder):
-    """Train from nothing; returns the weights."""
+    """Train from random weights; return the checkpoint."""
     load_script('tools/train.py').main(
         [str(config), '--work-dir', str(folder)]
         + ['--cfg-options', *options(root)]
@@ -104,7 +104,7 @@ def test_the_same_bytes(data):
 
 
 def test_davis_layout(data):
-    """What DAVIS's files are like: void, Latin-1, every frame numbered."""
+    """As DAVIS's files: void, Latin-1, consecutive frame numbers."""
     raw = data / 'set'
     texts = raw / 'davis_text_annotations'
     content = (texts / 'Davis17_annot2.txt').read_bytes()
@@ -128,8 +128,8 @@ def test_davis_every_object_is_described_four_times(data):
     assert len(items) == 2
     for item in map(items.get_data_info, range(2)):
         objects = [id for id in item['other_objects'] if id != '255']
-        said = [(r.object_ids[0], r.annotator) for r in item['references']]
-        assert said == [(id, a) for id in objects for a in ANNOTATORS]
+        found = [(r.object_ids[0], r.annotator) for r in item['references']]
+        assert found == [(id, a) for id in objects for a in ANNOTATORS]
         for reference in item['references']:
             assert re.fullmatch('[a-z ]+', reference.text)
 
@@ -142,8 +142,8 @@ def test_davis_train_and_test(data, tmp_path):
     rows = json.loads(table.read_text())
     items = RefDAVIS17Dataset(str(data / 'davis'), 'valid', test_mode=True)
     infos = [items.get_data_info(index) for index in range(len(items))]
-    asked = sum(len(item['references']) for item in infos)
-    assert sum(row['protocol'] == 'referring' for row in rows) == asked
+    total = sum(len(item['references']) for item in infos)
+    assert sum(row['protocol'] == 'referring' for row in rows) == total
     for protocol in ('published', 'referring'):
         runs = [
             np.mean(
@@ -162,8 +162,8 @@ def test_davis_train_and_test(data, tmp_path):
 # ---------------------------------------------------------------------- MeViS
 
 
-def test_mevis_groups_are_what_they_say(data):
-    """Against the scenes, which the layout does not show."""
+def test_mevis_groups_match_their_expressions(data):
+    """Compare with the attributes in the scenes."""
     items = MeViSDataset(str(data / 'set/mevis'), 'train', test_mode=True)
     several = 0
     for index in range(len(items)):
@@ -200,8 +200,8 @@ def test_mevis_train_and_test(data, mevis_weights, tmp_path):
     assert 'J&F/several' in metrics
 
 
-def test_mevis_the_truth_scores_100(data):
-    """Loader and metric agree on what several objects are."""
+def test_mevis_the_ground_truth_scores_100(data):
+    """Data set and metric agree on references to several objects."""
     cfg = load_config('configs/_base_/datasets/refvos_mini_mevis.py')
     items = MeViSDataset(
         str(data / 'set/mevis'),
@@ -220,7 +220,7 @@ def test_mevis_the_truth_scores_100(data):
     assert max(len(row['objects']) for row in rows) >= 2
     one = next(r for r in sample.references if len(r.object_ids) == 1)
     both = next(r for r in sample.references if len(r.object_ids) > 1)
-    # An answer with one of the objects is not enough.
+    # Predicting one of the objects is not enough.
     sample.predictions = [
         ReferencePrediction(both, true_tube(plain, one.object_ids), 1.0)
     ]
@@ -230,7 +230,7 @@ def test_mevis_the_truth_scores_100(data):
 
 
 def test_mevis_submission(data, mevis_weights, tmp_path):
-    """The hidden split: every expression, videos at the zip's top."""
+    """All expressions of the hidden split; videos at the top of the zip."""
     config = tmp_path / 'submit.py'
     config.write_text(
         f"_base_ = ['{MEVIS}']\n"

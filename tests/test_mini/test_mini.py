@@ -49,7 +49,7 @@ SMALL = {'train': 4, 'val': 2, 'test': 3}
 
 @pytest.fixture(scope='module')
 def videos():
-    """Sixty videos a split, as the default set has them."""
+    """Sixty videos per split of the default set."""
     return {
         split: [make_video(0, split, index) for index in range(60)]
         for split in ('train', 'test')
@@ -63,7 +63,7 @@ def small_set(shared_mini):
 
 
 def make_object(id='1', path=((40.0, 40.0),), **changes):
-    """A plain large red square, still, unless told otherwise."""
+    """Make a still, plain, large, red square, with some changes."""
     values = {
         'kind': 'square',
         'colour': 'red',
@@ -78,9 +78,9 @@ def make_object(id='1', path=((40.0, 40.0),), **changes):
 
 
 def make_facts(centres, **attributes):
-    """Facts of objects seen at centres[n][t], in shares of a square frame.
+    """Make facts of objects at centres[n][t], as shares of a square frame.
 
-    ``attributes``: lists, one value an object.
+    Attributes are lists of one value per object.
     """
     centres = np.array(centres, float)
     objects = tuple(
@@ -111,7 +111,7 @@ def test_held_out_is_a_fifth_and_leaves_every_pair_in_training():
             for c in TRAINING
         }  # fmt: skip
         assert seen == set(itertools.product(names[one], names[other]))
-    # The classes take turns: 39 = 10 + 10 + 10 + 9.
+    # Classes take turns: 39 = 10 + 10 + 10 + 9.
     turns = [c.motion_class for c in HELD_OUT]
     assert sorted(turns.count(name) for name in names[2]) == [9, 10, 10, 10]
 
@@ -136,7 +136,7 @@ def test_every_test_scene_refers_to_a_held_out_combination(videos):
 
 
 @pytest.mark.parametrize('motion', MOTION_CLASSES)
-def test_path_goes_as_its_name_says_and_stays_inside(motion):
+def test_paths_follow_their_motion_inside_the_frame(motion):
     for seed in range(20):
         rng = np.random.default_rng(seed)
         x, y = draw_path(rng, motion, 15.0, (96, 128), 8, 1.0).T
@@ -158,7 +158,7 @@ def test_path_goes_as_its_name_says_and_stays_inside(motion):
         assert (motion == 'up') == bool((dy < 0).all())
 
 
-def test_leaving_path_goes_out_and_comes_back():
+def test_leaving_paths_leave_and_return():
     for seed in range(20):
         rng = np.random.default_rng(seed)
         path = draw_leaving_path(rng, 'side to side', 15.0, (96, 128), 8)
@@ -213,7 +213,7 @@ def test_colour_is_seen_within_the_mask_only():
     inside = drawing.frames[0][44:52, 56:64].reshape(-1, 3)
     assert np.abs(inside.mean(0) - COLOURS['cyan']).max() < 3
     outside = drawing.frames[0][drawing.ids[0] == 0].astype(int)
-    # The background is of low saturation, but for the anti-aliased edge.
+    # The background has low saturation, except at the anti-aliased edge.
     spread = outside.max(1) - outside.min(1)
     assert np.percentile(spread, 95) < 45
 
@@ -242,13 +242,13 @@ def test_fills_differ_and_keep_the_mask():
 # --- claims, on hand-made facts
 
 
-def test_place_is_true_false_or_arguable():
+def test_place_is_true_false_or_open_to_debate():
     facts = make_facts(
         [
             [(0.2, 0.5), (0.4, 0.5)],  # left in both
             [(0.2, 0.5), (0.5, 0.5)],  # leaves the left
             [(0.6, 0.5), (0.9, 0.5)],  # never left
-            [(0.3, 0.5), (np.nan, np.nan)],  # left when seen
+            [(0.3, 0.5), (np.nan, np.nan)],  # left when visible
         ]
     )
     rows = range(4)
@@ -292,7 +292,7 @@ def test_relation_needs_a_clear_side_and_one_anchor():
     claim = Relation('left', Noun(kind='star'))
     verdicts = claim.judge(facts, range(5))
     assert verdicts == [False, True, None, None, False]
-    # Four circles: none of them is 'the circle'.
+    # Of four circles, none is 'the circle'.
     ambiguous = Relation('left', Noun(kind='circle'))
     assert ambiguous.judge(facts, range(5)) == [None] * 5
 
@@ -324,7 +324,7 @@ def test_description_fits_exactly_one_or_nothing():
     assert Description(Noun(colour='blue')).singled_out(facts) == 2
     assert Description(Noun(colour='pink')).singled_out(facts) is None
     assert Description(red, Place(('right',))).singled_out(facts) == 1
-    # 'the square on the left': the blue one in the middle is arguable.
+    # 'the square on the left': the blue one in the middle is debatable.
     squares = Noun(kind='square')
     assert Description(squares, Place(('left',))).singled_out(facts) is None
 
@@ -332,21 +332,21 @@ def test_description_fits_exactly_one_or_nothing():
 def test_wording():
     claim = Relation('left', Noun(kind='ring', colour='blue'))
     description = Description(Noun(kind='star'), claim)
-    said = {word(np.random.default_rng(i), description) for i in range(80)}
-    assert 'the star to the left of the blue ring' in said
-    assert all(re.fullmatch('(the |a )?star .*left of .*', t) for t in said)
-    assert len(said) > 5
+    texts = {word(np.random.default_rng(i), description) for i in range(80)}
+    assert 'the star to the left of the blue ring' in texts
+    assert all(re.fullmatch('(the |a )?star .*left of .*', t) for t in texts)
+    assert len(texts) > 5
 
 
-# --- expressions of generated scenes, by an oracle that reads their words
+# --- expressions of generated scenes, by an oracle that parses their words
 
-SIZES_SAID = {
+SIZE_WORDS = {
     'small': 'small',
     'little': 'small',
     'large': 'large',
     'big': 'large',
 }
-FILLS_SAID = {
+FILL_WORDS = {
     'striped': 'striped',
     'stripes': 'striped',
     'dotted': 'dotted',
@@ -356,14 +356,14 @@ FILLS_SAID = {
 
 
 def named(words, objects):
-    """The objects that have every attribute that the words name."""
+    """List the objects that have all attributes in the words."""
     fitting = []
     for item in objects:
         wrong = [
             (w in KINDS and w != item.kind)
             or (w in COLOURS and w != item.colour)
-            or (w in SIZES_SAID and SIZES_SAID[w] != item.size)
-            or (w in FILLS_SAID and FILLS_SAID[w] != item.fill)
+            or (w in SIZE_WORDS and SIZE_WORDS[w] != item.size)
+            or (w in FILL_WORDS and FILL_WORDS[w] != item.fill)
             for w in words
         ]
         if not any(wrong):
@@ -372,7 +372,7 @@ def named(words, objects):
 
 
 def centroids(video, item):
-    """(T, 2), NaN where nothing is seen; from the masks, one by one."""
+    """Centres (T, 2) of an object by its masks; NaN if invisible."""
     result = np.full((len(video.frame_names), 2), np.nan)
     for time, ids in enumerate(video.rendering.ids):
         rows, columns = np.nonzero(ids == int(item.id))
@@ -476,7 +476,7 @@ def oracle_motion(text, candidates):
 
 
 def meant(video, expression):
-    """What an independent reader of the words would find."""
+    """Find the objects that an expression fits, by its words."""
     words = expression.text.split()
     objects = list(video.scene.objects)
     if expression.kind == 'relation':
@@ -513,7 +513,7 @@ def test_shares_of_the_kinds_of_expression(videos, split):
     found = [e.kind for v in videos[split] for e in v.expressions]
     shares = {kind: found.count(kind) / len(found) for kind in set(found)}
     kinds = ('appearance', 'place', 'motion', 'relation', 'order')
-    # Training hears more of motion and order than tests ask.
+    # Training has more motion and order than tests.
     expected = {
         'train': (0.39, 0.13, 0.225, 0.10, 0.155),
         'test': (0.45, 0.20, 0.10, 0.15, 0.10),
@@ -532,7 +532,7 @@ def test_words_are_needed(videos):
     for video in videos['test']:
         assert 2 <= len(video.scene.objects) <= 4
         for e in video.expressions:
-            if e.kind != 'appearance':  # the noun alone fits several
+            if e.kind != 'appearance':  # attributes alone fit several
                 noun = e.description.noun
                 assert len(noun.candidates(video.facts)) > 1
 
@@ -545,13 +545,13 @@ def test_text_is_plain_and_can_be_flipped(videos):
         assert set(sides) <= {'left', 'right'}
 
 
-def test_objects_are_large_and_mostly_seen(videos):
+def test_objects_are_large_and_usually_visible(videos):
     for video in videos['test']:
         assert (video.facts.visible.mean(1) >= 0.5).all()
         assert (video.facts.areas.max(1) > 300).all()
 
 
-def test_video_depends_on_its_numbers_only():
+def test_videos_depend_on_their_arguments_only():
     one, other = (make_video(0, 'test', 7) for _ in range(2))
     np.testing.assert_array_equal(one.rendering.frames, other.rendering.frames)
     assert one.scene == other.scene
@@ -589,25 +589,25 @@ def test_layout_of_ref_youtube_vos(small_set):
     dst, summary = small_set
     for split, number in (('train', 4), ('valid', 2), ('test', 3)):
         meta = json.loads((dst / split / 'meta.json').read_text())['videos']
-        said = json.loads(
+        lists = json.loads(
             (
                 dst / 'meta_expressions' / split / 'meta_expressions.json'
             ).read_text()
         )['videos']
         names = [f'{split}_{index:05d}' for index in range(number)]
-        assert list(meta) == list(said) == names
+        assert list(meta) == list(lists) == names
         for name in names:
-            check_video(dst / split, name, meta[name], said[name])
-        written = sum(len(v['expressions']) for v in said.values())
+            check_video(dst / split, name, meta[name], lists[name])
+        written = sum(len(v['expressions']) for v in lists.values())
         assert summary['counts'][split]['expressions'] == written
         assert summary['counts'][split]['videos'] == number
 
 
-def check_video(folder, name, meta, said):
-    """JSON files and pixels tell the same."""
-    assert said['frames'] == [f'{5 * time:05d}' for time in range(8)]
+def check_video(folder, name, meta, listed):
+    """Check that JSON files and pixels agree."""
+    assert listed['frames'] == [f'{5 * time:05d}' for time in range(8)]
     drawn = {id: [] for id in meta['objects']}
-    for frame in said['frames']:
+    for frame in listed['frames']:
         image = Image.open(folder / 'JPEGImages' / name / f'{frame}.jpg')
         mask = Image.open(folder / 'Annotations' / name / f'{frame}.png')
         assert (image.format, image.size) == ('JPEG', (128, 96))
@@ -617,7 +617,7 @@ def check_video(folder, name, meta, said):
         for id in set(np.unique(mask)) - {0}:
             drawn[str(id)].append(frame)
     assert {i: o['frames'] for i, o in meta['objects'].items()} == drawn
-    expressions = said['expressions']
+    expressions = listed['expressions']
     assert list(expressions) == [str(i) for i in range(len(expressions))]
     for expression in expressions.values():
         assert set(expression) == {'exp', 'obj_id', 'kind', 'unseen'}
@@ -625,7 +625,7 @@ def check_video(folder, name, meta, said):
     assert referred == set(meta['objects'])
 
 
-def test_complete_set_is_left_alone_and_others_are_replaced(tmp_path):
+def test_complete_sets_are_kept_and_others_replaced(tmp_path):
     dst = tmp_path / 'set'
     few = {'train': 1, 'val': 0, 'test': 0, 'workers': 1, 'progress': False}
     first = make_mini(dst, **few)
@@ -633,12 +633,12 @@ def test_complete_set_is_left_alone_and_others_are_replaced(tmp_path):
     before = frame.stat().st_mtime_ns
     assert make_mini(dst, **few) == first
     assert frame.stat().st_mtime_ns == before
-    # Cut short: made anew.
+    # An unfinished set is made again.
     (dst / '.refvos_mini_unfinished').touch()
     frame.unlink()
     assert make_mini(dst, **few) == first
     assert frame.exists()
-    # Other arguments: the old videos go.
+    # Other arguments remove the old videos.
     make_mini(dst, **{**few, 'train': 0, 'test': 1})
     assert not frame.exists()
     assert (dst / 'test/JPEGImages/test_00000/00000.jpg').exists()
@@ -706,7 +706,7 @@ def test_contact_sheet():
 def test_generator_needs_no_torch():
     code = (
         'import sys, types\n'
-        # Without what the packages above import for their own needs.
+        # Without the imports of the packages above.
         "for name in ('refvos', 'refvos.datasets'):\n"
         '    package = types.ModuleType(name)\n'
         '    folder = name.replace(".", "/")\n'
@@ -733,20 +733,20 @@ def test_tokenizer_knows_every_word_of_the_expressions(videos):
     for video in videos['test']:
         for expression in video.expressions:
             encoded = tokenizer(expression.text)['input_ids']
-            # One token a word, the first as well, between <s> and </s>.
+            # One token per word, also the first, between <s> and </s>.
             assert len(encoded) == len(expression.text.split()) + 2
             assert (encoded[0], encoded[-1]) == (0, 2)
             assert 3 not in encoded
-            said = tokenizer.decode(encoded, skip_special_tokens=True)
-            assert said.strip() == expression.text
+            text = tokenizer.decode(encoded, skip_special_tokens=True)
+            assert text.strip() == expression.text
 
 
-def test_tokenizer_spells_what_it_never_saw():
+def test_tokenizer_spells_unknown_words():
     tokenizer = RobertaTokenizer.from_pretrained(TOKENIZER)
     encoded = tokenizer('zebra Größe')['input_ids']
     assert 3 not in encoded
-    said = tokenizer.decode(encoded, skip_special_tokens=True)
-    assert said.strip() == 'zebra Größe'
+    text = tokenizer.decode(encoded, skip_special_tokens=True)
+    assert text.strip() == 'zebra Größe'
 
 
 def test_tokenizer_training_is_repeatable(tmp_path):

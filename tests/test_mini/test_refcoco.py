@@ -1,4 +1,4 @@
-"""RefVOS-Mini in RefCOCO's layout: trained on, mixed in, scored."""
+"""RefVOS-Mini in RefCOCO's layout: training, joint training, scores."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def videos(shared_mini):
 
 
 def make_config(name, data, work_dir, **options):
-    """A mini config on that data: dataloader -> root."""
+    """Load a mini config with other data, loader -> root."""
     roots = {
         f'{loader}_dataloader.dataset.data_root': str(root)
         for loader, root in data.items()
@@ -78,14 +78,14 @@ def test_train_and_test_on_refcoco(images, tmp_path):
 
 
 def shifted(mask):
-    """Two columns to the right; what leaves is lost."""
+    """Shift a mask by two columns to the right."""
     moved = np.zeros_like(mask)
     moved[:, 2:] = mask[:, :-2]
     return moved
 
 
 def test_known_predictions_have_known_numbers(images):
-    """Truth, shifted; every second box is shifted by its whole width."""
+    """Shifted ground truth; every second box is shifted by its width."""
     init_default_scope('mmdet')
     config = load_config('configs/_base_/datasets/refvos_mini_refcoco.py')
     config.test_dataloader.dataset.data_root = str(images)
@@ -134,7 +134,7 @@ def test_known_predictions_have_known_numbers(images):
     ('name', 'num_frames'), [('ref_coco_pretrain', 1), ('joint', 5)]
 )
 def test_full_size_pipelines(images, name, num_frames):
-    """What the published augmentation makes of an image and of its mask."""
+    """The published augmentation of images and masks."""
     init_default_scope('mmdet')
     np.random.seed(0)
     config = load_config(f'configs/_base_/datasets/{name}.py')

@@ -47,7 +47,7 @@ def root(shared_mini):
 
 
 def spectra(waveform):
-    """Mean and spread over each second's log-mel windows, (seconds, 128)."""
+    """Mean and deviation of each second's log-mel, (seconds, 128)."""
     sound = torch.from_numpy(waveform / np.abs(waveform).max())
     log_mel = examples_per_second(sound)[:, 0]
     return torch.cat([log_mel.mean(1), log_mel.std(1)], 1).numpy()
@@ -56,17 +56,17 @@ def spectra(waveform):
 # ---------------------------------------------------------------- soundtracks
 
 
-def test_kinds_are_told_apart_by_ear():
-    """Each second is likest to another draw's second of its own kind."""
+def test_timbres_differ():
+    """The nearest second of another draw is of the same kind."""
     assert set(TIMBRES) == set(KINDS)
-    heard, kinds = [], []
+    features, kinds = [], []
     for kind, timbre in TIMBRES.items():
         for seed in range(4):
             rng = np.random.default_rng(seed)
-            heard.append(spectra(timbre(rng, 2 * SAMPLE_RATE)))
+            features.append(spectra(timbre(rng, 2 * SAMPLE_RATE)))
             kinds += [(kind, seed)] * 2
-    heard = np.concatenate(heard)
-    distance = np.linalg.norm(heard[:, None] - heard[None], axis=-1)
+    features = np.concatenate(features)
+    distance = np.linalg.norm(features[:, None] - features[None], axis=-1)
     for row, (kind, seed) in enumerate(kinds):
         others = [i for i, each in enumerate(kinds) if each != (kind, seed)]
         nearest = min(others, key=lambda i: distance[row, i])
@@ -100,7 +100,7 @@ def test_single_source_is_one_kind_that_is_always_seen(videos):
             for item in video.scene.objects
             if [o.kind for o in video.scene.objects].count(item.kind) == 1
         ]
-        # No silent object can be taken for the source.
+        # No other object is of the sounding kind if that is possible.
         assert len(rows) == 1 or not set(alone) & set(
             steady_kinds(video.facts)
         )
@@ -116,8 +116,8 @@ def test_several_sources_go_on_and_off(videos):
     for video in videos['train']:
         soundtrack = several_sources(video)
         present = {item.kind for item in video.scene.objects}
-        heard = {kind for kinds in soundtrack.sounding for kind in kinds}
-        assert heard and heard <= present
+        sounding = {kind for kinds in soundtrack.sounding for kind in kinds}
+        assert sounding and sounding <= present
         assert len(set(soundtrack.sounding)) > 1
         numbers |= {len(kinds) for kinds in soundtrack.sounding}
         for second, kinds in enumerate(soundtrack.sounding):
@@ -126,22 +126,22 @@ def test_several_sources_go_on_and_off(videos):
             by_id = {int(o.id): o.kind for o in video.scene.objects}
             for id, kind in by_id.items():
                 assert (mask[ids == id] == (kind in kinds)).all()
-            # What is off can't be heard.
+            # Seconds without a source are silent but for the noise.
             piece = soundtrack.waveform.reshape(5, -1)[second] / 32767
             loudness = np.sqrt(np.mean(piece**2))
             assert loudness > 0.03 if kinds else loudness < 0.003
     assert numbers >= {0, 1, 2}
 
 
-def test_what_is_heard_is_what_is_scheduled(videos):
-    """With the noise behind: two clips that sound alike are of one kind."""
+def test_soundtracks_match_their_schedule(videos):
+    """With noise, the most similar clip is of the same kind."""
     soundtracks = [
         single_source(video) for part in videos.values() for video in part
     ]
-    heard = np.stack([spectra(each.waveform)[2] for each in soundtracks])
+    features = np.stack([spectra(each.waveform)[2] for each in soundtracks])
     kinds = np.array([each.sounding[2][0] for each in soundtracks])
     assert set(kinds) == set(KINDS)
-    distance = np.linalg.norm(heard[:, None] - heard[None], axis=-1)
+    distance = np.linalg.norm(features[:, None] - features[None], axis=-1)
     np.fill_diagonal(distance, np.inf)
     assert (kinds[distance.argmin(1)] == kinds).all()
 
@@ -196,7 +196,7 @@ def test_s4_layout(root):
         assert (data / 'audio_log_mel' / group / f'{name}.pkl').is_file()
 
 
-def test_files_hold_what_the_scene_is(root):
+def test_files_match_the_scene(root):
     video = make_video(0, 'test', 1, 5, SHAPE, 'sound')
     soundtrack = several_sources(video)
     data = root / 'ms3_data'
@@ -215,7 +215,7 @@ def test_files_hold_what_the_scene_is(root):
 
 
 def test_log_mel_files_are_those_of_the_sounds(root):
-    """As a pickle of the real ones is: read with torch's help or ours."""
+    """Pickles as in AVSBench, read by pickle and by read_log_mel."""
     data = root / 'ms3_data'
     path = data / 'audio_log_mel/val/valid_00000.pkl'
     found = pickle.loads(path.read_bytes())
@@ -227,8 +227,8 @@ def test_log_mel_files_are_those_of_the_sounds(root):
     )
 
 
-def test_same_bytes_and_other_layouts_as_without(root, tmp_path):
-    """Tensors lie elsewhere in memory each time; words know no sound."""
+def test_sounds_do_not_change_other_layouts(root, tmp_path):
+    """Equal bytes, although tensors have other addresses each time."""
     layouts = ['avsbench-ms3', 'ref-youtube-vos', 'avsbench-s4']
     make_mini(tmp_path / 'all', **MADE, **QUIET, layouts=layouts)
     make_mini(tmp_path / 'words', **MADE, **QUIET)
@@ -243,9 +243,9 @@ def test_same_bytes_and_other_layouts_as_without(root, tmp_path):
     assert 'scenes' not in summary['arguments']
 
 
-def test_contact_sheet_shows_what_sounds(videos):
+def test_contact_sheet_of_sounds(videos):
     sheet = draw_contact_sheet(videos['test'][:2])
-    # Two rows a video of five frames, twice as large, with captions.
+    # Two rows per video of five frames, enlarged twice, with captions.
     assert sheet.shape == (4 * (2 * 64 + 22), 5 * 2 * 96, 3)
 
 
@@ -268,7 +268,7 @@ def test_motion_alone_tells_objects_apart():
             assert objects[row].id == expression.object_id
 
 
-def test_training_scenes_mostly_speak_of_what_moves():
+def test_most_training_expressions_refer_to_the_moving_object():
     for split, expected in (('train', 0.2), ('test', 1.0)):
         videos = [
             make_video(0, split, index, 6, (48, 64), 'one-moves')
@@ -283,8 +283,8 @@ def test_training_scenes_mostly_speak_of_what_moves():
         assert abs(np.mean(still) - expected) <= 3 * error
 
 
-def test_where_objects_are_does_not_tell_which_moves():
-    """Drawn apart from each other, what moves would keep to the middle."""
+def test_places_do_not_reveal_which_object_moves():
+    """If drawn independently, moving objects would be nearer the middle."""
     shares, turned = [], []
     for index in range(600):
         rng = np.random.default_rng((11, index))
@@ -298,7 +298,7 @@ def test_where_objects_are_does_not_tell_which_moves():
         ]
         shares.append((outer[0] < outer[1]).mean())
         turned.append(np.abs(still.angles[0]) - np.abs(moving.angles).mean())
-    # Four standard errors; the share was 0.32 then.
+    # Four standard errors; independent draws gave a share of 0.32.
     assert abs(np.mean(shares) - 0.5) < 4 * np.std(shares) / 600**0.5
     assert abs(np.mean(turned)) < 4 * np.std(turned) / 600**0.5
 
