@@ -205,7 +205,7 @@ def test_validation_leaves_out_videos_of_the_test_file(tmp_path, logged):
 def test_validation_warns_if_the_test_file_is_missing(tmp_path, logged):
     assert len(validation_set(tmp_path, with_test_file=False)) == 4
     (message,) = logged
-    assert f'{lists_of(tmp_path, "test")} is not there' in message
+    assert f'{lists_of(tmp_path, "test")} is missing' in message
     assert 'all 4 videos' in message
 
 

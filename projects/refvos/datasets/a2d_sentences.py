@@ -119,6 +119,7 @@ class A2DSentencesDataset(AnnotatedFrameDataset):
 
 
 def rows_file(root: Path, split: str) -> Path:
+    """Return the path of a split's list of rows."""
     return root / f'a2d_sentences_single_frame_{split}_annotations.json'
 
 

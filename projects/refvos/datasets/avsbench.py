@@ -138,10 +138,12 @@ class AVSBenchDataset(BaseReferringDataset):
 
     @property
     def list_file(self) -> Path:
+        """Path of the list of clips."""
         return list_file(Path(self.data_root), self.subset)
 
     @property
     def folder(self) -> Path:
+        """Folder of the subset's files."""
         return Path(self.data_root) / f'{self.subset}_data'
 
     def load_videos(self) -> List[Dict[str, Any]]:
@@ -246,6 +248,7 @@ class AVSBenchDataset(BaseReferringDataset):
 
 
 def list_file(root: Path, subset: str) -> Path:
+    """Return the path of a subset's list of clips."""
     return root / f'{subset}_meta_data.csv'
 
 

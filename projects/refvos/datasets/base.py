@@ -144,8 +144,7 @@ class BaseReferringDataset(BaseDataset):
         # AVSBench's masks may be empty: nothing sounds.
         if not known and 'mask_path' in frame:
             MMLogger.get_current_instance().warning(
-                f'{message}; other items take the place of reference '
-                f'{reference.id}'
+                f'{message}; other items replace reference {reference.id}'
             )
         return None
 

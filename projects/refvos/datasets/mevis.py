@@ -41,6 +41,7 @@ class MeViSDataset(RefYouTubeVOSDataset):
 
     @property
     def split_folder(self) -> Path:
+        """Folder of the split's files."""
         return Path(self.data_root) / self.split
 
     @property

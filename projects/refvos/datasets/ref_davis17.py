@@ -44,6 +44,7 @@ class RefDAVIS17Dataset(RefYouTubeVOSDataset):
 
     @property
     def split_folder(self) -> Path:
+        """Folder of the split's files."""
         return Path(self.data_root) / self.split
 
     def named_objects(self) -> Dict[str, Collection[str]]:

@@ -64,6 +64,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
 
     @property
     def expressions_file(self) -> Path:
+        """Path of the split's expressions."""
         return self.file_of_split(self.split)
 
     def file_of_split(self, split: str) -> Path:
@@ -90,8 +91,8 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         test_file = self.file_of_split('test')
         if not test_file.exists():
             MMLogger.get_current_instance().warning(
-                f'{test_file} is not there, so that all {len(described)} '
-                f'videos of {self.expressions_file} are used'
+                f'{test_file} is missing: all {len(described)} videos of '
+                f'{self.expressions_file} are used'
             )
             return described
         test = load_json_entries(test_file, 'videos')

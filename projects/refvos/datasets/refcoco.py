@@ -77,14 +77,17 @@ class RefCOCODataset(BaseReferringDataset):
 
     @property
     def folder(self) -> Path:
+        """Folder of the set's lists."""
         return Path(self.data_root) / self.name
 
     @property
     def split_file(self) -> Path:
+        """Path of the split's list, form 'coco'."""
         return self.folder / f'instances_{self.name}_{self.split}.json'
 
     @property
     def refs_file(self) -> Path:
+        """Path of the set's references, form 'pickle'."""
         return self.folder / f'refs({SETS[self.name][0]}).p'
 
     def load_videos(self) -> List[Dict[str, Any]]:
