@@ -85,6 +85,21 @@ def test_items_hold_no_pixels(folder):
     assert not {'img', 'gt_seg_map'} & item.keys()
 
 
+@pytest.mark.parametrize('value', [0, 255])
+def test_masks_of_other_ids_are_named(folder, value):
+    """An empty mask is background; 255 is no id of meta.json."""
+    path = folder / 'train/Annotations/v/00000.png'
+    ids = np.asarray(Image.open(path))
+    Image.fromarray(np.where(ids, value, 0).astype(np.uint8)).save(path)
+    data = CategoryMapsDataset(str(folder), CLASSES, pipeline=PIPELINE)
+    if value == 0:
+        assert (data[0]['labels'] == 2).all()
+        return
+    with pytest.raises(InputError) as error:
+        data[0]
+    assert str(error.value) == (f'{path}: object ids is [255]; expected 2')
+
+
 def test_missing_frame_is_named(folder):
     (folder / 'train/JPEGImages/v/00000.jpg').unlink()
     data = CategoryMapsDataset(str(folder), CLASSES, pipeline=PIPELINE)
