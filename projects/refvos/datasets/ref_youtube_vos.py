@@ -144,7 +144,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
             reference = self.make_reference(name, id, expression, known)
             if reference is not None:
                 references.append(reference)
-        made = {
+        made: Dict[str, Any] = {
             'video_id': name,
             'frame_ids': frame_ids,
             'frames': frames,
