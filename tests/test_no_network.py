@@ -8,6 +8,7 @@ from mmengine.runner import CheckpointLoader
 
 from refvos.errors import InputError
 from refvos.models.encoders import TextEncoder, text
+from tests.builders import load_config
 
 CONFIG = dict(
     model_type='roberta',
@@ -18,18 +19,32 @@ CONFIG = dict(
 )
 
 
-def test_weights_of_a_backbone(monkeypatch, tmp_path):
-    def unreachable(*args, **kwargs):
-        raise URLError(OSError(-2, 'Name or service not known'))
+def unreachable(*args, **kwargs):
+    raise URLError(OSError(-2, 'Name or service not known'))
 
+
+@pytest.mark.parametrize(
+    ('address', 'option'),
+    [
+        ('torchvision://resnet50', 'model.backbone.init_cfg.checkpoint'),
+        (
+            load_config(
+                'configs/_base_/models/mutr_sound_parts.py'
+            ).mutr_sound.sound_encoder.vggish.init_cfg.checkpoint,
+            'model.sound_encoder.vggish.init_cfg.checkpoint',
+        ),
+    ],
+    ids=['backbone', 'vggish'],
+)
+def test_weights_of_a_backbone(monkeypatch, tmp_path, address, option):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     monkeypatch.setattr(torch.hub, 'download_url_to_file', unreachable)
     with pytest.raises(InputError) as raised:
-        CheckpointLoader.load_checkpoint('torchvision://resnet50')
+        CheckpointLoader.load_checkpoint(address)
     (line,) = str(raised.value).splitlines()
-    assert 'resnet50' in line
+    assert address.rpartition('/')[2] in line
     assert 'Name or service not known' in line
-    assert '--cfg-options model.backbone.init_cfg.checkpoint=FILE' in line
+    assert f'--cfg-options {option}=FILE' in line
 
 
 @pytest.mark.parametrize('argument', ['pretrained', 'tokenizer'])

@@ -129,7 +129,9 @@ def test_no_wrong_reference_in_a_video_with_one_object(root, logged):
     )
     message = message_of(dataset, root, test_mode=True, wrong_references=True)
     assert message == (
-        f'{root}: items is 0; expected a reference that can be used'
+        f'{root}: items is 0; expected a reference that can be used in split '
+        "'train'; another split: --cfg-options "
+        'test_dataloader.dataset.split=NAME (or val_dataloader)'
     )
     (message,) = logged
     assert 'left out 3 of' in message

@@ -202,10 +202,25 @@ class BaseReferringDataset(BaseDataset):
                         dict(video, references=[reference], anchor=anchor)
                     )
         if not items:
-            raise InputError.of(
-                self.data_root, 'items', 0, 'a reference that can be used'
-            )
+            raise self.nothing_to_use()
         return items if self.test_mode else items[:: self.item_stride]
+
+    def nothing_to_use(self) -> InputError:
+        """Compose the error for a data set without items.
+
+        It names the split, which may be another one than was meant.
+        """
+        expected = 'a reference that can be used'
+        split = getattr(self, 'split', None)
+        if split is not None:
+            expected += f' in split {split!r}; another split: --cfg-options '
+            if self.test_mode:
+                expected += (
+                    'test_dataloader.dataset.split=NAME (or val_dataloader)'
+                )
+            else:
+                expected += 'train_dataloader.dataset.split=NAME'
+        return InputError.of(self.data_root, 'items', 0, expected)
 
     def anchors(self, num_frames: int) -> List[Optional[int]]:
         """List the frames around which a video's clips are sampled."""

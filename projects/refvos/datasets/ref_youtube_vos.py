@@ -8,6 +8,7 @@ from mmengine.logging import MMLogger
 
 from ..errors import InputError
 from ..io.data_files import load_json_entries
+from ..io.missing_file import missing_file
 from ..structures import Reference
 from .base import BaseReferringDataset
 from .layout import missing_files
@@ -105,7 +106,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
             return None
         if not file.exists():
             if self.split == 'train':
-                raise InputError.of(file, 'file', 'missing', 'meta.json')
+                raise missing_file(file, 'meta.json')
             return None
         return load_json_entries(file, 'videos')
 

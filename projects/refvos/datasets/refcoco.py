@@ -9,6 +9,7 @@ from mmdet.registry import DATASETS
 
 from ..errors import InputError
 from ..io.data_files import load_json, load_plain_pickle
+from ..io.missing_file import naming_command
 from ..structures import Reference
 from .base import BaseReferringDataset
 
@@ -137,8 +138,11 @@ class RefCOCODataset(BaseReferringDataset):
             self.folder,
             'files',
             'missing',
-            f'{self.split_file.name}, or {self.refs_file.name} and '
-            'instances.json',
+            naming_command(
+                f'{self.split_file.name}, or {self.refs_file.name} and '
+                'instances.json',
+                self.split_file,
+            ),
         )
 
     def make_image(self, image: str) -> Dict[str, Any]:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Type
 
 from ..errors import InputError
-
-EXPECTED = 'a file of the data set'
+from .missing_file import EXPECTED, missing_file
 
 
 def load_json(file: Path, expected: str = EXPECTED) -> Any:
@@ -24,7 +23,7 @@ def load_json(file: Path, expected: str = EXPECTED) -> Any:
     try:
         return json.loads(file.read_text(encoding='utf-8'))
     except FileNotFoundError:
-        raise InputError.of(file, 'file', 'missing', expected) from None
+        raise missing_file(file, expected) from None
     except ValueError as error:
         raise InputError.of(
             file, 'file', str(error), 'well-formed JSON'
@@ -66,7 +65,7 @@ def load_csv(file: Path) -> List[Dict[str, str]]:
                 for row in csv.DictReader(stream)
             ]
     except FileNotFoundError:
-        raise InputError.of(file, 'file', 'missing', EXPECTED) from None
+        raise missing_file(file) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError.of(
             file, 'file', str(error), 'a CSV file in UTF-8'
@@ -114,7 +113,7 @@ def load_pickle(
             # Python 2's strings are bytes; RefCOCO's are ASCII.
             return unpickler(stream, encoding='latin-1').load()
     except FileNotFoundError:
-        raise InputError.of(file, 'file', 'missing', EXPECTED) from None
+        raise missing_file(file) from None
     # A broken stream makes the unpickler fail in any of these ways.
     except (
         pickle.UnpicklingError,

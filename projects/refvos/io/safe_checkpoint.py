@@ -225,10 +225,17 @@ def load_from_http(
                 'download',
                 str(error),
                 'weights that can be reached; for a local file: --cfg-options '
-                'model.backbone.init_cfg.checkpoint=FILE (load_from=FILE for '
-                'those of the whole model)',
+                f'{option_of(filename)}=FILE (load_from=FILE for those of the '
+                'whole model)',
             ) from None
     return load_from_local(target, map_location)
+
+
+def option_of(filename: str) -> str:
+    """Name the entry of a config that takes these weights from a file."""
+    if 'vggish' in osp.basename(filename):
+        return 'model.sound_encoder.vggish.init_cfg.checkpoint'
+    return 'model.backbone.init_cfg.checkpoint'
 
 
 def load_from_object_store(
