@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.hooks import LoggerHook
 
 from refvos.engine import check_config, check_overrides
-from refvos.engine.config_check import accepted_arguments
+from refvos.engine.signatures import accepted_arguments
 from refvos.errors import InputError
 
 from . import toy

@@ -1,13 +1,16 @@
 """Find misspelt keys and types in a config before anything is built.
 
-mmengine reports an unknown argument as a ``TypeError`` from the middle of
-the model, and ignores an unknown top-level key altogether.
+mmengine reports an unknown argument as a ``TypeError`` from inside the model,
+and ignores unknown top-level keys.
+
+The tables below hold what no signature says: keys that mmengine and mmdet
+take out of a dict before they call the class. A key that is missing here is
+refused although it is valid; ``test_config_check`` reads mmdet's configs to
+find such keys.
 """
 
-import ast
 import difflib
 import inspect
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
@@ -16,18 +19,17 @@ import mmcv.ops
 import mmdet.registry
 import mmengine.registry
 import torch
-from mmengine.hooks import CheckpointHook, Hook
-from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
 from mmengine.registry import Registry
 from mmengine.runner import Runner
-from mmengine.utils import ManagerMixin
 from torch.utils.data import DataLoader
 
 from ..errors import InputError, describe
+from .signatures import accepted_arguments
 
-# In any dict: build_from_cfg and Config take these out.
+# Valid in every dict: build_from_cfg and Config take these out.
 META_KEYS = {'type', '_scope_', '_delete_', '_base_'}
-# Read from the config by the runner, besides its constructor's arguments.
+# Top-level keys that Runner and the tools read from the whole config, besides
+# the arguments of Runner's constructor.
 RUNNER_EXTRAS = {
     'activation_checkpointing',
     'compile',
@@ -41,9 +43,10 @@ RUNNER_EXTRAS = {
     'tta_model',
     'tta_pipeline',
 }
-# Variables in most configs that are near to `tta_pipeline`.
+# Variables of most configs that would count as misspelt `tta_pipeline`.
 USUAL_VARIABLES = {'test_pipeline', 'train_pipeline', 'val_pipeline'}
-# The builders of these take keys out before they call the class.
+# Entry of a config -> keys that its builder takes out: mmcv's layers, the
+# initialisers, the optimizer's constructor, the choice of the loop.
 BUILDER_KEYS = {
     'loss_cls': {'bg_cls_weight'},
     'norm_cfg': {'requires_grad'},
@@ -54,9 +57,10 @@ BUILDER_KEYS = {
     'optim_wrapper': {'constructor', 'paramwise_cfg'},
     'train_cfg': {'by_epoch'},
 }
-# What is inside belongs to another library.
+# Transforms whose dicts name classes of another library.
 FOREIGN = {'Albu'}
-# Registries of the top-level entries, where `type` must be known.
+# Entry of a config -> the registry that must know its `type`; `*` is any last
+# part. Elsewhere `type` may be no class (see _check_unregistered).
 SLOTS = {
     'model': 'MODELS',
     'data_preprocessor': 'MODELS',
@@ -81,7 +85,7 @@ SLOTS = {
     'val_cfg': 'LOOPS',
     'test_cfg': 'LOOPS',
 }
-# What mmengine builds where a top-level entry has no `type`.
+# The class that mmengine builds for an entry without `type`.
 DEFAULT_TYPES = {
     'val_cfg': 'ValLoop',
     'test_cfg': 'TestLoop',
@@ -90,27 +94,28 @@ DEFAULT_TYPES = {
 
 
 class Site(NamedTuple):
-    """A dict of the config and where it stands."""
+    """A dict of the config and its place."""
 
     path: Tuple[str, ...]
     value: Mapping
 
     def at(self, key: str) -> str:
+        """Return the dotted name of an entry of the dict."""
         return '.'.join((*self.path, key))
 
 
 def check_config(cfg: Mapping, filename: Optional[str] = None) -> None:
-    """Refuse a config with a key or a type that nothing knows.
+    """Refuse a config with an unknown key or an unknown type.
 
-    In every dict with a ``type``, the keys must be arguments of that class
-    (where its signature says all of them); a dataloader's keys those of
-    torch's; ``type`` itself must be registered. A top-level name is refused
-    only when it is nearly that of a runner's argument, because configs may
-    define variables of their own.
+    In every dict with a ``type``, the type must be registered and the keys
+    must be arguments of the class, unless its signature does not tell. The
+    keys of a dataloader must be arguments of torch's. A top-level name is
+    refused only if it is similar to an argument of the runner, because
+    configs may define variables of their own.
 
     Args:
         cfg: A config after ``_base_`` and ``custom_imports``.
-        filename: What to call it in the message; default ``cfg.filename``.
+        filename: Name of the config in messages; default ``cfg.filename``.
 
     Raises:
         InputError: With the file, the key, its value and the nearest name.
@@ -125,19 +130,19 @@ def check_config(cfg: Mapping, filename: Optional[str] = None) -> None:
                 'the arguments of a dataloader',
                 filename,
             )
-        kind = _kind(site)
-        if kind is not None:
-            _check_type(site, kind, filename)
+        cls = _type_of(site)
+        if cls is not None:
+            _check_type(site, cls, filename)
 
 
 def check_overrides(cfg: Mapping, overrides: Mapping) -> None:
-    """Refuse ``--cfg-options`` whose first name the config doesn't have.
+    """Refuse ``--cfg-options`` whose first name is not in the config.
 
-    Call it before the options are merged; :func:`check_config` afterwards
-    sees the rest.
+    Call it before the options are merged, and :func:`check_config` after it
+    for the other names.
 
     Args:
-        cfg: The config as it is in the file.
+        cfg: The config without the options.
         overrides: Dotted names and values.
 
     Raises:
@@ -158,7 +163,7 @@ def check_overrides(cfg: Mapping, overrides: Mapping) -> None:
 
 
 def _sites(value: Any, path: Tuple[str, ...]) -> Iterator[Site]:
-    """All dicts below a value, outermost first."""
+    """Yield all dicts in a value, outer ones first."""
     if isinstance(value, Mapping):
         yield Site(path, value)
         if value.get('type') in FOREIGN:
@@ -173,6 +178,7 @@ def _sites(value: Any, path: Tuple[str, ...]) -> Iterator[Site]:
 
 
 def _check_top_level(cfg: Mapping, filename: str) -> None:
+    """Refuse top-level names that are similar to an argument of Runner."""
     known = _runner_keys()
     for key in cfg:
         if key in known | USUAL_VARIABLES:
@@ -190,8 +196,8 @@ def _check_top_level(cfg: Mapping, filename: str) -> None:
             )
 
 
-def _kind(site: Site) -> Any:
-    """The dict's type, or the one that mmengine takes without."""
+def _type_of(site: Site) -> Any:
+    """Return the type of a dict, by default the one that mmengine takes."""
     if 'type' in site.value:
         return site.value['type']
     if site.path == ('train_cfg',):
@@ -202,14 +208,22 @@ def _kind(site: Site) -> Any:
     return DEFAULT_TYPES.get('.'.join(site.path))
 
 
-def _check_type(site: Site, kind: Any, filename: str) -> None:
-    if isinstance(kind, str):
-        targets = _registered(kind)
+def _check_type(site: Site, cls: Any, filename: str) -> None:
+    """Check the type of a dict, and its keys against the type's arguments.
+
+    Args:
+        site: The dict.
+        cls: Its type: a registered name, or a class or function. Anything
+            else is not checked.
+        filename: Name of the config.
+    """
+    if isinstance(cls, str):
+        targets = _registered(cls)
         if not targets:
-            _check_unregistered(site, kind, filename)
+            _check_unregistered(site, cls, filename)
             return
-    elif callable(kind):
-        targets = [kind]
+    elif callable(cls):
+        targets = [cls]
     else:
         return
     known: Set[str] = set(META_KEYS)
@@ -218,17 +232,18 @@ def _check_type(site: Site, kind: Any, filename: str) -> None:
         if names is None:
             return
         known |= names
-    for key, names in BUILDER_KEYS.items():
+    for entry, names in BUILDER_KEYS.items():
         # `head_norm_cfg` is a `norm_cfg`.
-        if site.path and site.path[-1].endswith(key):
+        if site.path and site.path[-1].endswith(entry):
             known |= names
-    name = kind if isinstance(kind, str) else kind.__name__
+    name = cls if isinstance(cls, str) else cls.__name__
     _check_keys(site, known, f'one of the arguments of {name}', filename)
 
 
 def _check_keys(
     site: Site, known: Iterable[str], expected: str, filename: str
 ) -> None:
+    """Refuse keys that are not among the known ones."""
     known = set(known)
     for key, value in site.value.items():
         if key not in known:
@@ -243,6 +258,7 @@ def _unknown(
     key: str,
     known: Iterable[str],
 ) -> InputError:
+    """Compose the error for a key, with the most similar known one."""
     message = describe(filename, field, value, expected)
     near = difflib.get_close_matches(key, list(known), n=1, cutoff=0.6)
     return InputError(
@@ -250,13 +266,14 @@ def _unknown(
     )
 
 
-def _check_unregistered(site: Site, kind: str, filename: str) -> None:
-    """Judge a type that no registry has.
+def _check_unregistered(site: Site, cls: str, filename: str) -> None:
+    """Refuse a type that no registry has, if it is meant to be registered.
 
-    Deep inside a model, ``type`` may mean something else (``nms``, an
-    operator of mmcv), so only near misses of registered names count there.
+    It is if its entry is in ``SLOTS``. Elsewhere, e.g. deep inside a model,
+    ``type`` may name something else (``nms``, an operator of mmcv), and only
+    names similar to registered ones are refused.
     """
-    name = kind.split('.')[-1]
+    name = cls.split('.')[-1]
     slot = _slot(site.path)
     near = difflib.get_close_matches(
         name, _all_names(slot), n=1, cutoff=0.6 if slot else 0.85
@@ -271,7 +288,7 @@ def _check_unregistered(site: Site, kind: str, filename: str) -> None:
     raise _unknown(
         filename,
         site.at('type'),
-        kind,
+        cls,
         'a registered class' if slot is None else f'one of mmdet.{slot}',
         name,
         near,
@@ -279,6 +296,7 @@ def _check_unregistered(site: Site, kind: str, filename: str) -> None:
 
 
 def _slot(path: Tuple[str, ...]) -> Optional[str]:
+    """Return the registry that must know the type at a path, if any."""
     dotted = '.'.join(path)
     starred = '.'.join((*path[:-1], '*'))
     if len(path) >= 2 and path[-2] == 'pipeline' and path[0] != 'model':
@@ -288,7 +306,7 @@ def _slot(path: Tuple[str, ...]) -> Optional[str]:
 
 @cache
 def _registries() -> Dict[str, Registry]:
-    """mmdet's registries by name, and those that only mmengine has."""
+    """Return mmdet's registries by name, and those that only mmengine has."""
     found = {}
     for module in (mmengine.registry, mmdet.registry):
         for name, value in vars(module).items():
@@ -297,38 +315,39 @@ def _registries() -> Dict[str, Registry]:
     return found
 
 
-def _registered(kind: str) -> List[Any]:
-    """What a type may stand for: the same name is in several registries."""
+def _registered(name: str) -> List[Any]:
+    """Return all classes and functions of a name, in any registry."""
     found: List[Any] = []
     for registry in _registries().values():
-        target = _find(registry, kind)
+        target = _find(registry, name)
         if target is not None and target not in found:
             found.append(target)
     return found
 
 
-def _find(registry: Registry, kind: str) -> Any:
-    """Look a type up in a registry and its parents; None if it is in none.
+def _find(registry: Registry, name: str) -> Any:
+    """Look a name up in a registry and its parents; None if it is in none.
 
-    ``Registry.get`` also tries to import what it does not know. For a name
-    without dots that finds nothing and, over all registries and the types of
-    a config, takes half a second.
+    ``Registry.get`` also tries to import names that it does not know. For a
+    name without dots this finds nothing and, over all registries and the
+    types of a config, takes half a second.
     """
-    if '.' in kind:
+    if '.' in name:
         try:
-            return registry.get(kind)
+            return registry.get(name)
         except RuntimeError:  # A dotted path that leads nowhere.
             return None
     level: Optional[Registry] = registry
     while level is not None:
         level.import_from_location()
-        if kind in level.module_dict:
-            return level.module_dict[kind]
+        if name in level.module_dict:
+            return level.module_dict[name]
         level = level.parent
     return None
 
 
 def _all_names(slot: Optional[str]) -> List[str]:
+    """List the names in a registry and its parents; None for all."""
     registries = _registries()
     names: Set[str] = set()
     for name in [slot] if slot else registries:
@@ -341,128 +360,13 @@ def _all_names(slot: Optional[str]) -> List[str]:
 
 @cache
 def _runner_keys() -> FrozenSet[str]:
+    """Return the top-level keys that mmengine reads."""
     names = set(inspect.signature(Runner.__init__).parameters)
     return frozenset((names | RUNNER_EXTRAS) - {'self'})
 
 
 @cache
 def _dataloader_keys() -> FrozenSet[str]:
+    """Return the keys of a dataloader that torch and mmengine read."""
     names = set(inspect.signature(DataLoader.__init__).parameters)
     return frozenset((names | META_KEYS | {'num_batch_per_epoch'}) - {'self'})
-
-
-def accepted_arguments(target: Any) -> Optional[Set[str]]:
-    """Name the keyword arguments that a class or function takes.
-
-    ``**kwargs`` that are handed to ``super().__init__``, and to nothing
-    else, are followed to the next class.
-
-    Args:
-        target: A class or a function.
-
-    Returns:
-        Their names, or None where they can't be told for certain.
-    """
-    if not inspect.isclass(target):
-        return _function_arguments(target)
-    names = _built_with(target)
-    mro = list(target.__mro__)
-    while mro:
-        cls = mro.pop(0)
-        init = vars(cls).get('__init__')
-        if init is None:
-            continue
-        found, keywords = _parameters(init)
-        if found is None:
-            return None
-        names |= found
-        if keywords is None:
-            return names - {'self'}
-        if cls is CheckpointHook:
-            # Its keywords become those of the runner's method.
-            names |= set(inspect.signature(Runner.save_checkpoint).parameters)
-            return names - {'self'}
-        skipped_to = _where_super_starts(init, keywords, cls)
-        while skipped_to != cls.__name__:
-            if skipped_to is None or not mro:
-                return None
-            cls = mro.pop(0)
-    return None
-
-
-def _built_with(cls: type) -> Set[str]:
-    """Name what the builders of some families take besides."""
-    if issubclass(cls, ManagerMixin):
-        return {'name'}
-    if issubclass(cls, Hook):
-        return {'priority'}
-    if issubclass(cls, _ParamScheduler):
-        return {'convert_to_iter_based'}
-    return set()
-
-
-def _function_arguments(function: Any) -> Optional[Set[str]]:
-    names, keywords = _parameters(function)
-    return None if keywords is not None else names
-
-
-def _parameters(function: Any) -> Tuple[Optional[Set[str]], Optional[str]]:
-    """The named parameters and the name of the ``**`` parameter.
-
-    The first is None where nothing can be told: written in C, or decorated
-    (mmcv renames deprecated arguments that way).
-    """
-    if hasattr(function, '__wrapped__'):
-        return None, None
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return None, None
-    keywords = [p.name for p in parameters if p.kind is p.VAR_KEYWORD]
-    named = {
-        p.name
-        for p in parameters
-        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-    }
-    return named, (keywords[0] if keywords else None)
-
-
-def _where_super_starts(init: Any, keywords: str, cls: type) -> Optional[str]:
-    """Name the class after which ``super().__init__(**keywords)`` looks.
-
-    That is ``cls``, or another one with ``super(Other, self)``. None where
-    the keywords are also used for something else, or not at all.
-    """
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(init)))
-    except (OSError, TypeError, SyntaxError):
-        return None
-    nodes = list(ast.walk(tree))
-    uses = [
-        node
-        for node in nodes
-        if isinstance(node, ast.Name) and node.id == keywords
-    ]
-    for call in nodes:
-        if isinstance(call, ast.Call) and _is_super_init(call.func):
-            handed_on = [k.value for k in call.keywords if k.arg is None]
-            if handed_on and uses == handed_on:
-                return _super_class(call.func, cls)
-    return None
-
-
-def _is_super_init(function: ast.expr) -> bool:
-    return (
-        isinstance(function, ast.Attribute)
-        and function.attr == '__init__'
-        and isinstance(function.value, ast.Call)
-        and isinstance(function.value.func, ast.Name)
-        and function.value.func.id == 'super'
-    )
-
-
-def _super_class(function: Any, cls: type) -> Optional[str]:
-    arguments = function.value.args
-    if not arguments:
-        return cls.__name__
-    return arguments[0].id if isinstance(arguments[0], ast.Name) else None
