@@ -1,7 +1,8 @@
 """Small things that several tests build."""
 
 import hashlib
-import importlib.util
+import importlib
+import os
 import socket
 from pathlib import Path
 from types import ModuleType
@@ -93,11 +94,8 @@ def write_sound_config(path: Path) -> str:
 
 
 def load_script(path: str) -> ModuleType:
-    """Import a script of tools/ as a module."""
-    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Import a script of the repository as a module."""
+    return importlib.import_module(path.removesuffix('.py').replace('/', '.'))
 
 
 def make_sample(
@@ -160,6 +158,16 @@ def hashes(folder: Path) -> Dict[str, str]:
         ).hexdigest()
         for path in sorted(folder.rglob('*'))
         if path.is_file()
+    }
+
+
+def environment(**changes: Any) -> Dict[str, str]:
+    """Variables for a child process that imports from the tests, too."""
+    paths = [str(ROOT), *os.environ.get('PYTHONPATH', '').split(os.pathsep)]
+    return {
+        **os.environ,
+        'PYTHONPATH': os.pathsep.join(filter(None, paths)),
+        **{name: str(value) for name, value in changes.items()},
     }
 
 

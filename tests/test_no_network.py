@@ -1,5 +1,8 @@
 """Without a network one line names the weights and the option to set."""
 
+import socket
+import sys
+from subprocess import PIPE, STDOUT, run
 from urllib.error import URLError
 
 import pytest
@@ -7,6 +10,7 @@ import torch
 from mmengine.runner import CheckpointLoader
 
 from refvos.errors import InputError
+from refvos.io import hub
 from refvos.models.encoders import TextEncoder, text
 from tests.builders import load_config
 
@@ -69,3 +73,82 @@ def test_language_models(monkeypatch, argument):
     (line,) = str(raised.value).splitlines()
     assert "'some/name'" in line
     assert f'--cfg-options model.text_encoder.{argument}=FOLDER' in line
+
+
+@pytest.fixture
+def fresh_hub(monkeypatch):
+    """Nothing is known about the network, and there is no proxy."""
+    monkeypatch.setattr(hub, 'getproxies', dict)
+    hub.hub_is_reachable.cache_clear()
+    yield
+    hub.hub_is_reachable.cache_clear()
+
+
+@pytest.mark.parametrize('argument', ['pretrained', 'tokenizer'])
+def test_language_models_are_not_requested_again_and_again(
+    monkeypatch, fresh_hub, argument
+):
+    """One connection is tried; then transformers looks at its cache."""
+    tried = []
+
+    def refuse(address, timeout):
+        tried.append(address)
+        raise OSError(-2, 'Name or service not known')
+
+    monkeypatch.setattr(socket, 'create_connection', refuse)
+    encoder = TextEncoder(
+        config=CONFIG,
+        embed_dims=8,
+        **{'tokenizer': 'no/such', argument: 'no/such'},
+    )
+    with pytest.raises(InputError, match=r"name is 'no/such'; expected"):
+        if argument == 'pretrained':
+            encoder.init_weights()
+        else:
+            _ = encoder.tokenizer
+    assert tried == [('huggingface.co', 443)]
+
+
+def test_what_must_be_local(monkeypatch, fresh_hub, tmp_path):
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        port = server.getsockname()[1]
+        endpoint = f'http://127.0.0.1:{port}'
+        monkeypatch.setattr(hub.constants, 'ENDPOINT', endpoint)
+        assert not hub.must_be_local('some/name')
+    # Asked once per process.
+    assert not hub.must_be_local('some/name')
+    hub.hub_is_reachable.cache_clear()
+    assert hub.must_be_local('some/name')
+    assert not hub.must_be_local(str(tmp_path))
+    hub.hub_is_reachable.cache_clear()
+    monkeypatch.setattr(hub, 'getproxies', lambda: {'http': 'proxy:80'})
+    assert not hub.must_be_local('some/name')
+
+
+# As a tool of mmdet: it knows nothing of refvos but a config that imports it.
+SCRIPT = """
+from mmengine.config import Config
+from mmengine.runner import CheckpointLoader
+Config.fromstring("custom_imports = dict(imports=['refvos'])", '.py')
+{}
+"""
+
+
+@pytest.mark.parametrize(
+    ('line', 'said'),
+    [
+        (
+            "CheckpointLoader.load_checkpoint('none.pth')",
+            "error: none.pth: checkpoint is 'missing'; expected a .pth, .pt "
+            'or .safetensors file',
+        ),
+        ("raise ValueError('another error')", 'ValueError: another error'),
+    ],
+)
+def test_errors_of_a_tool_that_is_not_ours(line, said):
+    """Bad input is one line; other errors keep their traceback."""
+    command = [sys.executable, '-c', SCRIPT.format(line)]
+    done = run(command, stdout=PIPE, stderr=STDOUT, text=True)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == said
+    assert ('Traceback' in done.stdout) == said.startswith('ValueError')

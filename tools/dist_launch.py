@@ -1,26 +1,22 @@
-"""Start the processes of a distributed run: torchrun, which ends quietly.
+"""Start the processes of a distributed run with torchrun, without tracebacks.
 
     python tools/dist_launch.py [options of torchrun] SCRIPT [arguments]
 
-Ctrl-C and bad input are told by the processes themselves in one line; torchrun
-would add a traceback of its own. The exit status is theirs.
+The processes report Ctrl-C and bad input themselves, in one line; torchrun
+would add a traceback. The exit status is that of the processes.
 """
 
 import logging
 import signal
 import sys
 
-from torch.distributed import run
-from torch.distributed.elastic.multiprocessing import SignalException
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-
-# Bad input, and stopped by Ctrl-C (refvos.engine.cli).
+# Exit statuses for bad input and for Ctrl-C (refvos.engine.cli).
 BAD_INPUT, STOPPED = 2, 128 + signal.SIGINT
 LOGGERS = (
     'torch.distributed.elastic.agent.server.api',
     'torch.distributed.elastic.multiprocessing.api',
 )
-# What torchrun logs of a stop by Ctrl-C or of an exit with these statuses.
+# Parts of torchrun's messages about Ctrl-C and about these exit statuses.
 EXPECTED = (
     'Received 2 death signal',
     'Received Signals.SIGINT death signal',
@@ -31,13 +27,20 @@ EXPECTED = (
 
 
 def is_unexpected(record: logging.LogRecord) -> bool:
-    """Whether a log record is none of ``EXPECTED``."""
+    """Whether a log record contains none of ``EXPECTED``."""
     message = record.getMessage()
     return not any(part in message for part in EXPECTED)
 
 
 def main() -> int:
-    """Run torchrun; give the exit status."""
+    """Run torchrun; return the exit status."""
+    # Here, because this takes seconds, in which Ctrl-C may arrive.
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import (
+        ChildFailedError,
+    )
+
     for name in LOGGERS:
         logging.getLogger(name).addFilter(is_unexpected)
     try:
@@ -55,4 +58,9 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        # Before torchrun handles signals; no process has been started.
+        print('\nstopped', file=sys.stderr)
+        sys.exit(STOPPED)

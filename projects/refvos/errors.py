@@ -1,16 +1,17 @@
-"""The errors that a user's input can cause."""
+"""The error for input that cannot be used."""
 
+import re
 from typing import Any
 
 LONGEST_VALUE = 80
 
 
 class InputError(ValueError):
-    """Something given to us can't be used, and we say what.
+    """Input cannot be used; the message says why in one line.
 
-    Command-line tools print the message as one line and stop with exit
-    status 2. The only argument is the message, so that the error survives
-    the way back from a data loader's worker process.
+    Command-line tools print the message and stop with exit status 2. The only
+    argument is the message, so that the error can be passed on from the
+    worker process of a data loader.
     """
 
     @classmethod
@@ -34,3 +35,15 @@ def describe(file: Any, field: str, value: Any, expected: str) -> str:
     if len(shown) > LONGEST_VALUE:
         shown = f'{shown[: LONGEST_VALUE - 20]}... ({len(shown)} characters)'
     return f'{file}: {field} is {shown}; expected {expected}'
+
+
+def one_line(error: InputError) -> str:
+    """Return the message of an error without a traceback.
+
+    An error from a worker process of a data loader arrives with the worker's
+    traceback in its message.
+    """
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    last = lines[-1].strip() if lines else type(error).__name__
+    name = InputError.__name__
+    return re.sub(rf'^(\w+\.)*{name}: ', '', last)

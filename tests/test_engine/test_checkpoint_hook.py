@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from refvos.commands import train
 from refvos.engine import find_latest_checkpoint, is_whole
 from refvos.errors import InputError
 from refvos.io import atomic
 from refvos.io.safe_checkpoint import load_checkpoint_file
-from tools import train
+from tests.builders import environment
 
 ROOT = Path(__file__).parents[2]
 CONFIG = 'tests/test_engine/toy_config.py'
@@ -49,7 +50,7 @@ def start_and_kill(work_dir, pause, *options):
             *options,
         ],
         cwd=ROOT,
-        env={**os.environ, 'PYTHONPATH': str(ROOT), 'TOY_PAUSE': pause},
+        env=environment(TOY_PAUSE=pause),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

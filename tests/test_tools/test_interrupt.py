@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from refvos.engine import cli
-from tests.builders import free_port
+from tests.builders import environment, free_port
 
 ROOT = Path(__file__).parents[2]
 CONFIG = 'tests/test_engine/toy_config.py'
@@ -32,17 +32,12 @@ def is_alive(number):
 
 def interrupt(command, folder, processes, group, pause):
     """Send SIGINT once all processes have paused; give status and stderr."""
-    paths = [str(ROOT), *os.environ.get('PYTHONPATH', '').split(os.pathsep)]
     process = subprocess.Popen(
         [*map(str, command), '--work-dir', str(folder)],
         cwd=ROOT,
-        env={
-            **os.environ,
-            'PYTHONPATH': os.pathsep.join(filter(None, paths)),
-            'PYTHON': sys.executable,
-            'PORT': str(free_port()),
-            'TOY_PAUSE': pause,
-        },
+        env=environment(
+            PYTHON=sys.executable, PORT=free_port(), TOY_PAUSE=pause
+        ),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -91,6 +86,39 @@ def test_two_processes_end_in_one_line(tmp_path, group):
     assert len(lines) == 1
     assert '--resume goes on from' in lines[0]
     assert not any(map(is_alive, paused_processes(folder)))
+
+
+def is_importing_torch(number):
+    return 'libtorch_cpu' in Path(f'/proc/{number}/maps').read_text()
+
+
+@pytest.mark.parametrize(
+    'command',
+    [
+        ['tools/train.py', CONFIG],
+        ['tools/analysis_tools/benchmark.py', CONFIG],
+        ['tools/dist_launch.py', '--nproc-per-node=2', 'tools/train.py'],
+        ['-m', 'refvos', '--help'],
+        ['demo/demo.py', '--fast'],
+    ],
+    ids=lambda command: Path(command[0]).stem,
+)
+def test_interrupted_imports_end_in_one_line(command):
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.time() + 240
+    while not is_importing_torch(process.pid):
+        assert process.poll() is None, process.communicate()
+        assert time.time() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output, errors) == (130, '', '\nstopped\n')
 
 
 def test_an_interrupt_has_its_own_status(capsys):

@@ -1,11 +1,10 @@
-"""What the command-line tools share."""
+"""Run command-line tools: arguments, config, errors, Ctrl-C."""
 
 import argparse
 import gc
 import multiprocessing
 import os
 import os.path as osp
-import re
 import signal
 import sys
 import threading
@@ -20,12 +19,13 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 from torch.utils.data import get_worker_info
 
-from ..errors import InputError
+from ..errors import InputError, one_line
 from ..io.safe_checkpoint import FILE_TYPES, set_trust
+from ..uncaught import STOPPED
 from .config_check import check_config, check_overrides
 from .memory import keep_large_buffers
 
-BAD_INPUT, STOPPED = 2, 128 + signal.SIGINT
+BAD_INPUT = 2
 # In seconds; see :func:`run_until_stopped`.
 INTERRUPT_DELAY = 1.0
 
@@ -35,13 +35,13 @@ def run_tool(
     argv: Optional[Sequence[str]] = None,
     keep_buffers: bool = True,
 ) -> int:
-    """Run a tool; bad input and Ctrl-C become one line on stderr.
+    """Run a tool; report bad input and Ctrl-C in one line on stderr.
 
     Args:
-        main: Takes the arguments (None: those of the process). What a
-            ``KeyboardInterrupt`` of its own says is added to that line.
-        argv: What to give it.
-        keep_buffers: See :func:`keep_large_buffers`.
+        main: Takes the arguments. If it raises ``KeyboardInterrupt`` with a
+            message, the message is added to the line.
+        argv: The arguments; None for those of the process.
+        keep_buffers: Call :func:`keep_large_buffers`.
 
     Returns:
         The exit status: 0, 2 for bad input, or 130 for Ctrl-C.
@@ -64,9 +64,9 @@ def run_tool(
 def first_interrupt_only() -> Iterator[None]:
     """Raise ``KeyboardInterrupt`` for the first SIGINT, ignore the others.
 
-    A launcher sends a second one to processes that the terminal has
-    interrupted already; it must not break their clean-up. Loader workers
-    ignore all: the process that started them ends them.
+    A launcher sends a second one to processes that the terminal has already
+    interrupted; it must not break their clean-up. Loader workers ignore all:
+    the process that started them ends them.
     """
 
     def interrupt(signum: int, frame: Any) -> None:
@@ -74,7 +74,7 @@ def first_interrupt_only() -> Iterator[None]:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             raise KeyboardInterrupt
 
-    # Python allows it in the main thread only.
+    # Python allows handlers in the main thread only.
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -89,30 +89,36 @@ def run_until_stopped(
     main: Callable[[Optional[Sequence[str]]], object],
     argv: Optional[Sequence[str]],
 ) -> None:
-    """Run a tool's main function; prefer an interrupt to its consequences."""
+    """Run the main function of a tool; report an interrupt as such.
+
+    When a process is interrupted, its peers fail with errors of their own.
+    """
     try:
         main(argv)
     except (InputError, KeyboardInterrupt):
         raise
     except Exception:
-        # A peer that was interrupted closes the connection; our own signal
-        # may arrive after that error.
+        # A peer that was interrupted closes the connection, and the signal to
+        # this process may arrive after that error.
         if torch.distributed.is_initialized():
             time.sleep(INTERRUPT_DELAY)
         raise
 
 
 def end_after_interrupt(advice: str) -> int:
-    """Say that the tool was stopped, once for all processes of a run.
+    """Report that the tool was stopped, once for all processes of a run.
 
     Args:
         advice: How to go on; may be empty.
+
+    Returns:
+        The exit status.
     """
     if os.environ.get('RANK', '0') == '0':
         print(f'\nstopped{"; " if advice else ""}{advice}', file=sys.stderr)
     if torch.distributed.is_initialized():
-        # The group cannot be destroyed in step any more, and the
-        # interpreter's exit would abort because of it.
+        # The ranks can no longer destroy the group together, and with the
+        # group the exit of the interpreter would abort.
         for child in multiprocessing.active_children():
             child.kill()
         sys.stdout.flush()
@@ -122,11 +128,11 @@ def end_after_interrupt(advice: str) -> int:
 
 
 def leave_process_group() -> None:
-    """Take the process group apart while everybody is still there.
+    """Destroy the process group while all ranks are alive.
 
-    What still holds it (DDP's reducer, in a reference cycle with the
-    runner) would be destroyed at the interpreter's exit, when the group's
-    threads can no longer be joined: the process then aborts now and again.
+    DDP's reducer refers to it, in a reference cycle with the runner. Left to
+    the exit of the interpreter, it is sometimes destroyed when its threads
+    can no longer be joined, and the process aborts.
     """
     if not torch.distributed.is_initialized():
         return
@@ -135,25 +141,13 @@ def leave_process_group() -> None:
     torch.distributed.destroy_process_group()
 
 
-def one_line(error: InputError) -> str:
-    """Say what was wrong with the input, without the way it came.
-
-    An error from a data loader's worker arrives with the worker's traceback
-    in its message.
-    """
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    last = lines[-1].strip() if lines else type(error).__name__
-    name = InputError.__name__
-    return re.sub(rf'^(\w+\.)*{name}: ', '', last)
-
-
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that training and testing share."""
     parser.add_argument(
         '--work-dir',
         metavar='DIR',
-        help="folder of logs and checkpoints (default: the config's work_dir,"
-        ' or work_dirs/<name of the config>)',
+        help="folder of logs and checkpoints (default: the config's work_dir "
+        'if it has one, else work_dirs/<name of the config>)',
     )
     parser.add_argument(
         '--cfg-options',
@@ -175,7 +169,8 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         '--trust-checkpoint',
         action='store_true',
         help='read checkpoints that hold more than tensors and plain data; '
-        'such a file can run any code, so only from sources that you trust',
+        'such a file can run any code, so use it only for sources that you '
+        'trust',
     )
     # torch.distributed.launch passes it; torchrun sets the variable.
     parser.add_argument(
@@ -188,23 +183,87 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_precision_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the argument of what predicts."""
+    """Add --amp for inference."""
     parser.add_argument(
         '--amp',
         choices=['bf16', 'fp16'],
-        help='predict in mixed precision; masks differ a little, mostly at '
-        'their borders (CPUs: bf16 where they have it, fp16 is for GPUs)',
+        help='predict in mixed precision; masks differ slightly, usually at '
+        'their borders (bf16: GPUs, and CPUs that support it; fp16: GPUs)',
+    )
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the config, changes to it and the device, to measure a model."""
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='change entries of the config, e.g. model.num_queries=1',
+    )
+    parser.add_argument(
+        '--device', default='cpu', help='such as cuda:0 (default: cpu)'
+    )
+
+
+def add_size_arguments(
+    parser: argparse.ArgumentParser, several: bool = False
+) -> None:
+    """Add the sizes of a made-up video and its references.
+
+    Args:
+        parser: Gets the arguments.
+        several: ``--frames`` takes several numbers and gives a list.
+    """
+    parser.add_argument(
+        '--frames',
+        type=int,
+        nargs='+' if several else None,
+        default=[5] if several else 5,
+        help='number of frames of the video'
+        + ('; one measurement for each number' if several else '')
+        + ' (default: 5)',
+    )
+    parser.add_argument(
+        '--size',
+        type=int,
+        nargs=2,
+        default=(360, 640),
+        metavar=('H', 'W'),
+        help='height and width of the frames that the model gets, in pixels '
+        '(default: 360 640)',
+    )
+    parser.add_argument(
+        '--references',
+        type=int,
+        default=1,
+        help='number of references to answer (default: 1)',
+    )
+    parser.add_argument(
+        '--words',
+        type=int,
+        default=10,
+        help='number of tokens per expression (default: 10)',
+    )
+    parser.add_argument(
+        '--seconds',
+        type=int,
+        default=5,
+        help='length of a sound, for models without a text encoder '
+        '(default: 5)',
     )
 
 
 def load_config(path: str) -> Config:
-    """Read a config and import what it asks for.
+    """Read a config and do its ``custom_imports``.
 
     Args:
         path: A ``.py``, ``.json`` or ``.yaml`` file.
 
     Raises:
-        InputError: It is missing or can't be read.
+        InputError: It is missing or cannot be read.
     """
     if not osp.isfile(path):
         raise InputError.of(
@@ -214,7 +273,7 @@ def load_config(path: str) -> Config:
         return Config.fromfile(path)
     except InputError:
         raise
-    # A config is a program: whatever it raises is for its author to mend.
+    # A config is a program and may raise anything.
     except Exception as error:
         reason = f'{type(error).__name__}: {error}'.splitlines()[0]
         raise InputError(f'{path}: the config fails with {reason}') from error
@@ -224,7 +283,7 @@ def prepare_config(args: argparse.Namespace) -> Config:
     """Read the config, apply the common arguments, check the result.
 
     Args:
-        args: With ``config`` and those of :func:`add_common_arguments`.
+        args: ``config`` and those of :func:`add_common_arguments`.
 
     Raises:
         InputError: The config or an option is wrong.
@@ -247,7 +306,7 @@ def prepare_config(args: argparse.Namespace) -> Config:
 
 
 def merge_options(cfg: Config, options: Mapping, source: str) -> None:
-    """Put dotted options into a config.
+    """Merge dotted options into a config.
 
     Args:
         cfg: Changed in place.
@@ -271,24 +330,24 @@ def merge_options(cfg: Config, options: Mapping, source: str) -> None:
 
 
 def check_checkpoint(path: str, option: str) -> None:
-    """Refuse a local checkpoint that isn't there, before the work starts.
+    """Refuse a local checkpoint that is missing, before the work starts.
 
     Args:
         path: A file or an address (``https://``, ``torchvision://``, ...).
         option: The argument that named it.
 
     Raises:
-        InputError: The file doesn't exist.
+        InputError: The file does not exist.
     """
     if '://' not in path and not osp.isfile(osp.expanduser(path)):
         raise InputError.of(path, option, 'missing', FILE_TYPES)
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Start the process group if need be and build the runner.
+    """Start the process group of a distributed run and build the runner.
 
-    Without CUDA, processes talk through gloo; mmengine itself would want a
-    GPU for each.
+    Without CUDA the processes communicate through gloo; mmengine itself
+    requires a GPU per process.
     """
     if cfg.launcher != 'none' and not torch.cuda.is_available():
         _init_processes_on_cpu(cfg)
@@ -303,7 +362,7 @@ def _init_processes_on_cpu(cfg: Config) -> None:
             '--launcher',
             'launcher',
             cfg.launcher,
-            'pytorch, where there is no GPU',
+            'pytorch, because there is no GPU',
         )
     if not torch.distributed.is_initialized():
         torch.distributed.init_process_group('gloo')
@@ -313,6 +372,6 @@ def _init_processes_on_cpu(cfg: Config) -> None:
     wrapper.setdefault(
         'find_unused_parameters', cfg.get('find_unused_parameters', False)
     )
-    # mmengine would name a GPU here.
+    # The default of mmengine is a GPU.
     wrapper.setdefault('device_ids', None)
     cfg.model_wrapper_cfg = wrapper

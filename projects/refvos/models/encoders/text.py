@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from ...errors import InputError
+from ...io.hub import must_be_local
 from ...structures import Reference, ReferenceTokens
 from ..layers import sine_positions_1d
 
@@ -104,7 +105,10 @@ class TextEncoder(BaseModule):
         """
         if self.pretrained is not None:
             with unreachable_named(self.pretrained, 'pretrained'):
-                language_model = AutoModel.from_pretrained(self.pretrained)
+                language_model = AutoModel.from_pretrained(
+                    self.pretrained,
+                    local_files_only=must_be_local(self.pretrained),
+                )
             weights = language_model.state_dict()
             self.model.load_state_dict(weights)
         self._is_init = True
@@ -120,7 +124,8 @@ class TextEncoder(BaseModule):
         if self._tokenizer is None:
             with unreachable_named(self.tokenizer_name, 'tokenizer'):
                 self._tokenizer = AutoTokenizer.from_pretrained(
-                    self.tokenizer_name
+                    self.tokenizer_name,
+                    local_files_only=must_be_local(self.tokenizer_name),
                 )
         return self._tokenizer
 
