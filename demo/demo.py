@@ -1,9 +1,9 @@
-"""The main job on what lies here: nothing is downloaded.
+"""Test, run and train the mini model, without downloads.
 
-Makes RefVOS-Mini, scores the mini model on held-out scenes with the right
-references and with another object's, asks for two objects of a held-out
-video, and trains for a minute from scratch. ``--fast`` does the same on a
-handful of videos.
+Makes RefVOS-Mini, scores the shipped weights on held-out scenes with the right
+references and with those of another object, segments two objects of a held-out
+video, and trains from scratch for a minute. ``--fast`` does the same on few
+videos.
 """
 
 import argparse
@@ -12,32 +12,32 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
-from typing import Dict, Iterator, List
+from typing import Dict, Iterator, List, Optional
 
 from refvos.apis import RefVOSInferencer
+from refvos.commands import test, train
+from refvos.engine.cli import run_tool
 from refvos.mini import make_mini
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / 'tools'))
-test, train = import_module('test'), import_module('train')
-
 CONFIG = ROOT / 'configs/mini/referformer_mini.py'
 WEIGHTS = ROOT / 'demo/weights/referformer_mini.safetensors'
-KINDS = ('appearance', 'place', 'motion', 'relation', 'order')
+CUES = ('appearance', 'place', 'motion', 'relation', 'order')
 LOG = 'log.txt'
 STARTED = time.time()
 
 
 def say(text: str) -> None:
+    """Print what is done next, and the seconds since the start."""
     print(f'\n[demo {time.time() - STARTED:4.0f} s] {text}', flush=True)
 
 
 @contextmanager
 def written_to(log: Path) -> Iterator[None]:
-    """Append all that is printed, also by other processes, to a file."""
+    """Append everything printed, also by child processes, to a file."""
     log.parent.mkdir(parents=True, exist_ok=True)
     streams = (sys.stdout, sys.stderr)
     before = [os.dup(stream.fileno()) for stream in streams]
@@ -55,10 +55,12 @@ def written_to(log: Path) -> Iterator[None]:
 
 
 def shown(path: Path) -> str:
+    """Return a path relative to the repository."""
     return str(path.relative_to(ROOT))
 
 
 def make_data(folder: Path, fast: bool) -> None:
+    """Make the data set."""
     say(f'Making RefVOS-Mini in {shown(folder)}')
     sizes = dict(train=32, val=2, test=6) if fast else dict(train=200, val=4)
     make_mini(folder, **{'test': 40, **sizes})
@@ -85,11 +87,11 @@ def score(data: Path, out: Path) -> List[Dict[str, float]]:
 
 
 def infer(data: Path, out: Path) -> Path:
-    """Ask for two objects of a held-out video by two expressions."""
+    """Segment two objects of a held-out video by two expressions."""
     file = data / 'meta_expressions/test/meta_expressions.json'
     videos = json.loads(file.read_text())['videos']
     name, video = next(iter(videos.items()))
-    # One expression an object, by its looks where there is one.
+    # One expression per object, about its appearance if there is one.
     texts: Dict[str, str] = {}
     for expression in sorted(
         video['expressions'].values(),
@@ -107,12 +109,12 @@ def infer(data: Path, out: Path) -> Path:
 
 
 def train_from_scratch(data: Path, out: Path, fast: bool) -> Path:
-    """Train for about a minute: the log, checkpoints, resuming."""
+    """Train for about a minute; this shows the log and the checkpoints."""
     iterations = 10 if fast else 200
     say(f'Training from scratch for {iterations} iterations')
     print(
-        '  (so few show how training runs; the J&F in the log is near 0, '
-        'and that is as it should be)'
+        '  (enough to see how training runs; after so few iterations the J&F '
+        'in the log is near 0)'
     )
     work_dir = out / 'training'
     with written_to(out / LOG):
@@ -132,10 +134,11 @@ def train_from_scratch(data: Path, out: Path, fast: bool) -> Path:
 
 
 def report(right: Dict[str, float], wrong: Dict[str, float]) -> None:
+    """Print the scores, for all expressions and by their cue."""
     print(f'\n{"J&F on held-out scenes":28s} {"right":>7s} {"wrong":>7s}')
     for label, key in [
         ('all', 'J&F'),
-        *((kind, f'J&F/{kind}') for kind in KINDS),
+        *((cue, f'J&F/{cue}') for cue in CUES),
     ]:
         if key in right:
             print(
@@ -143,15 +146,19 @@ def report(right: Dict[str, float], wrong: Dict[str, float]) -> None:
                 f'{wrong.get(key, float("nan")):7.1f}'
             )
     print(
-        '  (right: the object asked for; wrong: asked by the words of '
+        '  (right: with the expressions of the object; wrong: with those of '
         'another object of the video)'
     )
 
 
-def main() -> None:
+def main(argv: Optional[Sequence[str]] = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--fast', action='store_true', help='about 2 minutes')
-    fast = parser.parse_args().fast
+    parser.add_argument(
+        '--fast',
+        action='store_true',
+        help='use few videos: about 2 minutes in all',
+    )
+    fast = parser.parse_args(argv).fast
     name = 'fast' if fast else 'full'
     data, out = ROOT / f'data/demo-{name}', ROOT / f'demo/output/{name}'
     shutil.rmtree(out, ignore_errors=True)
@@ -170,4 +177,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run_tool(main))

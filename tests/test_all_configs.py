@@ -15,11 +15,12 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from refvos.apis import RefVOSInferencer
+from refvos.commands import test as tool
 from refvos.datasets.converters import convert_ref_davis17
 from refvos.engine import check_config
 from refvos.mini import make_mini
 from refvos.structures import RefDataSample
-from tests.builders import ROOT, load_script
+from tests.builders import ROOT
 from tests.test_models.tiny_sam2 import save_tiny_sam2
 
 CONFIGS = sorted(
@@ -260,7 +261,6 @@ def test_config_takes_a_step_and_answers(
 
 def check_tool(file: Path, weights: Path, monkeypatch) -> None:
     """``tools/test.py`` tests the prepared model on the whole test set."""
-    tool = load_script('tools/test.py')
     build_runner, recorded = tool.build_runner, RecordSamples()
 
     def build(config: Config) -> Runner:

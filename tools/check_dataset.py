@@ -1,12 +1,12 @@
-"""Check a prepared data set: what is missing or wrong, or how much there is.
+"""Check that a prepared data set is complete and count what it holds.
 
     python tools/check_dataset.py ref-youtube-vos data/ref-youtube-vos
 
-One line for each thing that is missing, and exit status 1. If nothing is
-missing, the sizes of the frames and the masks of some videos of each split
-are read (--videos 0: of none, all: of all): masks that are no id maps, that
-differ from their frames in size, or that show none of the objects that are
-referred to. Then the videos and expressions that the benchmark's config uses.
+Prints one line for each missing file or folder and ends with status 1. If
+nothing is missing, reads the frame sizes and the masks of some videos per
+split (--videos) and reports masks that are not id maps, that differ from
+their frames in size, or that show none of the referred objects. Then counts
+the videos and expressions that the config of the benchmark uses.
 """
 
 import argparse
@@ -35,20 +35,26 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('benchmark', choices=names, help=', '.join(names))
+    parser.add_argument(
+        'benchmark',
+        choices=names,
+        metavar='BENCHMARK',
+        help='whose layout the folder has: ' + ', '.join(names),
+    )
     parser.add_argument('data_root', help='folder of the data set')
     parser.add_argument(
         '--lines',
         type=int,
         default=50,
-        help='show at most this many lines (default: 50)',
+        help='print at most this many lines (default: 50)',
     )
     parser.add_argument(
         '--videos',
         type=number_or_all,
         default=20,
-        help='read the frame sizes and masks of this many videos of each '
-        'split, spread over it, or of all (default: 20)',
+        metavar='N',
+        help='read the frame sizes and masks of this many videos per split, '
+        "evenly spaced; 0 for none, 'all' for all (default: 20)",
     )
     return parser.parse_args(argv)
 
@@ -63,7 +69,7 @@ def number_or_all(text: str) -> Optional[int]:
 
 
 def find_config(benchmark: str) -> Optional[Path]:
-    """The base config of a benchmark: ``refcoco`` is ``ref_coco_*.py``."""
+    """Find the base config of a benchmark: of refcoco ``ref_coco_*.py``."""
     name = benchmark.replace('-', '')
     stems = {path: path.stem.replace('_', '') for path in CONFIGS.glob('*.py')}
     found = [path for path, stem in stems.items() if stem.startswith(name)]
@@ -73,14 +79,14 @@ def find_config(benchmark: str) -> Optional[Path]:
 def load_datasets(
     benchmark: str, data_root: str
 ) -> List[Tuple[str, BaseReferringDataset]]:
-    """Build the data sets of the loaders of the benchmark's config.
+    """Build the data sets in the dataloaders of the benchmark's config.
 
     Returns:
-        What each is (such as its split), and the data set, with an item for
-        each video (of some, for each annotated frame).
+        Pairs of a description, such as the split, and the data set, which
+        has one item per video or per annotated frame.
 
     Raises:
-        InputError: An annotation file can't be used.
+        InputError: An annotation file cannot be used.
     """
     file = find_config(benchmark)
     if file is None:
@@ -108,7 +114,7 @@ def count_items(
     lines = []
     for name, dataset in datasets:
         items = [dataset.get_data_info(i) for i in range(len(dataset))]
-        # Some data sets make an item of each annotated frame.
+        # Some data sets have one item per annotated frame.
         videos = len({item['video_id'] for item in items})
         expressions = sum(len(item['references']) for item in items)
         lines.append(f'{name}: {videos} videos, {expressions} expressions')
@@ -154,7 +160,7 @@ def spread(length: int, count: Optional[int]) -> List[int]:
 
 
 def show(lines: Sequence[str], max_lines: int) -> None:
-    """Print some lines and the number of the others."""
+    """Print the first lines, and the number of the others."""
     for line in lines[:max_lines]:
         print(line)
     if len(lines) > max_lines:
@@ -162,7 +168,7 @@ def show(lines: Sequence[str], max_lines: int) -> None:
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
-    """Check a folder; ends the process with 1 if something is wrong."""
+    """Check a folder; exit with status 1 if something is wrong."""
     args = parse_args(argv)
     root = Path(args.data_root).expanduser()
     datasets: List[Tuple[str, BaseReferringDataset]] = []
@@ -170,7 +176,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         missing = find_benchmarks()[args.benchmark](str(root))
         if not missing:
             datasets = load_datasets(args.benchmark, str(root))
-    # An annotation file is there but cannot be used.
+    # An annotation file exists but cannot be used.
     except InputError as error:
         missing = [str(error)]
     if missing:

@@ -1,6 +1,5 @@
 """RefVOS-Mini: scenes, masks, expressions, files, tokenizer."""
 
-import importlib.util
 import itertools
 import json
 import re
@@ -13,6 +12,7 @@ import pytest
 from PIL import Image
 from transformers import RobertaTokenizer
 
+from refvos.engine.cli import run_tool
 from refvos.errors import InputError
 from refvos.mini import Scene, SceneObject, make_mini, make_video
 from refvos.mini.attributes import (
@@ -40,7 +40,7 @@ from refvos.mini.render import coverage, render
 from refvos.mini.shapes import OUTLINES, pose
 from refvos.mini.tokenizer import train_tokenizer
 from refvos.mini.wording import word
-from tests.builders import hashes
+from tests.builders import hashes, load_script
 
 ROOT = Path(__file__).parents[2]
 TOKENIZER = ROOT / 'configs/mini/tokenizer'
@@ -671,24 +671,21 @@ def test_arguments_out_of_range(tmp_path, changed, message):
     assert not (tmp_path / 'set').exists()
 
 
-def test_command_line(tmp_path, capsys, monkeypatch):
-    path = ROOT / 'tools/dataset_converters/make_mini.py'
-    spec = importlib.util.spec_from_file_location('make_mini_tool', path)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+def test_command_line(tmp_path, capsys):
+    tool = load_script('tools/dataset_converters/make_mini.py')
     arguments = [
         *('--train', '1', '--val', '0', '--test', '1'),
         *('--workers', '1', '--frames', '2'),
     ]
     dst = str(tmp_path / 'set')
-    monkeypatch.setattr(sys, 'argv', ['make_mini', dst, *arguments])
-    assert tool.main() == 0
+    assert run_tool(tool.main, [dst, *arguments]) == 0
     assert capsys.readouterr().out.startswith('train: 1 videos, ')
     sheet = Image.open(tmp_path / 'set/contact_sheet.jpg')
     assert sheet.size[0] == 2 * 256  # two frames of 128 pixels, twice as big
-    monkeypatch.setattr(sys, 'argv', ['make_mini', dst, '--frames', '0'])
-    assert tool.main() == 2
-    assert capsys.readouterr().err.count('\n') == 1
+    assert run_tool(tool.main, [dst, '--frames', '0']) == 2
+    message = capsys.readouterr().err
+    assert message.startswith('error: make_mini: frames is 0; expected ')
+    assert message.count('\n') == 1
 
 
 def test_contact_sheet():

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from refvos.commands import runs
+from refvos.commands.ablation import load_tables, rows
 from refvos.errors import InputError
 from refvos.io.safe_checkpoint import load_checkpoint_file
 from refvos.mini import make_mini
@@ -22,9 +24,14 @@ def tool(monkeypatch):
 
 
 def config_of(tool, row, table='referformer'):
-    return tool.config_of(row, tool.parse_args(['--table', table]))
+    return tool.TABLES[table].rows[row].config
 
 
+def ablation_of(tool, arguments):
+    return tool.make_ablation(tool.parse_args(arguments))
+
+
+CONFIGS = 'configs/mini/ablations'
 MOTION_DATA = 'data/refvos-mini-motion'
 MINI = {
     'no-fpn-fusion': {'model.fpn.fuse_words': False},
@@ -53,7 +60,7 @@ def test_no_config_is_left_out(tool):
         for name, table in tool.TABLES.items()
         for row in table.rows
     ]
-    there = [path.name for path in (ROOT / tool.CONFIGS).glob('*.py')]
+    there = [path.name for path in (ROOT / CONFIGS).glob('*.py')]
     assert sorted(files) == sorted(there)
 
 
@@ -74,7 +81,7 @@ def test_rows_of_the_motion_table(tool, row, left_out):
         assert folders == {MOTION_DATA}
         clip = config.train_dataloader.dataset.pipeline[0]
         assert clip.num_frames == 4
-    for path in tool.MUTR_MOTION.starts.values():
+    for path in tool.TABLES['mutr-motion'].starts.values():
         loader = load_config(path).train_dataloader
         assert loader.dataset.data_root == MOTION_DATA
     assert f'make_mini.py {MOTION_DATA}' in (ROOT / 'Makefile').read_text()
@@ -101,12 +108,12 @@ def save_backbone(folder):
 
 def made_before(tool, arguments, row, score):
     """A finished row in the work folder."""
-    args = tool.parse_args(arguments)
+    ablation = ablation_of(tool, arguments)
     result = {
         'row': row,
-        'what': tool.TABLES[args.table].rows[row].what,
-        'config': tool.config_of(row, args),
-        'settings': tool.settings_of(args),
+        'what': ablation.table.rows[row].what,
+        'config': ablation.table.rows[row].config,
+        'settings': ablation.settings,
         'parameters': 2032271,
         'iterations': 2,
         'minutes': 0.5,
@@ -115,7 +122,7 @@ def made_before(tool, arguments, row, score):
         'commit': 'abc',
         'command': f'tools/train.py {row}',
     }
-    file = Path(args.work_dir) / row / 'result.json'
+    file = ablation.work_dir / row / 'result.json'
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(result))
     return result
@@ -158,7 +165,7 @@ def test_rows_are_trained_scored_and_tabled(
     assert float(table[1]['J&F']) == score
     assert float(table[1]['to base']) == pytest.approx(score - 40, abs=0.01)
     markdown = Path(f'{out}.md').read_text()
-    what = tool.REFERFORMER.rows['bottom-up'].what
+    what = tool.TABLES['referformer'].rows['bottom-up'].what
     assert f'| bottom-up | {what} | {score} |' in markdown
     text = ' '.join(markdown.split())
     assert (
@@ -166,7 +173,7 @@ def test_rows_are_trained_scored_and_tabled(
     )
 
     # Again: nothing is trained, the table is the same.
-    monkeypatch.setattr(tool, 'run_training', None)
+    monkeypatch.setattr(runs, 'run_training', None)
     assert tool.main(arguments) == results
     assert Path(f'{out}.md').read_text() == markdown
     with pytest.raises(InputError) as error:
@@ -200,7 +207,7 @@ def test_the_motion_table(tool, tmp_path, monkeypatch):
     assert [result['row'] for result in results] == ['base', 'no-mti']
     assert results[0] == base
     markdown = Path(f'{out}.md').read_text()
-    assert markdown.startswith(f'# {tool.MUTR_MOTION.title}\n')
+    assert markdown.startswith(f'# {tool.TABLES["mutr-motion"].title}\n')
     assert '`make mutr-motion` writes this file' in markdown
     score = results[1]['test']['J&F']
     wrong = results[1]['test_with_wrong_references']['J&F']
@@ -223,8 +230,8 @@ def test_defaults_of_the_tables(tool):
     args = tool.parse_args([])
     assert args.work_dir == 'work_dirs/ablations_mini'
     assert args.out == 'docs/ablations_mini'
-    assert args.rows == list(tool.REFERFORMER.rows)
-    assert tool.settings_of(args) == {
+    assert args.rows == list(tool.TABLES['referformer'].rows)
+    assert tool.make_ablation(args).settings == {
         'minutes': 15.0,
         'backbone': None,
         'processes': 2,
@@ -250,25 +257,25 @@ def test_rows_start_from_one_backbone_and_go_on(tool, tmp_path, monkeypatch):
         str(tmp_path / 'backbone'): 'iter_9.pth',
         str(tmp_path / 'begun'): 'iter_3.pth',
     }
-    monkeypatch.setattr(tool, 'run_training', train)
-    monkeypatch.setattr(tool, 'find_latest_checkpoint', latest.get)
-    args = tool.parse_args(['--work-dir', str(tmp_path)])
+    monkeypatch.setattr(runs, 'run_training', train)
+    monkeypatch.setattr(rows, 'find_latest_checkpoint', latest.get)
+    ablation = ablation_of(tool, ['--work-dir', str(tmp_path)])
     for row in ('base', 'n5'):
-        command = tool.train_command(row, tmp_path / row, 100, args)
+        command = ablation.train_command(row, tmp_path / row, 100)
         place = command.index('--load-from')
         assert command[place + 1] == 'iter_9.pth'
         assert '--resume' not in command
     assert len(trained) == 1
-    assert tool.REFERFORMER.starts['backbone'] in trained[0]
-    command = tool.train_command('base', tmp_path / 'begun', 100, args)
+    assert ablation.table.starts['backbone'] in trained[0]
+    command = ablation.train_command('base', tmp_path / 'begun', 100)
     assert '--resume' in command and '--load-from' not in command
-    command = tool.train_command(
-        'base', tmp_path / 'begun', 100, args, fresh=True
+    command = ablation.train_command(
+        'base', tmp_path / 'begun', 100, fresh=True
     )
     assert '--load-from' in command and '--resume' not in command
-    args = tool.parse_args(['--backbone', 'none.pth'])
+    ablation = ablation_of(tool, ['--backbone', 'none.pth'])
     with pytest.raises(InputError, match=r'none\.pth: --backbone'):
-        tool.train_command('base', tmp_path / 'new', 100, args)
+        ablation.train_command('base', tmp_path / 'new', 100)
 
 
 def test_trainings_before_the_rows_follow_each_other(
@@ -283,22 +290,23 @@ def test_trainings_before_the_rows_follow_each_other(
         torch.save({}, folder / 'iter_5.pth')
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(tool, 'run_training', train)
-    args = ['--table', 'mutr-motion', '--work-dir', str(tmp_path)]
-    args = tool.parse_args(args)
-    assert tool.train_start(args) == 'start/iter_5.pth'
+    monkeypatch.setattr(runs, 'run_training', train)
+    ablation = ablation_of(
+        tool, ['--table', 'mutr-motion', '--work-dir', str(tmp_path)]
+    )
+    assert ablation.start_weights() == 'start/iter_5.pth'
     assert list(begun) == ['backbone', 'start']
     for name, command in begun.items():
-        assert tool.MUTR_MOTION.starts[name] in command
+        assert ablation.table.starts[name] in command
     assert begun['backbone'][-1] == '--resume'
     assert begun['start'][-2:] == ['--load-from', 'backbone/iter_5.pth']
     # Stopped on its way, a training goes on with its own weights.
     (tmp_path / 'start' / 'done.json').unlink()
     begun.clear()
-    tool.train_start(args)
+    ablation.start_weights()
     assert list(begun) == ['start'] and begun['start'][-1] == '--resume'
     begun.clear()
-    assert tool.train_start(args) == 'start/iter_5.pth'
+    assert ablation.start_weights() == 'start/iter_5.pth'
     assert not begun
 
 
@@ -310,16 +318,16 @@ def test_an_interrupted_row_is_scored_where_it_stopped(
     train.mkdir(parents=True)
     (train / 'iter_7.pth').write_bytes(b'weights')
     monkeypatch.setattr(
-        tool, 'find_latest_checkpoint', lambda folder: 'iter_7.pth'
+        rows, 'find_latest_checkpoint', lambda folder: 'iter_7.pth'
     )
-    monkeypatch.setattr(tool, 'run_training', None)
-    monkeypatch.setattr(
-        tool,
-        'evaluate',
-        lambda name, checkpoint, folder, args, wrong: {
-            'J&F': 10.0 if wrong else 30.0
-        },
-    )
+    monkeypatch.setattr(runs, 'run_training', None)
+    tested = []
+
+    def test(arguments):
+        tested.append(arguments)
+        return {'J&F': 10.0 if '--wrong-references' in arguments else 30.0}
+
+    monkeypatch.setattr(runs.test, 'main', test)
     (result,) = tool.main(
         [
             *('--iters', '7', '--rows', 'n5'),
@@ -328,6 +336,7 @@ def test_an_interrupted_row_is_scored_where_it_stopped(
             *('--out', str(tmp_path / 'table')),
         ]
     )
+    assert all('iter_7.pth' in arguments for arguments in tested)
     assert result['test'] == {'J&F': 30.0}
     assert result['test_with_wrong_references'] == {'J&F': 10.0}
 
@@ -336,7 +345,7 @@ def test_minutes_become_steps_by_a_trial(tool, tmp_path, monkeypatch):
     def trial(command):
         folder = Path(command[command.index('--work-dir') + 1])
         assert folder == tmp_path / 'trials' / 't3'
-        assert f'train_cfg.max_iters={tool.TRIAL_ITERS}' in command
+        assert f'train_cfg.max_iters={rows.TRIAL_ITERS}' in command
         log = folder / '20260101_000000' / 'vis_data' / 'scalars.json'
         log.parent.mkdir(parents=True)
         # The first steps are slower; a record may be of a test.
@@ -347,15 +356,15 @@ def test_minutes_become_steps_by_a_trial(tool, tmp_path, monkeypatch):
         ]
         log.write_text('\n'.join(map(json.dumps, records)))
 
-    monkeypatch.setattr(tool, 'run_training', trial)
+    monkeypatch.setattr(runs, 'run_training', trial)
     arguments = ['--minutes', '3', '--work-dir', str(tmp_path)]
     arguments += ['--backbone', save_backbone(tmp_path)]
-    args = tool.parse_args(arguments)
+    ablation = ablation_of(tool, arguments)
     # 180 seconds of half a second.
-    assert tool.iterations_of('t3', args) == 360
+    assert ablation.iterations_of('t3') == 360
     # The trial is not repeated: another time would be another budget.
-    monkeypatch.setattr(tool, 'run_training', None)
-    assert tool.iterations_of('t3', args) == 360
+    monkeypatch.setattr(runs, 'run_training', None)
+    assert ablation.iterations_of('t3') == 360
 
 
 @pytest.mark.parametrize(
@@ -365,9 +374,9 @@ def test_the_schedule_has_the_length_of_the_training(
     tool, tmp_path, iterations, warmup
 ):
     backbone = save_backbone(tmp_path)
-    args = tool.parse_args(['--processes', '2', '--backbone', backbone])
-    command = tool.train_command('base', tmp_path, iterations, args)
-    script = tool.TOOLS / 'dist_train.sh'
+    ablation = ablation_of(tool, ['--processes', '2', '--backbone', backbone])
+    command = ablation.train_command('base', tmp_path, iterations)
+    script = ROOT / 'tools/dist_train.sh'
     assert command[:2] == ['bash', os.path.relpath(script)]
     assert command[2:4] == [config_of(tool, 'base'), '2']
     options = command[command.index('--cfg-options') + 1 :]
@@ -384,9 +393,9 @@ def test_the_schedule_has_the_length_of_the_training(
     assert config.train_cfg.max_iters == iterations
 
 
-def test_a_training_that_fails_ends_the_tool(tool):
+def test_a_training_that_fails_ends_the_tool():
     with pytest.raises(SystemExit) as error:
-        tool.run_training([sys.executable, '-c', 'raise SystemExit(2)'])
+        runs.run_training([sys.executable, '-c', 'raise SystemExit(2)'])
     assert error.value.code == 2
 
 
@@ -397,3 +406,27 @@ def test_a_training_that_fails_ends_the_tool(tool):
 def test_budgets_that_are_none(tool, arguments, field):
     with pytest.raises(InputError, match=f'--{field}: {field} is'):
         tool.parse_args(arguments)
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'message'),
+    [
+        (
+            'title: ',
+            'name: ',
+            r"ab\.yml: keys is \[.*'name'.*expected \[.*title",
+        ),
+        ('    what: a', '    why: a', r"rows\.base is \['config', 'why'\]"),
+    ],
+)
+def test_tables_with_wrong_keys(tmp_path, old, new, message):
+    text = (
+        'title: A\nabout: B\ntarget: c\nwork_dir: d\nout: e\nstarts: {}\n'
+        'about_start: f\nrows:\n  base:\n    config: g.py\n    what: a\n'
+    )
+    file = tmp_path / 'ab.yml'
+    file.write_text(text)
+    assert list(load_tables(tmp_path)) == ['ab']
+    file.write_text(text.replace(old, new))
+    with pytest.raises(InputError, match=message):
+        load_tables(tmp_path)

@@ -10,13 +10,13 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from refvos.commands import test as test_tool
+from refvos.commands import train
 from refvos.engine import cli
 from refvos.engine.cli import one_line, run_tool
 from refvos.errors import InputError
 from refvos.io.safe_checkpoint import set_trust
-from tests.builders import free_port
-from tools import test as test_tool
-from tools import train
+from tests.builders import environment, free_port
 
 ROOT = Path(__file__).parents[2]
 CONFIG = 'tests/test_engine/toy_config.py'
@@ -51,13 +51,9 @@ def script(*command):
     return subprocess.run(
         [str(part) for part in command],
         cwd=ROOT,
-        env={
-            **os.environ,
-            'PYTHONPATH': str(ROOT),
-            'PYTHON': sys.executable,
-            'PORT': str(free_port()),
-            'OMP_NUM_THREADS': '1',
-        },
+        env=environment(
+            PYTHON=sys.executable, PORT=free_port(), OMP_NUM_THREADS=1
+        ),
         capture_output=True,
         text=True,
         timeout=500,

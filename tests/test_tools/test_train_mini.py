@@ -1,14 +1,13 @@
 """What the mini training leaves behind."""
 
 import json
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from refvos.commands import runs
 from refvos.errors import InputError
 from tests.builders import load_script
 
@@ -44,7 +43,7 @@ def test_weights_too_large_for_git_are_refused(tool, tmp_path):
     assert not target.exists()
 
 
-def test_time_is_summed_over_stages_and_restarts(tool, tmp_path):
+def test_time_is_summed_over_stages_and_restarts(tmp_path):
     runs = {
         # Two logs, one after a restart, one of the second stage.
         'first/a': [(50, 0.5), (100, 0.3)],
@@ -67,7 +66,7 @@ def test_time_is_summed_over_stages_and_restarts(tool, tmp_path):
     # The first record of a run stands for the logger's interval, 50.
     expected = 50 * 0.5 + 50 * 0.3 + 50 * 1.0 + 50 * 2.0
     stages = [tmp_path / 'first', tmp_path / 'second']
-    assert tool.training_seconds(stages) == pytest.approx(expected)
+    assert runs.training_seconds(stages) == pytest.approx(expected)
 
 
 def test_weights_are_scored_with_right_and_wrong_references(
@@ -79,8 +78,9 @@ def test_weights_are_scored_with_right_and_wrong_references(
         asked.append(argv)
         return {'J&F': 5.678 if '--wrong-references' in argv else 76.543}
 
-    monkeypatch.setitem(sys.modules, 'test', SimpleNamespace(main=main))
-    scores = tool.score('configs/some.py', Path('some.safetensors'), tmp_path)
+    monkeypatch.setattr(runs.test, 'main', main)
+    weights = Path('some.safetensors')
+    scores = tool.score_in(tmp_path, 'configs/some.py', weights)
     assert scores == {
         'test': {'J&F': 76.54},
         'test_with_wrong_references': {'J&F': 5.68},

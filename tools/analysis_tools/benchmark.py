@@ -6,18 +6,18 @@
     python tools/analysis_tools/benchmark.py CONFIG \\
         --against --cfg-options model.test_cfg.frame_chunk=20
 
-Every measurement runs in a process of its own, so that its peak memory is
-its own; with several, they take turns. The first run of a process counts the
+Every measurement runs in a process of its own, so that its peak memory can be
+read; several measurements alternate. The first run of a process counts the
 operations and is not timed. Weights are random: timings do not depend on
-them. What comes after --against is measured as well: another config, or
-other options; what it does not name stays as before. Prints a JSON line a
-measurement, then a table whose last columns are ratios to its first row.
+them. The arguments after --against describe a further measurement: another
+config, or other options; all other arguments stay as before. Prints one JSON
+line per measurement, then a table whose last columns are ratios to its first
+row.
 
-Compare numbers of one call only; machines and their load differ.
+Compare only numbers of the same call: machines and their load differ.
 """
 
 import argparse
-import importlib.util
 import json
 import os
 import resource
@@ -27,23 +27,30 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Dict, List, Optional
 
+from refvos.commands.operations import count
+from refvos.commands.random_model import MadeUpReferences, build_model
+from refvos.engine.cli import (
+    add_config_arguments,
+    add_precision_argument,
+    add_size_arguments,
+    load_config,
+    run_tool,
+)
+from refvos.errors import InputError
+from refvos.structures import RefDataSample, Reference
+
+# isort: split
 import numpy as np
 import torch
 from mmdet.registry import OPTIM_WRAPPERS
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.structures import InstanceData
 
-from refvos.engine.cli import add_precision_argument, load_config, run_tool
-from refvos.errors import InputError
-from refvos.structures import RefDataSample, Reference
-
-HERE = Path(__file__).parent
 AGAINST = '--against'
 PLAIN_MALLOC = '--plain-malloc'
 COLUMNS = (
@@ -67,43 +74,41 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add('config')
-    add('--frames', type=int, nargs='+', default=[5], help='of the video')
+    add_size_arguments(parser, several=True)
+    add_config_arguments(parser)
+    add_precision_argument(parser)
     add(
-        '--size',
+        '--repeats',
         type=int,
-        nargs=2,
-        default=(360, 640),
-        metavar=('H', 'W'),
-        help='of a frame as the model sees it',
+        default=1,
+        help='timed runs per process (default: 1)',
     )
-    add('--references', type=int, default=1, help='how many are asked')
-    add('--words', type=int, default=10, help='tokens of an expression')
     add(
-        '--seconds',
+        '--rounds',
         type=int,
-        default=5,
-        help='of a sound, asked where the model has no encoder of texts',
+        default=1,
+        help='processes per measurement (default: 1)',
     )
-    add('--repeats', type=int, default=1, help='timed runs a process')
-    add('--rounds', type=int, default=1, help='processes a measurement')
-    add('--threads', type=int, help="torch's (default: one a core)")
-    add('--device', default='cpu', help='such as cuda:0 (default: cpu)')
-    add('--train', action='store_true', help='time a training step instead')
-    add('--compile', action='store_true', help='torch.compile the backbone')
+    add(
+        '--threads',
+        type=int,
+        help='number of threads of torch (default: one per core)',
+    )
+    add(
+        '--train',
+        action='store_true',
+        help='time a training step instead of a test',
+    )
+    add(
+        '--compile',
+        action='store_true',
+        help='compile the backbone with torch.compile',
+    )
     add(
         PLAIN_MALLOC,
         action='store_true',
-        help='leave the C library as it is, which gives large buffers back',
-    )
-    add_precision_argument(parser)
-    add(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='change entries of the config',
+        help="keep the C library's default, which returns large buffers to "
+        'the system as soon as they are freed',
     )
     add('--child', action='store_true', help=argparse.SUPPRESS)
     return parser
@@ -112,17 +117,8 @@ def build_parser() -> argparse.ArgumentParser:
 # --------------------------------------------------------------- a measurement
 
 
-def load_script(name: str) -> ModuleType:
-    """Import another script of this folder."""
-    spec = importlib.util.spec_from_file_location(name, HERE / f'{name}.py')
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def seconds(function: Callable[[], Any], device: torch.device) -> float:
-    """How long a call takes."""
+    """Time a call, in seconds."""
     wait(device)
     started = time.perf_counter()
     function()
@@ -131,12 +127,13 @@ def seconds(function: Callable[[], Any], device: torch.device) -> float:
 
 
 def wait(device: torch.device) -> None:
+    """Wait until the device has finished what was started."""
     if device.type == 'cuda':
         torch.cuda.synchronize(device)
 
 
 def measure_matmul(device: torch.device, dtype: torch.dtype) -> float:
-    """FLOP/s of a large matrix product on this machine."""
+    """Measure the FLOP/s of a large matrix product on this machine."""
     side = 2048 if device.type == 'cpu' else 8192
     x = torch.randn(side, side, device=device, dtype=dtype)
     times = [seconds(lambda: x @ x, device) for _ in range(6)]
@@ -144,14 +141,14 @@ def measure_matmul(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def peak_gib(device: torch.device) -> float:
-    """Most memory of the process, or of the GPU, so far."""
+    """Return the peak memory of the process, or on the GPU, so far."""
     if device.type == 'cuda':
         return torch.cuda.max_memory_allocated(device) / 2**30
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 class Timer:
-    """Adds up the time that calls of a model's method take."""
+    """Sum up the time that calls of a method of the model take."""
 
     def __init__(self, model: Any, name: str, device: torch.device) -> None:
         self.total = 0.0
@@ -168,7 +165,7 @@ class Timer:
 
 
 def draw_sample(args: argparse.Namespace, frames: int) -> Dict[str, Any]:
-    """A video of noise with its references, as the data set would give it."""
+    """Draw a video of noise with references, as a data set would load it."""
     size = tuple(args.size)
     generator = torch.Generator().manual_seed(0)
     video = torch.randint(
@@ -185,12 +182,12 @@ def draw_sample(args: argparse.Namespace, frames: int) -> Dict[str, Any]:
     )
     count = 1 if args.train else args.references
     sample.references = [Reference(str(i)) for i in range(count)]
-    sample.video_data_samples = [draw_truth(size) for _ in range(frames)]
+    sample.video_data_samples = [draw_gt(size) for _ in range(frames)]
     return {'inputs': [video], 'data_samples': [sample]}
 
 
-def draw_truth(size: tuple) -> DetDataSample:
-    """A frame's truth: a square in the middle."""
+def draw_gt(size: tuple) -> DetDataSample:
+    """Draw the ground truth of a frame: a square in the middle."""
     height, width = size
     mask = np.zeros((1, height, width), np.uint8)
     mask[:, height // 4 : height // 2, width // 4 : width // 2] = 1
@@ -206,15 +203,12 @@ def draw_truth(size: tuple) -> DetDataSample:
 
 
 def build(args: argparse.Namespace) -> Any:
-    """The config's model on the device, with its test precision."""
+    """Build the model of the config, on the device, for this measurement."""
     options = dict(args.cfg_options)
     if args.amp is not None and not args.train:
         options['model.test_cfg.precision'] = args.amp
-    tool = load_script('get_flops')
-    model = tool.build_model(args.config, options, args.device)
-    model.encode_references = tool.MadeUpReferences(
-        model, args.words, args.seconds
-    )
+    model: Any = build_model(args.config, options, args.device)
+    model.encode_references = MadeUpReferences(model, args.words, args.seconds)
     if not args.train:
         model.prepare_for_test()
     if args.compile:
@@ -237,9 +231,7 @@ def measure(args: argparse.Namespace) -> Dict[str, Any]:
         function = partial(step, data)
     else:
         function = partial(model.test_step, data)
-    counts, _ = load_script('get_flops').count(
-        model, function, grad=args.train
-    )
+    counts, _ = count(model, function, grad=args.train)
     if device.type == 'cuda':
         torch.cuda.reset_peak_memory_stats(device)
     timers = {}
@@ -264,7 +256,7 @@ def measure(args: argparse.Namespace) -> Dict[str, Any]:
 
 
 def training_step(model: Any, args: argparse.Namespace) -> Callable:
-    """Forward, losses, backward and optimizer, as the runner does them."""
+    """Return a function that does a training step as the runner does."""
     config: Config = load_config(args.config)
     settings = dict(config.optim_wrapper)
     if args.amp == 'bf16':
@@ -281,7 +273,7 @@ def training_step(model: Any, args: argparse.Namespace) -> Callable:
 
 
 def variants(argv: Sequence[str]) -> List[List[str]]:
-    """Arguments of each measurement: the first ones, and those against."""
+    """Split the arguments at ``--against``: one list per measurement."""
     parts: List[List[str]] = [[]]
     for argument in argv:
         if argument == AGAINST:
@@ -294,17 +286,18 @@ def variants(argv: Sequence[str]) -> List[List[str]]:
         config = first[:1]
         if other and not other[0].startswith('-'):
             config, other = other[:1], other[1:]
-        # Of two values of an option the last one counts.
+        # If an option is given twice, argparse takes the last value.
         asked.append([*config, *first[1:], *other])
     return asked
 
 
 def label(argv: Sequence[str]) -> str:
+    """Name a measurement by its arguments."""
     return ' '.join([Path(argv[0]).stem, *argv[1:]])
 
 
 def run_child(argv: List[str], frames: int) -> Dict[str, Any]:
-    """Measure in a process of its own."""
+    """Run a measurement in a process of its own."""
     command = [sys.executable, '-W', 'ignore', __file__, *argv]
     command += ['--frames', str(frames), '--child']
     done = subprocess.run(command, capture_output=True, text=True)
@@ -318,7 +311,7 @@ def run_child(argv: List[str], frames: int) -> Dict[str, Any]:
 
 
 def median(results: List[Dict[str, Any]]) -> Dict[str, Any]:
-    """Medians of several processes' numbers."""
+    """Return the medians over several processes."""
     return {
         key: round(float(np.median([each[key] for each in results])), 4)
         for key in results[0]
@@ -326,7 +319,7 @@ def median(results: List[Dict[str, Any]]) -> Dict[str, Any]:
 
 
 def as_table(rows: List[Dict[str, Any]]) -> str:
-    """The measurements for people."""
+    """Format the measurements as a table."""
     cells = [list(COLUMNS)]
     for row in rows:
         shown = {

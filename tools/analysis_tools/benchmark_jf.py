@@ -3,15 +3,15 @@
     python tools/analysis_tools/benchmark_jf.py
     python tools/analysis_tools/benchmark_jf.py --size 480 854 --workers 0 4
 
-Videos of random blobs, several expressions an object, predictions near the
-truth. The plain implementation decodes both masks of a frame, draws their
-boundaries and widens them by a disk, once for every expression. All are run
-on the same videos, in turns, and must give the same numbers within 1e-9.
-Prints frames a second (a frame of one expression) and their ratio to the
-plain implementation's.
+The videos show random blobs, with several expressions per object and
+predictions close to the ground truth. The plain implementation decodes both
+masks of a frame, draws their boundaries and dilates them with a disk, once
+per expression. All run on the same videos, one after the other, and must give
+the same numbers within 1e-9. Prints frames per second (one frame of one
+expression) and the ratio to the plain implementation.
 
-With workers, a first pass is not timed: starting them takes some seconds,
-once a test.
+With workers, a first pass is not timed: starting them takes some seconds, once
+per test.
 """
 
 import argparse
@@ -41,17 +41,32 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add('--videos', type=int, default=16)
-    add('--frames', type=int, default=20, help='of a video')
-    add('--objects', type=int, default=2, help='of a video')
-    add('--expressions', type=int, default=2, help='of an object')
-    add('--size', type=int, nargs=2, default=(720, 1280), metavar=('H', 'W'))
+    for name, default, what in (
+        ('videos', 16, 'videos'),
+        ('frames', 20, 'frames per video'),
+        ('objects', 2, 'objects per video'),
+        ('expressions', 2, 'expressions per object'),
+    ):
+        add(
+            f'--{name}',
+            type=int,
+            default=default,
+            help=f'number of {what} (default: {default})',
+        )
+    add(
+        '--size',
+        type=int,
+        nargs=2,
+        default=(720, 1280),
+        metavar=('H', 'W'),
+        help='height and width of the frames (default: 720 1280)',
+    )
     add(
         '--workers',
         type=int,
         nargs='+',
         default=[0, 1, 2],
-        help='num_workers of JFMetric (default: 0 1 2)',
+        help='values of num_workers of JFMetric to time (default: 0 1 2)',
     )
     args = parser.parse_args(argv)
     for name in ('videos', 'frames', 'objects', 'expressions'):
@@ -66,7 +81,7 @@ def parse_args(argv: Optional[Sequence[str]]) -> argparse.Namespace:
 
 
 def draw_tube(rng: np.random.Generator, args: argparse.Namespace) -> List:
-    """Blobs that drift: one mask (H, W) uint8 a frame."""
+    """Draw drifting blobs: one mask (H, W), uint8, per frame."""
     height, width = args.size
     centres = rng.uniform(0.3, 0.7, (NUM_BLOBS, 2)) * (width, height)
     axes = rng.uniform(0.03, 0.15, (NUM_BLOBS, 2)) * height
@@ -86,7 +101,7 @@ def draw_tube(rng: np.random.Generator, args: argparse.Namespace) -> List:
 
 
 def disturb(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A prediction: the truth, shifted, with a hole and a speck."""
+    """Make a prediction: the mask, shifted, with a hole and a speck."""
     height, width = mask.shape
     moved = np.roll(mask, rng.integers(-8, 9, 2), (0, 1))
     for value in (0, 1):
@@ -96,11 +111,12 @@ def disturb(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def encode(mask: np.ndarray) -> dict:
+    """Encode a mask as COCO's run lengths."""
     return rle_codec.encode(np.asfortranarray(mask))
 
 
 def draw_video(index: int, args: argparse.Namespace) -> dict:
-    """What a test hands to the metric."""
+    """Make the sample of a video, as the metric gets it in a test."""
     rng = np.random.default_rng(index)
     tubes = {str(i): draw_tube(rng, args) for i in range(args.objects)}
     sample = RefDataSample(
@@ -130,7 +146,7 @@ def draw_video(index: int, args: argparse.Namespace) -> dict:
 
 
 def boundary(mask: np.ndarray) -> np.ndarray:
-    """Pixels that differ from their eastern, southern or diagonal one."""
+    """Mark pixels unlike their right, lower or lower right neighbour."""
     edge = np.pad(mask, ((0, 1), (0, 1)), mode='edge')
     differs = mask != edge[:-1, 1:]
     differs |= mask != edge[1:, :-1]
@@ -143,7 +159,7 @@ def boundary(mask: np.ndarray) -> np.ndarray:
 
 
 def plain_scores(pred: np.ndarray, gt: np.ndarray) -> List[float]:
-    """J and F of one frame by their definitions."""
+    """Compute J and F of a frame by their definitions."""
     union = np.count_nonzero(pred | gt)
     overlap = np.count_nonzero(pred & gt) / union if union else 1.0
     radius = tolerance_radius(pred.shape)
@@ -162,7 +178,7 @@ def plain_scores(pred: np.ndarray, gt: np.ndarray) -> List[float]:
 
 
 def run_plain(videos: List[dict]) -> Dict[str, float]:
-    """J and F of all videos, in percent."""
+    """Compute J and F of all videos, in percent."""
     scores = [
         np.mean(
             [
@@ -188,9 +204,9 @@ def run_plain(videos: List[dict]) -> Dict[str, float]:
 
 
 def run_metric(videos: List[dict], workers: int) -> Dict[str, float]:
-    """The same by :class:`JFMetric`, which is warm."""
+    """Compute the same with :class:`JFMetric`, after a first pass."""
     metric = JFMetric(num_workers=workers)
-    # All workers have to start: a video each is not enough.
+    # Starts all workers; one video per worker is not enough.
     metric.process(None, videos)
     while metric._pending:
         metric.take_oldest()
@@ -202,6 +218,7 @@ def run_metric(videos: List[dict], workers: int) -> Dict[str, float]:
 
 
 def timed(function: Callable[[], Dict[str, float]]) -> Dict[str, float]:
+    """Call a function; add its time in seconds to what it returns."""
     started = time.perf_counter()
     scores = function()
     return {'seconds': time.perf_counter() - started, **scores}
@@ -209,7 +226,7 @@ def timed(function: Callable[[], Dict[str, float]]) -> Dict[str, float]:
 
 def main(argv: Optional[Sequence[str]] = None) -> List[Dict[str, Any]]:
     args = parse_args(argv)
-    # A process is one thread here as in the workers.
+    # One thread per process, as in the workers.
     cv2.setNumThreads(1)
     videos = [draw_video(index, args) for index in range(args.videos)]
     frames = args.frames * args.objects * args.expressions * args.videos

@@ -1,11 +1,12 @@
-"""Draw what the model sees: clips after augmentation, on one sheet.
+"""Draw clips as the model gets them, after augmentation, on one sheet.
 
     python tools/analysis_tools/browse_dataset.py CONFIG --out sheet.jpg
 
-A row is a clip: the referred object outlined, with its box, and below it the
-words as the model gets them (left and right exchanged where the frames were
-flipped), the video, the frames and their size. With --padded the clips also
-go through the preprocessor, batch by batch, so that the padding shows.
+Each row is a clip with the referred object outlined and boxed. The caption
+shows the words as the model gets them (left and right are exchanged if the
+frames were flipped), the video, the frames and their size. With --padded the
+clips also go through the preprocessor, batch by batch, which shows the
+padding.
 """
 
 import argparse
@@ -48,17 +49,42 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add('config')
-    add('--out', required=True, metavar='SHEET', help='picture to write')
-    add('--num', type=int, default=16, help='clips (default: 16)')
-    add('--split', choices=('train', 'val', 'test'), default='train')
-    add('--seed', type=int, default=0, help='of the choice and augmentation')
-    add('--frames', type=int, default=6, help='at most so many of a clip')
-    add('--height', type=int, default=160, help='of a frame on the sheet')
+    add('config', help='config file')
+    add('--out', required=True, metavar='SHEET', help='image file to write')
+    add(
+        '--num',
+        type=int,
+        default=16,
+        help='number of clips (default: 16)',
+    )
+    add(
+        '--split',
+        choices=('train', 'val', 'test'),
+        default='train',
+        help='dataloader of the config to take clips from (default: train)',
+    )
+    add(
+        '--seed',
+        type=int,
+        default=0,
+        help='seed for the choice of clips and the augmentation (default: 0)',
+    )
+    add(
+        '--frames',
+        type=int,
+        default=6,
+        help='draw at most this many frames per clip (default: 6)',
+    )
+    add(
+        '--height',
+        type=int,
+        default=160,
+        help='height of the drawn frames in pixels (default: 160)',
+    )
     add(
         '--padded',
         action='store_true',
-        help='show batches as padded by the preprocessor',
+        help='draw batches as the preprocessor pads them',
     )
     add(
         '--cfg-options',
@@ -83,10 +109,10 @@ class Clip:
 
     Args:
         frames: (T, H, W, 3), uint8, RGB.
-        masks: The referred object by frame number, bool, (H, W); a frame
-            without an entry has no truth.
-        boxes: x1, y1, x2, y2 in pixels by frame number.
-        caption: What to write below.
+        masks: Frame number -> mask of the referred object, bool, (H, W);
+            frames without ground truth have no entry.
+        boxes: Frame number -> x1, y1, x2, y2 in pixels.
+        caption: Text below the frames.
     """
 
     frames: np.ndarray
@@ -98,7 +124,7 @@ class Clip:
 def load_items(
     config: Config, split: str, num: int, seed: int, source: str
 ) -> List[Dict[str, Any]]:
-    """Take some items of a split through its pipeline."""
+    """Load some items of a split through its pipeline."""
     loader = config.get(f'{split}_dataloader')
     if loader is None:
         raise InputError.of(
@@ -109,11 +135,11 @@ def load_items(
     rng = np.random.default_rng(seed)
     count = min(num, len(dataset))
     chosen = rng.choice(len(dataset), count, replace=False).tolist()
-    # Of the transforms.
+    # The transforms draw from the global generators.
     set_random_seed(seed)
     items = [dataset[index] for index in chosen]
     for item in items:
-        # At test time an item has all references of its video: one is drawn.
+        # A test item has all references of its video: choose one.
         references = item['data_samples'].references
         pick = int(rng.integers(len(references)))
         item['data_samples'].references = [references[pick]]
@@ -123,11 +149,11 @@ def load_items(
 def pad_items(
     items: List[Dict[str, Any]], config: Config, split: str
 ) -> List[np.ndarray]:
-    """Take items through the preprocessor, as many at once as the loader.
+    """Run the preprocessor on items, in batches as the dataloader's.
 
     Returns:
-        Frames (T, H, W, 3), uint8, RGB, of each item: padding is black as it
-        is zero where the model sees it, after the normalisation.
+        Frames (T, H, W, 3), uint8, RGB, of each item. Padding, which is zero
+        after the normalisation, is black.
     """
     preprocessor = MODELS.build(config.model['data_preprocessor'])
     size = config[f'{split}_dataloader'].get('batch_size', 1)
@@ -145,7 +171,7 @@ def pad_items(
 def denormalize(
     inputs: torch.Tensor, preprocessor: Any, batch: List[Dict[str, Any]]
 ) -> List[np.ndarray]:
-    """Pixels of normalised clips (B, T, 3, H, W); padding becomes black."""
+    """Restore the pixels of clips (B, T, 3, H, W); make padding black."""
     pictures = inputs
     if preprocessor._enable_normalize:
         shape = (-1, 1, 1)
@@ -167,16 +193,16 @@ def make_clip(item: Dict[str, Any], frames: Optional[np.ndarray]) -> Clip:
     """Describe an item of a data set for drawing.
 
     Args:
-        item: With ``inputs`` (T, 3, H, W) and ``data_samples``.
-        frames: Pictures (T, H', W', 3) to draw on, padded on the right and
-            below; the inputs themselves if None.
+        item: ``inputs`` (T, 3, H, W) and ``data_samples``.
+        frames: Frames (T, H', W', 3) to draw on, padded at the right and
+            the bottom; None for the inputs.
     """
     inputs, sample = item['inputs'], item['data_samples']
     if frames is None:
         frames = inputs.permute(0, 2, 3, 1).numpy()
     size = tuple(inputs.shape[-2:])
     (reference,) = sample.references
-    # Some data sets have the truth of a few frames only.
+    # Some data sets have ground truth for a few frames only.
     answered = sample.metainfo.get('target_frames')
     if answered is None:
         answered = range(len(inputs))
@@ -199,7 +225,7 @@ def make_clip(item: Dict[str, Any], frames: Optional[np.ndarray]) -> Clip:
 
 
 def trained_masks(sample: RefDataSample) -> Tuple[list, list]:
-    """Mask and box of the referred object in each frame, or None."""
+    """Return mask and box of the referred object per frame, None if absent."""
     masks: List[Optional[np.ndarray]] = []
     boxes: List[Optional[np.ndarray]] = []
     for frame in sample.video_data_samples:
@@ -216,7 +242,7 @@ def trained_masks(sample: RefDataSample) -> Tuple[list, list]:
 def referred_masks(
     sample: RefDataSample, reference: Reference, size: Tuple[int, int]
 ) -> List[np.ndarray]:
-    """Union of the objects meant in each frame, at the inputs' size."""
+    """Return the union of the referred objects per frame, at a size."""
     tubes = sample.gt_tubes
     meant = [tubes[i] for i in reference.object_ids if i in tubes]
     length = len(sample.frame_ids)
@@ -238,7 +264,7 @@ def referred_masks(
 
 
 def pad(mask: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
-    """Put a mask into the upper left corner of a larger one."""
+    """Pad a mask at the right and the bottom."""
     padded = np.zeros(size, bool)
     padded[: mask.shape[0], : mask.shape[1]] = mask
     return padded
@@ -250,23 +276,23 @@ def describe_clip(
     size: Tuple[int, int],
     padded: Tuple[int, ...],
 ) -> str:
-    """The words, and where the clip comes from."""
+    """Compose the caption: the words, and where the clip comes from."""
     names = ' '.join(str(name) for name in sample.frame_ids)
-    told = [str(sample.video_id), f'frames {names}', f'{size[0]}x{size[1]}']
+    parts = [str(sample.video_id), f'frames {names}', f'{size[0]}x{size[1]}']
     if tuple(padded) != tuple(size):
-        told[-1] += f' in {padded[0]}x{padded[1]}'
-    told += [each for each in (reference.cue, reference.annotator) if each]
-    return f'{reference.name}   [{"; ".join(told)}]'
+        parts[-1] += f' in {padded[0]}x{padded[1]}'
+    parts += [each for each in (reference.cue, reference.annotator) if each]
+    return f'{reference.name}   [{"; ".join(parts)}]'
 
 
 def draw_clip(clip: Clip, height: int, max_frames: int) -> np.ndarray:
-    """Draw a row: frames of one height, and the caption."""
+    """Draw a row: some frames, side by side, and the caption below."""
     pictures = []
     for index in evenly_spaced(len(clip.frames), max_frames):
         frame = resize(clip.frames[index], height)
         mask = clip.masks.get(index)
         masks = [] if mask is None else [resize(mask, height)]
-        # Coloured and white: seen on every colour, and hides none.
+        # Two outlines, coloured and white, are visible on every colour.
         picture = draw_overlay(frame, masks, truths=masks, alpha=0)
         if index in clip.boxes:
             scale = height / clip.frames.shape[1]
@@ -281,7 +307,7 @@ def draw_clip(clip: Clip, height: int, max_frames: int) -> np.ndarray:
 
 
 def resize(image: np.ndarray, height: int) -> np.ndarray:
-    """Bring a frame, or a mask, to a height."""
+    """Resize a frame or a mask to a height; keep its aspect ratio."""
     scale = height / image.shape[0]
     size = (max(1, round(image.shape[1] * scale)), height)
     if image.dtype == bool:
@@ -294,7 +320,7 @@ def resize(image: np.ndarray, height: int) -> np.ndarray:
 
 
 def widen(picture: np.ndarray, width: int) -> np.ndarray:
-    """Fill up with white on the right."""
+    """Pad an image with white at the right."""
     missing = max(0, width - picture.shape[1])
     return np.pad(picture, ((0, 0), (0, missing), (0, 0)), constant_values=255)
 
