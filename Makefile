@@ -1,4 +1,4 @@
-# `make demo` and `make test` set everything up first.
+# `make demo` and `make test` create the environment first.
 VENV ?= .venv
 PYTHON ?= python3
 PY := $(VENV)/bin/python
@@ -13,22 +13,22 @@ WORK ?= work_dirs
     mini-mutr-sound mini-mutr-joint ablations mutr-motion
 
 help:
-	@echo 'make demo              the main job on an embedded default, under 5 minutes (FAST=1: about 2)'
+	@echo 'make demo              test, run and train the mini model, under 5 minutes (FAST=1: about 2)'
 	@echo 'make test              lint, type check and tests'
 	@echo 'make test-slow         the tests that train or start many processes'
 	@echo 'make test-official     all tests on mmcv 2.1.0, mmengine 0.10.7, mmdet 3.3.0'
 	@echo 'make lint              ruff, mypy and import-linter alone'
 	@echo 'make docs              the pages of docs/, as docs/_build/html; warnings are errors'
 	@echo 'make mini-referformer  train the small ReferFormer that the demo uses (an hour)'
-	@echo 'make mini-mutr-text    likewise MUTR; -sound: what sounds; -joint: both, one model'
-	@echo 'make ablations         small models with one part changed each, and their table (2 hours)'
-	@echo "make mutr-motion       MUTR without MTA, MTI and both where only motion tells objects apart (90 minutes)"
-	@echo 'make bench             timings, as ratios in one run'
+	@echo 'make mini-mutr-text    train the small MUTR on texts; -sound: on sounds; -joint: on both'
+	@echo 'make ablations         train small models with one part changed each, write their table (2 hours)'
+	@echo "make mutr-motion       train MUTR without MTA, MTI and both where only motion tells objects apart (90 minutes)"
+	@echo 'make bench             time models and the metric, as ratios within the run'
 
 setup: $(STAMP)
 
-# Made anew whenever what it depends on changes; pip then only adds what is
-# missing, and mmcv's wheel comes from the cache.
+# Made again whenever its files change; pip then only adds what is missing, and
+# the wheel of mmcv comes from the cache.
 $(STAMP): setup.py tools/setup_env.sh $(wildcard requirements/*.txt)
 	@PYTHON=$(PYTHON) MMINSTALL=$(MMINSTALL) bash tools/setup_env.sh $(VENV)
 	@touch $@
@@ -38,8 +38,8 @@ demo: $(STAMP)
 
 test: lint pytest
 
-# The same tests on the last official OpenMMLab releases, in an environment
-# of their own.
+# The same tests on the last official OpenMMLab releases, in a separate
+# environment.
 test-official:
 	@$(MAKE) --no-print-directory pytest test-slow VENV=.venv-official \
 	    MMINSTALL=requirements/mminstall-official.txt
@@ -48,7 +48,7 @@ test-official:
 pytest: $(STAMP)
 	@$(PYTEST) -m 'not slow'
 
-# Trainings and runs of several processes.
+# Tests that train, or that start several processes.
 test-slow: $(STAMP)
 	@$(PYTEST) -m slow
 
@@ -61,8 +61,8 @@ lint: $(STAMP)
 docs: $(STAMP)
 	@$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
-# Short and long videos, 16 bits, several references, a training step; then
-# the metric. Ratios are to the first row of each table.
+# Short and long videos, bfloat16, several references, a training step; then the
+# metric. Ratios are to the first row of each table.
 BENCH := configs/referformer/referformer_r50_8xb1-6e_ref-youtube-vos.py
 bench: $(STAMP)
 	@$(PY) -W ignore tools/analysis_tools/benchmark.py $(BENCH) --frames 5 20 \
@@ -77,7 +77,7 @@ mini-sound-data: $(STAMP)
 	@$(PY) tools/dataset_converters/make_mini.py $(DATA)-sound --train 6000 \
 	    --layouts avsbench-s4 avsbench-ms3
 
-# Resumable: started again, it goes on from the last whole checkpoint.
+# Resumable: started again, it goes on from the last complete checkpoint.
 mini-referformer: mini-data
 	@$(PY) tools/train_mini.py configs/mini/backbone_mini.py \
 	    configs/mini/referformer_mini_pretrain.py \
@@ -103,12 +103,12 @@ mini-mutr-joint: mini-data mini-sound-data
 	    --work-dir $(WORK)/mutr_mini --out demo/weights/mutr_mini_joint \
 	    --also-score configs/mini/mutr_mini_joint_sound.py
 
-# Resumable, too; writes docs/ablations_mini.md and .csv.
+# Resumable; writes docs/ablations_mini.md and .csv.
 ablations: mini-data
 	@$(PY) tools/analysis_tools/ablation_table.py --iters 1500 \
 	    --work-dir $(WORK)/ablations_mini
 
-# The same for MUTR's temporal parts, on scenes of their own; writes
+# The same for the temporal parts of MUTR, on other scenes; writes
 # docs/mutr_motion_mini.md and .csv.
 mutr-motion: $(STAMP)
 	@$(PY) tools/dataset_converters/make_mini.py data/refvos-mini-motion \

@@ -1,12 +1,11 @@
-"""Find the objects that expressions or a sound refer to in a video.
+"""Segment the objects of a video that expressions or sounds refer to.
 
-refvos video.mp4 --text "the red circle" --text "the dog on the left"
-       --config CONFIG --checkpoint WEIGHTS --out-dir results
-refvos video.mp4 --sound
-       --config CONFIG --checkpoint WEIGHTS --out-dir results
-
-refvos video.mp4 --ask 'text="the one that barks" sound'
-       --config CONFIG --checkpoint WEIGHTS --out-dir results
+    refvos video.mp4 --text "the red circle" --text "the dog on the left"
+           --config CONFIG --checkpoint WEIGHTS --out-dir results
+    refvos video.mp4 --sound
+           --config CONFIG --checkpoint WEIGHTS --out-dir results
+    refvos video.mp4 --ask 'text="the one that barks" sound'
+           --config CONFIG --checkpoint WEIGHTS --out-dir results
 
 `python -m refvos` is the same command.
 """
@@ -21,16 +20,16 @@ from .apis.asked import parse_reference
 from .engine.cli import add_precision_argument, run_tool
 
 EPILOG = """\
-what is written to --out-dir:
+files in --out-dir:
   overlay.mp4        the video with all objects, each in its own colour
-  strip.png          some frames, a row for every text, and for the sound
-  masks/<k>_<text>/  a PNG for every frame, 0 and 255
-  masks/<k>_sound/   the same
+  strip.png          some frames, one row per text and one for the sound
+  masks/<k>_<text>/  one PNG per frame, with values 0 and 255
+  masks/<k>_sound/   the same for the sound
   predictions.json   texts, scores and masks (COCO's run-length encoding)
 
-It must be a new or an empty folder, or one with earlier results; those are
-replaced when the new ones are whole. The exit status is 2 where the input
-can't be used; one line then says what was wrong with it.
+The folder must be new, empty, or hold earlier results, which are replaced when
+the new ones are complete. If the input cannot be used, one line says why, and
+the exit status is 2.
 """
 
 
@@ -44,77 +43,82 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument(
         'video',
         metavar='VIDEO',
-        help='a video file, a folder of images (natural order), or one image',
+        help='a video file, a folder of images (in natural order), or an '
+        'image',
     )
     parser.add_argument(
         '--text',
         action='append',
         metavar='EXPRESSION',
-        help='what to look for; give it again for more objects, the video is '
-        'encoded only once',
+        help='expression that refers to an object; repeat it for more objects '
+        '(the video is encoded only once)',
     )
     parser.add_argument(
         '--sound',
         nargs='?',
         const=True,
         metavar='FILE',
-        help='look for what is heard in this sound or video file; without '
-        'FILE, in the soundtrack of VIDEO, which stands before --sound then',
+        help='segment the objects that sound in this sound or video file; '
+        'without FILE, in the soundtrack of VIDEO (VIDEO must then come '
+        'before --sound)',
     )
     parser.add_argument(
         '--ask',
         action='append',
         metavar='REFERENCE',
-        help='one reference of several modalities, such as \'text="the one '
-        'that barks" sound speech=said.wav\'; sound alone is the soundtrack '
-        'of VIDEO; give it again for more',
+        help='a reference of several modalities, such as \'text="the one '
+        'that barks" sound speech=said.wav\'; sound without a file is the '
+        'soundtrack of VIDEO; repeat it for more references',
     )
     parser.add_argument(
-        '--config', required=True, help="the model's config file"
+        '--config', required=True, help='config file of the model'
     )
     parser.add_argument(
         '--checkpoint',
         required=True,
         metavar='WEIGHTS',
-        help="the model's weights: .pth, .pt or .safetensors",
+        help='weights of the model: a .pth, .pt or .safetensors file',
     )
     parser.add_argument(
-        '--out-dir', required=True, metavar='DIR', help='see below'
+        '--out-dir',
+        required=True,
+        metavar='DIR',
+        help='folder of the results, see below',
     )
     parser.add_argument(
         '--device',
-        help='such as cuda:0 or cpu (default: the first GPU, or the CPU '
-        'where there is none)',
+        help='such as cuda:0 or cpu (default: the first GPU if there is one, '
+        'else the CPU)',
     )
     parser.add_argument(
         '--threshold',
         type=float,
         metavar='P',
         help='probability above which a pixel belongs to the object '
-        "(default: the config's, mostly 0.5)",
+        '(default: as in the config, usually 0.5)',
     )
     parser.add_argument(
         '--fps',
         type=float,
         metavar='N',
-        help='frames a second: a video file with more is thinned out to so '
-        'many (default: all), images are so many (default: 6); fewer frames '
-        'take less time and memory',
+        help='frames per second: a video file is reduced to this rate '
+        '(default: all frames); for images, their rate (default: 6); fewer '
+        'frames take less time and memory',
     )
     parser.add_argument(
         '--window',
         type=int,
         metavar='N',
-        help='frames that the model sees together, a quarter of them again '
-        'in the next window: memory does not grow with the video (default: '
-        'all)',
+        help='number of frames that the model processes together; windows '
+        'overlap by a quarter, and memory does not grow with the video '
+        '(default: all frames)',
     )
     add_precision_argument(parser)
     parser.add_argument(
         '--trust-checkpoint',
         action='store_true',
         help='read weights that hold more than tensors and plain data; such '
-        'a file can run any code, so only from sources that you trust',
+        'a file can run any code, so use it only for sources that you trust',
     )
     args = parser.parse_args(argv)
     if args.text is None and args.sound is None and args.ask is None:
@@ -123,7 +127,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
 
 
 def table(names: Sequence[str], result: InferenceResult) -> List[str]:
-    """Lines that say how sure the model is of each answer."""
+    """Format a table of the scores: header, then one line per reference."""
     return ['score  text'] + [
         f'{prediction.score:5.2f}  {name}'
         + (': nothing' if prediction.is_null else '')
@@ -132,6 +136,7 @@ def table(names: Sequence[str], result: InferenceResult) -> List[str]:
 
 
 def run(argv: Optional[Sequence[str]] = None) -> None:
+    """Answer the references of the command line and write the results."""
     args = parse_args(argv)
     inferencer = RefVOSInferencer(
         args.config,
@@ -166,7 +171,7 @@ def run(argv: Optional[Sequence[str]] = None) -> None:
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run the command; gives its exit status."""
+    """Run the command; return its exit status."""
     return run_tool(run, argv)
 
 

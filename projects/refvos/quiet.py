@@ -1,8 +1,8 @@
 """Hide messages of other packages that a user cannot act on.
 
-Only the messages listed here are hidden, each by its own words; everything
-else that these packages say is shown. The package imports this module before
-all others, so that it holds in every command, process and loader worker.
+Only the messages listed here are hidden; all others of these packages are
+shown. The package imports this module first, so that it takes effect in every
+command, process and loader worker.
 """
 
 import importlib
@@ -14,20 +14,20 @@ from unittest import mock
 
 import mmengine.logging
 
-# The first words of a warning, as a regular expression, and its category.
+# Beginning of a warning, as a regular expression, and its category.
 WARNINGS: List[Tuple[str, Type[Warning]]] = [
-    # mmdet, about an optional package for box metrics; none of ours are.
+    # mmdet, about an optional package for box metrics, which are not used.
     (r'faster_coco_eval is not installed, metrics will not', UserWarning),
     # torch, about code of mmdet.
     (r'torch\.meshgrid: in an upcoming release, it will be', UserWarning),
-    # mmengine, about what torchrun sets for its processes, too.
+    # mmengine, about variables that torchrun sets, too.
     (r'Setting \w+_NUM_THREADS environment variable for', UserWarning),
     # setuptools, about code of mmengine.
     (r'pkg_resources is deprecated as an API', UserWarning),
     # torch, about code of mmengine and mmcv.
     (r'`?torch\.cuda\.amp\.\w+(\(.*\))?`? is deprecated', FutureWarning),
 ]
-# Printed where mmdet's data sets are imported, once by each module.
+# Printed by each of these modules of mmdet when it is imported.
 PRINTED = 'Could not import OneDL. Skipping OneDL datasets.'
 PRINTING_MODULES = ['mmdet.datasets', 'mmdet.datasets.transforms']
 # Logged by mmengine about its own checkpoint hook.
