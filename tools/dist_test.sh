@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Test with several processes, one a GPU (or a share of the CPU without).
+# Test with several processes: one per GPU, or on the CPU without GPUs.
 #
 #   tools/dist_test.sh CONFIG CHECKPOINT GPUS [arguments of test.py]
 #
@@ -14,7 +14,7 @@ config=$1
 checkpoint=$2
 gpus=$3
 
-# As torchrun sets it, which would warn about that.
+# torchrun would set the same, with a warning.
 if [ "$gpus" != 1 ]; then
     export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 fi

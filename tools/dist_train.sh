@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Train with several processes, one a GPU (or a share of the CPU without).
+# Train with several processes: one per GPU, or on the CPU without GPUs.
 #
 #   tools/dist_train.sh CONFIG GPUS [arguments of train.py]
 #
@@ -13,7 +13,7 @@ fi
 config=$1
 gpus=$2
 
-# As torchrun sets it, which would warn about that.
+# torchrun would set the same, with a warning.
 if [ "$gpus" != 1 ]; then
     export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make a virtual environment with the tested stack and refvos in it.
+# Make a virtual environment with the tested versions and refvos.
 #
 #   tools/setup_env.sh [VENV]          (default: .venv)
 #
@@ -54,7 +54,7 @@ install_mmcv_wheel() {
     say "mmcv from $wheel"
     pip install --quiet --progress-bar off --force-reinstall --no-deps "$wheel"
     pip install --quiet --progress-bar off -r "$mminstall" -r requirements/runtime.txt
-    mmcv_works || { say "that wheel does not import; building anew"; rm -f "$wheel"; return 1; }
+    mmcv_works || { say "this wheel does not import; building it again"; rm -f "$wheel"; return 1; }
 }
 
 build_mmcv_wheel() {
@@ -86,8 +86,8 @@ say "OpenMMLab packages, test tools, Sphinx, refvos itself"
 pip install --quiet --progress-bar off -r "$mminstall" \
     -r requirements/runtime.txt -r requirements/tests.txt -r requirements/docs.txt
 pip install --quiet --progress-bar off --no-build-isolation --no-deps -e .
-# yapf, by which mmengine prints configs, writes a cache at its first import;
-# two processes of a first distributed run would trip over each other.
+# yapf, with which mmengine prints configs, writes a cache at its first import;
+# the processes of a first distributed run would write it at the same time.
 "$python" -c 'import mmcv.ops, mmdet, refvos, yapf; print(
     f"[setup] mmcv {mmcv.__version__}, mmdet {mmdet.__version__}, "
     f"refvos {refvos.__version__}")'

@@ -64,7 +64,8 @@ def test_one_process_ends_in_one_line(tmp_path, pause):
     assert 'Traceback' not in errors
     if pause == 'iter:2':
         assert last == (
-            f'stopped; {folder} has no checkpoint yet; --resume starts anew'
+            f'stopped; {folder} has no checkpoint yet: --resume starts from '
+            'the beginning'
         )
     else:
         checkpoint = re.fullmatch(r'stopped; --resume goes on from (.*)', last)

@@ -112,6 +112,9 @@ def how_to_go_on(work_dir: str) -> str:
     try:
         checkpoint = Path(work_dir, 'last_checkpoint').read_text()
     except OSError:
-        return f'{work_dir} has no checkpoint yet; --resume starts anew'
+        return (
+            f'{work_dir} has no checkpoint yet: --resume starts from the '
+            'beginning'
+        )
     name = osp.basename(checkpoint.strip())
     return f'--resume goes on from {osp.join(work_dir, name)}'
