@@ -44,7 +44,7 @@ def test_weights_too_large_for_git_are_refused(tool, tmp_path):
 
 
 def test_time_is_summed_over_stages_and_restarts(tmp_path):
-    runs = {
+    logs = {
         # Two logs, one after a restart, one of the second stage.
         'first/a': [(50, 0.5), (100, 0.3)],
         'first/b': [(130, 1.0)],
@@ -52,7 +52,7 @@ def test_time_is_summed_over_stages_and_restarts(tmp_path):
         # Another model's.
         'third/a': [(50, 9.0)],
     }
-    for name, records in runs.items():
+    for name, records in logs.items():
         folder = tmp_path / name / 'vis_data'
         folder.mkdir(parents=True)
         lines = [
