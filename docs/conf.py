@@ -10,20 +10,29 @@ from sphinx.util import logging
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 GENERATED = DOCS / 'generated'
-# The package beside these pages, even where another one is installed.
-sys.path.insert(0, str(ROOT / 'projects'))
+# The package beside these pages, even where another one is installed; and
+# their own extension.
+sys.path[:0] = [str(ROOT / 'projects'), str(DOCS)]
 
 from refvos.version import __version__  # noqa: E402
 
 project = 'refvos'
 author = 'the refvos authors'
+# Otherwise the footer says "Copyright ©" and nobody.
+html_show_copyright = False
 release = version = __version__
 
-extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon']
+extensions = [
+    'myst_parser',
+    'registered_classes',
+    'sphinx.ext.autodoc',
+    'sphinx.ext.napoleon',
+]
 exclude_patterns = ['_build']
 html_theme = 'furo'
 html_title = f'refvos {release}'
 
+myst_enable_extensions = ['deflist']
 myst_heading_anchors = 3
 autodoc_typehints = 'none'
 autodoc_member_order = 'bysource'
