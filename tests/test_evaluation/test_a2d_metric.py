@@ -13,7 +13,7 @@ from refvos.structures import Candidate, Reference, ReferencePrediction
 
 from .videos import SIZE, evaluate_on_two_ranks, predicted_sample, rle, square
 
-TRUTH = square(5, 5)
+GT = square(5, 5)
 FAR = square(14, 20)
 EMPTY = np.zeros(SIZE, bool)
 NUM_FRAMES = 5
@@ -29,8 +29,8 @@ def predict(id, chosen, *others, object_ids=('1',), cue=None):
     )
 
 
-def frame_of(predictions, truth=TRUTH, video_id='cat'):
-    tubes = None if truth is None else {'1': [rle(truth)]}
+def frame_of(predictions, gt=GT, video_id='cat'):
+    tubes = None if gt is None else {'1': [rle(gt)]}
     return predicted_sample(predictions, tubes, video_id, num_frames=1)
 
 
@@ -47,7 +47,7 @@ def four():
     return [
         frame_of(
             [
-                predict('a', (TRUTH, 0.9), (FAR, 0.8)),
+                predict('a', (GT, 0.9), (FAR, 0.8)),
                 # Two columns beside: 24 of 48 pixels.
                 predict('b', (square(5, 7), 0.7), (FAR, 0.2)),
             ]
@@ -57,7 +57,7 @@ def four():
                 # One column beside: 30 of 42 pixels.
                 predict('c', (square(5, 6), 0.6)),
                 # The right one has the lower score.
-                predict('d', (FAR, 0.5), (TRUTH, 0.1)),
+                predict('d', (FAR, 0.5), (GT, 0.1)),
             ],
             video_id='dog',
         ),
@@ -97,19 +97,19 @@ def test_numbers_by_hand(four):
 
 @pytest.mark.parametrize('tenths', [5, 6, 7, 8, 9])
 def test_an_iou_of_just_k_is_not_above_k(tenths):
-    """Ten pixels are true; so many of them are predicted."""
-    truth, guess = EMPTY.copy(), EMPTY.copy()
-    truth[0, :10] = True
+    """Ten pixels are the object; this many of them are predicted."""
+    gt, guess = EMPTY.copy(), EMPTY.copy()
+    gt[0, :10] = True
     guess[0, :tenths] = True
-    metrics = evaluate([frame_of([predict('a', (guess, 0.5))], truth)])
+    metrics = evaluate([frame_of([predict('a', (guess, 0.5))], gt)])
     assert metrics['oIoU'] == 10 * tenths
     for k in range(5, 10):
         assert metrics[f'P@0.{k}'] == (100 if k < tenths else 0)
 
 
-def test_nothing_meant_and_nothing_predicted():
+def test_nothing_referred_and_nothing_predicted():
     right = predict('a', (EMPTY, 0.5), object_ids=())
-    wrong = predict('b', (TRUTH, 0.5), object_ids=('9',))
+    wrong = predict('b', (GT, 0.5), object_ids=('9',))
     metrics = evaluate([frame_of([right, wrong])])
     assert metrics['P@0.9'] == 50
     assert metrics['oIoU'] == 0
@@ -117,9 +117,7 @@ def test_nothing_meant_and_nothing_predicted():
 
 
 def test_masks_of_several_objects_are_one():
-    sample = frame_of(
-        [predict('a', (TRUTH | FAR, 0.5), object_ids=('1', '2'))]
-    )
+    sample = frame_of([predict('a', (GT | FAR, 0.5), object_ids=('1', '2'))])
     sample.gt_tubes['2'] = [rle(FAR)]
     metrics = evaluate([sample])
     assert metrics == pytest.approx(dict.fromkeys(metrics, 100))
@@ -157,15 +155,15 @@ def test_per_expression_table(tmp_path, four, name):
 
 
 def bad_samples():
-    good = predict('0', (TRUTH, 0.5))
+    good = predict('0', (GT, 0.5))
     yield frame_of([good], None), r'video cat: gt_tubes is None'
-    bare = predict('0', (TRUTH, 0.5))
+    bare = predict('0', (GT, 0.5))
     bare.candidates = []
     yield (
         frame_of([bare]),
         r'predictions.0.candidates is \[\]; expected .*keep_candidates=True',
     )
-    small = predict('0', (TRUTH, 0.5), (TRUTH, 0.4))
+    small = predict('0', (GT, 0.5), (GT, 0.4))
     small.candidates[1].masks = [rle(np.zeros((10, 30)))]
     yield (
         frame_of([small]),
@@ -174,7 +172,7 @@ def bad_samples():
     )
     two = frame_of([good])
     two.set_metainfo({'frame_ids': ['1', '2']})
-    yield two, r"frames is \['1', '2'\]; expected the annotated one alone"
+    yield two, r"frames is \['1', '2'\]; expected only the annotated one"
 
 
 @pytest.mark.parametrize('sample, message', bad_samples())

@@ -39,28 +39,26 @@ def soften(probabilities, linear=True):
 
 
 def clip(frames, name='cat', labelled=None, linear=True):
-    """A clip; each frame is a map of probabilities and the true mask."""
+    """A clip; each frame is a map of probabilities and the gt mask."""
     maps = [np.asarray(probability, float) for probability, _ in frames]
     prediction = predict([each > 0.5 for each in maps], text=None)
     prediction.soft_masks = soften(maps, linear)
-    truth = {'1': [rle(true) if true.any() else None for _, true in frames]}
-    sample = predicted_sample(
-        [prediction], truth, name, num_frames=len(frames)
-    )
+    gt = {'1': [rle(mask) if mask.any() else None for _, mask in frames]}
+    sample = predicted_sample([prediction], gt, name, num_frames=len(frames))
     if labelled is not None:
         sample.set_metainfo({'gt_labelled': labelled})
     return sample
 
 
-def f_measure(right, predicted, true):
-    precision, recall = right / predicted, right / true
+def f_measure(right, predicted, gt):
+    precision, recall = right / predicted, right / gt
     return 1.3 * precision * recall / (0.3 * precision + recall)
 
 
 def test_numbers_by_hand():
     # Side 6 against itself shifted by two columns: 24 of 48 pixels.
     half = (0.9 * square(5, 7), square(5, 5))
-    # The true square at 0.4, below 0.5, beside one of 36 at 0.2.
+    # The gt square at 0.4, below 0.5, beside one of 36 at 0.2.
     low = (0.4 * square(2, 2) + 0.2 * square(10, 10), square(2, 2))
     metrics = evaluate([clip([half]), clip([low], 'dog')])
     # No pixel of the second is above 0.5; at 0.3 its soft mask is right.
@@ -73,7 +71,7 @@ def test_numbers_by_hand():
 
 
 def test_the_threshold_is_one_for_all_frames_of_a_clip():
-    """Frames that want different ones get the best compromise."""
+    """Frames with different best thresholds get the best compromise."""
     right, wrong = square(2, 2), square(10, 10)
     # Perfect from above 0.3 to 0.8, and from above 0.6 to 0.9.
     first = (0.8 * right + 0.3 * wrong, right)
@@ -94,20 +92,20 @@ def test_thresholds_are_254_steps():
     """At k / 254 or more: 127 is a half, 128 is not."""
     right, wrong = square(2, 2), square(10, 10)
     below, above = 127.5 / 254, 128.5 / 254
-    told = clip([(above * right + below * wrong, right)])
-    assert evaluate([told])['F'] == pytest.approx(100)
+    apart = clip([(above * right + below * wrong, right)])
+    assert evaluate([apart])['F'] == pytest.approx(100)
     same = clip([(127.7 / 254 * right + below * wrong, right)])
     assert evaluate([same])['F'] == pytest.approx(100 * f_measure(36, 72, 36))
 
 
 def test_frames_where_nothing_sounds():
-    """They score the background, and are left out of F."""
+    """They score the background and are left out of F."""
     quiet = (0.9 * square(2, 2), EMPTY)
     exact = (0.9 * square(2, 2), square(2, 2))
     metrics = evaluate([clip([quiet, exact])])
     assert metrics['mIoU'] == pytest.approx(100 * ((600 - 36) / 600 + 1) / 2)
     assert metrics['F'] == pytest.approx(100)
-    # Everything background, and said so.
+    # All background, and predicted so.
     metrics = evaluate([clip([(EMPTY, EMPTY)]), clip([exact], 'dog')])
     assert (metrics['mIoU'], metrics['F']) == (100, pytest.approx(100))
 
@@ -153,7 +151,7 @@ def bad_samples():
     good = (0.9 * square(2, 2), square(2, 2))
     unknown = clip([good])
     del unknown.gt_tubes
-    yield unknown, 'video cat: gt_tubes is None; expected the true masks'
+    yield unknown, 'video cat: gt_tubes is None; expected the ground truth'
     yield clip([good], linear=False), "linear is False; .*'linear'"
     short = clip([good, good])
     short.predictions[0].soft_masks.frames.pop()

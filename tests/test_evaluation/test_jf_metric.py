@@ -36,10 +36,10 @@ def test_numbers_by_hand():
     # 6x6 against itself, and shifted by two columns: J 1 and 24/48, F 1 and
     # 14/24 (worked out in test_region_boundary.py).
     prediction = predict([square(5, 5), square(5, 7)], cue='place')
-    truth = {'1': [rle(square(5, 5))] * 2, '2': [rle(EMPTY)] * 2}
-    # The second object is never drawn and nothing is predicted: 1 and 1.
+    gt = {'1': [rle(square(5, 5))] * 2, '2': [rle(EMPTY)] * 2}
+    # The second object is never visible nor predicted: 1 and 1.
     nothing = predict([EMPTY] * 2, '1', object_ids=('2',), cue='motion')
-    metrics = evaluate([predicted_sample([prediction, nothing], truth)])
+    metrics = evaluate([predicted_sample([prediction, nothing], gt)])
     j, f = (1 + 24 / 48) / 2, (1 + 14 / 24) / 2
     assert metrics == pytest.approx(
         {
@@ -52,34 +52,34 @@ def test_numbers_by_hand():
     )
 
 
-def test_truth_is_the_union_of_the_objects_meant():
-    truth = {
+def test_ground_truth_is_the_union_of_the_objects_referred_to():
+    gt = {
         '1': [rle(square(2, 2)), None],
         '2': [rle(square(12, 20)), rle(square(12, 20))],
         '3': [rle(square(2, 20)), None],
     }
     both = square(2, 2) | square(12, 20)
     prediction = predict([both, square(12, 20)], object_ids=('1', '2'))
-    metrics = evaluate([predicted_sample([prediction], truth)])
+    metrics = evaluate([predicted_sample([prediction], gt)])
     assert metrics == {'J&F': 100, 'J': 100, 'F': 100}
 
 
 @pytest.mark.parametrize('object_ids', [(), ('9',)])
-def test_truth_is_background_where_nothing_is_meant(object_ids):
-    truth = {'1': [rle(square(2, 2))] * 2}
-    # One of two frames is rightly left empty.
+def test_ground_truth_is_background_where_nothing_is_referred(object_ids):
+    gt = {'1': [rle(square(2, 2))] * 2}
+    # An empty mask is right in one of two frames.
     prediction = predict([square(2, 2), EMPTY], object_ids=object_ids)
-    metrics = evaluate([predicted_sample([prediction], truth)])
+    metrics = evaluate([predicted_sample([prediction], gt)])
     assert metrics == {'J&F': 50, 'J': 50, 'F': 50}
 
 
-def test_expressions_weigh_the_same_whatever_their_video():
-    truth = {'1': [rle(square(2, 2))] * 2}
+def test_expressions_have_equal_weight_whatever_their_video():
+    gt = {'1': [rle(square(2, 2))] * 2}
     right = [predict([square(2, 2)] * 2, str(i)) for i in range(3)]
     wrong = predict([square(12, 20)] * 2)
     samples = [
-        predicted_sample(right, truth),
-        predicted_sample([wrong], truth),
+        predicted_sample(right, gt),
+        predicted_sample([wrong], gt),
     ]
     assert evaluate(samples)['J&F'] == 75
 
@@ -87,11 +87,11 @@ def test_expressions_weigh_the_same_whatever_their_video():
 @pytest.mark.parametrize('name', ['table.csv', 'table.json'])
 def test_per_expression_table(tmp_path, name):
     path = tmp_path / 'new' / name
-    truth = {'1': [rle(square(2, 2))] * 2, '2': [None, None]}
+    gt = {'1': [rle(square(2, 2))] * 2, '2': [None, None]}
     odd = predict([square(12, 20)] * 2, '1', object_ids=('1', '2'))
     right = predict([square(2, 2)] * 2, '0', text='猫, "the" cat', cue='place')
     evaluate(
-        [predicted_sample([right, odd], truth)], per_expression_table=str(path)
+        [predicted_sample([right, odd], gt)], per_expression_table=str(path)
     )
     if name.endswith('.json'):
         first, second = json.loads(path.read_text(encoding='utf-8'))
@@ -111,20 +111,20 @@ def test_per_expression_table(tmp_path, name):
 
 def bad_samples():
     mask = [square(2, 2)] * 2
-    truth = {'1': [rle(square(2, 2))] * 2}
+    gt = {'1': [rle(square(2, 2))] * 2}
     small = rle(np.zeros((10, 30)))
     yield (
         predicted_sample([predict(mask)], None),
         r'video cat: gt_tubes is None; .*RefYouTubeVOSSubmission',
     )
     yield (
-        predicted_sample([predict(mask[:1])], truth),
+        predicted_sample([predict(mask[:1])], gt),
         r'predictions.0: number of masks is 1; expected 2',
     )
     prediction = predict(mask)
     prediction.masks[1] = small
     yield (
-        predicted_sample([prediction], truth),
+        predicted_sample([prediction], gt),
         r'predictions.0: size of the mask of frame 00005 is \[10, 30\]; '
         r'expected \[20, 30\]',
     )
@@ -136,7 +136,7 @@ def bad_samples():
         predicted_sample([predict(mask)], {'1': [rle(square(2, 2))]}),
         r'gt_tubes.1: number of masks is 1; expected 2',
     )
-    missing = predicted_sample([predict(mask), predict(mask, '1')], truth)
+    missing = predicted_sample([predict(mask), predict(mask, '1')], gt)
     missing.predictions = missing.predictions[:1]
     yield missing, r'number of predictions is 1; expected 2'
 
@@ -172,7 +172,7 @@ def test_two_processes_give_the_numbers_of_one(tmp_path):
     assert table == (tmp_path / 'one.csv').read_text()
 
 
-def test_workers_score_as_the_process_itself(tmp_path):
+def test_workers_give_the_scores_of_the_process_itself(tmp_path):
     videos = [random_video(index) for index in range(12)]
     plain = evaluate(videos, per_expression_table=str(tmp_path / 'a.json'))
     apart = evaluate(
@@ -195,7 +195,7 @@ def test_bad_videos_are_refused_before_they_reach_a_worker():
 
 
 def plain_f(pred, gt):
-    """Whole frames, dilated by a disk: what others do for every pair."""
+    """The usual computation: whole frames, dilated by a disk."""
     radius = math.ceil(0.008 * math.hypot(*gt.shape))
     y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
     disk = (x * x + y * y <= radius * radius).astype(np.uint8)
@@ -223,22 +223,24 @@ def test_scores_are_those_of_whole_frames(size):
         cy, cx, r = rng.uniform((0, 0, 9), (*size, size[0] / 3))
         return ((y - cy) / r) ** 2 + ((x - cx) / r) ** 2 < rng.uniform(0.5, 1)
 
-    truths = {('1',): [draw() for _ in range(4)]}
-    truths['2',] = [draw() for _ in range(4)]
-    asked = [(key, [draw() for _ in range(4)]) for key in truths for _ in 'ab']
+    gt_tubes = {('1',): [draw() for _ in range(4)]}
+    gt_tubes['2',] = [draw() for _ in range(4)]
+    asked = [
+        (key, [draw() for _ in range(4)]) for key in gt_tubes for _ in 'ab'
+    ]
     found = score_tubes(
         [(key, [rle(m) for m in masks]) for key, masks in asked],
-        {key: [rle(m) for m in masks] for key, masks in truths.items()},
+        {key: [rle(m) for m in masks] for key, masks in gt_tubes.items()},
     )
     for (key, masks), (j, f) in zip(asked, found, strict=True):
-        pairs = list(zip(masks, truths[key], strict=True))
+        pairs = list(zip(masks, gt_tubes[key], strict=True))
         ious = [(p & g).sum() / (p | g).sum() for p, g in pairs]
         assert j == pytest.approx(np.mean(ious), abs=1e-9)
         fs = [plain_f(p, g) for p, g in pairs]
         assert f == pytest.approx(np.mean(fs), abs=1e-9)
 
 
-def test_the_outline_of_a_truth_is_made_once(monkeypatch):
+def test_the_outline_of_a_gt_mask_is_made_once(monkeypatch):
     made = []
     original = jf_metric.outline_of
     monkeypatch.setattr(
@@ -246,5 +248,5 @@ def test_the_outline_of_a_truth_is_made_once(monkeypatch):
     )
     tube = [rle(square(2, 2)), rle(square(3, 3))]
     score_tubes([(('1',), tube)] * 3, {('1',): tube})
-    # Two frames of three predictions and one truth.
+    # Two frames of three predictions and one gt tube.
     assert len(made) == 2 * (3 + 1)

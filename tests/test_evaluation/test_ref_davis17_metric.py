@@ -1,4 +1,4 @@
-"""Ref-DAVIS17's two protocols, by hand."""
+"""The two protocols of Ref-DAVIS17 on hand-made videos."""
 
 import itertools
 import json
@@ -28,7 +28,7 @@ NUM_VIDEOS = 3
 
 
 def answer(masks, object_id='1', annotator='annot1'):
-    """A prediction by one probability map a frame, (H, W)."""
+    """A prediction from one probability map per frame, (H, W)."""
     place = 4 * (int(object_id) - 1) + ANNOTATORS.index(annotator)
     prediction = predict(
         [np.asarray(mask) > 0.5 for mask in masks],
@@ -43,7 +43,7 @@ def answer(masks, object_id='1', annotator='annot1'):
 
 
 def tubes(**objects):
-    """Object id (``_1``) -> one mask a frame."""
+    """Object id (``_1``) -> one mask per frame."""
     return {
         name[1:]: [rle(m) if m.any() else None for m in masks]
         for name, masks in objects.items()
@@ -64,7 +64,7 @@ def jf(metrics, protocol):
 BOTH = tubes(_1=[A] * 2, _2=[B] * 2)
 
 
-def test_exchanged_objects_cost_nothing_as_published_and_all_as_asked():
+def test_exchanged_objects_cost_nothing_published_and_all_referring():
     swapped = [answer([B] * 2, '1'), answer([A] * 2, '2')]
     metrics = evaluate(predicted_sample(swapped, BOTH))
     assert jf(metrics, 'published') == [100, 100, 100]
@@ -83,8 +83,8 @@ def test_the_mean_over_annotators():
     assert jf(metrics, 'published') == [100, 100, 100]
 
 
-def test_annotators_weigh_the_same_however_much_they_said():
-    """annot1: one object of two right; annot2 said one thing, rightly."""
+def test_annotators_have_equal_weight_whatever_their_expressions():
+    """annot1: one object of two is right; annot2: the only one is right."""
     found = [
         *(answer([A] * 2, '1'), answer([EMPTY] * 2, '2')),
         answer([A] * 2, '1', 'annot2'),
@@ -94,9 +94,9 @@ def test_annotators_weigh_the_same_however_much_they_said():
     assert len(metrics) == 7
 
 
-def test_the_surer_answer_takes_the_pixel():
-    # Both claim B; the second is surer there: 0.9991 and 0.9995 are far
-    # above 0.5 and a level of 8 bits apart at most.
+def test_the_more_confident_prediction_takes_the_pixel():
+    # Both predict B, the second with more confidence: 0.9991 and 0.9995 are
+    # far above 0.5 and at most one level of 8 bits apart.
     greedy = 0.9991 * (A | B)
     metrics = evaluate(
         predicted_sample(
@@ -104,14 +104,13 @@ def test_the_surer_answer_takes_the_pixel():
         )
     )
     assert jf(metrics, 'referring') == [100, 100, 100]
-    # Now the first is: it gets both squares, the second nothing.
+    # Now the first is more confident: it gets both squares.
     metrics = evaluate(
         predicted_sample(
             [answer([greedy] * 2, '1'), answer([0.99 * B] * 2, '2')], BOTH
         )
     )
-    # J 36/72 and 0. F: half of the boundary is right, all of the true one
-    # is found, 2 * 0.5 / 1.5; and 0.
+    # J 36/72 and 0. F: precision 0.5 and recall 1, 2 * 0.5 / 1.5; and 0.
     expected = pytest.approx([(25 + 100 / 3) / 2, 25, 100 / 3])
     assert jf(metrics, 'referring') == expected
     assert jf(metrics, 'published') == expected
@@ -127,42 +126,42 @@ def test_the_background_is_a_tenth(probability, score):
 
 
 def test_void_is_neither_object_nor_background():
-    truth = tubes(_1=[A] * 2, _255=[B] * 2)
-    metrics = evaluate(predicted_sample([answer([A | B] * 2)], truth))
+    gt = tubes(_1=[A] * 2, _255=[B] * 2)
+    metrics = evaluate(predicted_sample([answer([A | B] * 2)], gt))
     for protocol in ('published', 'referring'):
         assert jf(metrics, protocol) == [100, 100, 100]
-    # Without void the same answer is half wrong.
+    # Without void half of the same prediction is wrong.
     metrics = evaluate(
         predicted_sample([answer([A | B] * 2)], tubes(_1=[A] * 2))
     )
     assert metrics['referring/J'] == metrics['published/J'] == 50
 
 
-def test_objects_nobody_asked_for_count_as_published():
-    """Those of the first frame, as DAVIS counts; 4 comes later."""
+def test_published_scores_objects_without_an_expression():
+    """Those of the first frame, as DAVIS counts; 4 appears later."""
     c = square(2, 20)
-    truth = tubes(_1=[A, A], _3=[c, c], _4=[EMPTY, B])
-    metrics = evaluate(predicted_sample([answer([A] * 2)], truth))
-    # 1 is right; 2 is nowhere and so is the answer; 3 is missed.
+    gt = tubes(_1=[A, A], _3=[c, c], _4=[EMPTY, B])
+    metrics = evaluate(predicted_sample([answer([A] * 2)], gt))
+    # 1 is right; 2 is never visible nor predicted; 3 is missed.
     assert jf(metrics, 'published') == pytest.approx([200 / 3] * 3)
     assert jf(metrics, 'referring') == [100, 100, 100]
 
 
-def test_an_object_never_drawn_is_rightly_left_out():
+def test_an_empty_prediction_of_an_invisible_object_is_right():
     found = [answer([A] * 2, '1'), answer([B, EMPTY], '2')]
     metrics = evaluate(predicted_sample(found, tubes(_1=[A] * 2)))
     assert jf(metrics, 'referring') == [75, 75, 75]
-    # Not an object there; the first answer is paired with the only one.
+    # There it is no object: the first prediction is paired with object 1.
     assert jf(metrics, 'published') == [100, 100, 100]
 
 
 @pytest.mark.parametrize(('order', 'score'), [('1 2', 0), ('2 1', 50)])
-def test_empty_answers_are_proposals_before_the_last_with_a_pixel(
+def test_empty_predictions_are_proposals_before_the_last_with_a_pixel(
     order, score
 ):
     """DAVIS numbers proposals: 0 1 has one, 0 2 has two, one of them empty.
 
-    The object is seen in the first frame only; an empty proposal is right
+    The object is visible only in the first frame; an empty proposal is right
     in the second.
     """
     wrong, empty = order.split()
@@ -172,8 +171,8 @@ def test_empty_answers_are_proposals_before_the_last_with_a_pixel(
 
 
 def test_missing_proposals_are_empty():
-    truth = tubes(_1=[A, A], _2=[B, EMPTY])
-    metrics = evaluate(predicted_sample([answer([A] * 2)], truth))
+    gt = tubes(_1=[A, A], _2=[B, EMPTY])
+    metrics = evaluate(predicted_sample([answer([A] * 2)], gt))
     assert jf(metrics, 'published') == [75, 75, 75]
 
 
@@ -212,7 +211,7 @@ def test_table(tmp_path):
 
 
 def random_video(index, num_frames=3, count=3):
-    """Overlapping soft squares, void, an object that comes and goes."""
+    """Overlapping soft squares, void, an object that appears and vanishes."""
     rng = np.random.default_rng(index)
 
     def place():
@@ -233,18 +232,18 @@ def random_video(index, num_frames=3, count=3):
         for object_id in range(count)
         for annotator in ANNOTATORS
     ]
-    truth = {
+    gt = {
         str(value): [
             rle(frame == value) if (frame == value).any() else None
             for frame in ids
         ]
         for value in (1, 2, 3, 255)
     }
-    return predicted_sample(found, truth, f'video{index}', num_frames), ids
+    return predicted_sample(found, gt, f'video{index}', num_frames), ids
 
 
 def plain_scores(sample, ids, annotator):
-    """J&F of all pairs (P, G): composed in float, nothing shared."""
+    """J&F of all pairs (P, G) by an independent implementation."""
     found = [
         p for p in sample.predictions if p.reference.annotator == annotator
     ]

@@ -28,14 +28,14 @@ def evaluate(samples, **kwargs):
 
 
 def image(expressions, gt_boxes=None, name='cat'):
-    """An image; each expression is mask, truth, box (or None)."""
-    predictions, truth = [], {}
-    for index, (mask, true, box) in enumerate(expressions):
+    """An image; each expression is mask, gt mask, box (or None)."""
+    predictions, tubes = [], {}
+    for index, (mask, gt, box) in enumerate(expressions):
         prediction = predict([mask], str(index), object_ids=(str(index),))
         prediction.bboxes = [] if box is None else [box]
         predictions.append(prediction)
-        truth[str(index)] = [rle(true) if true.any() else None]
-    sample = predicted_sample(predictions, truth, name, num_frames=1)
+        tubes[str(index)] = [rle(gt) if gt.any() else None]
+    sample = predicted_sample(predictions, tubes, name, num_frames=1)
     if gt_boxes is not None:
         sample.gt_boxes = gt_boxes
     return sample
@@ -46,7 +46,7 @@ def test_numbers_by_hand():
     half = (square(5, 7), square(5, 5), [7.0, 5, 13, 11])
     # Side 10 against side 4 inside: 16 of 100; its box is just as wrong.
     loose = (square(2, 2, 10), square(4, 4, 4), [2.0, 2, 12, 12])
-    # The mask misses, the box is the true one, at x 12 .. 18, y 10 .. 16.
+    # The mask misses, the box is right, at x 12 .. 18, y 10 .. 16.
     boxed = (square(0, 0), square(10, 12), [12.0, 10, 18, 16])
     metrics = evaluate([image([half, loose]), image([boxed], name='dog')])
     # Boxes: 24 / 48 = 0.5 counts, 0.16 does not, 1 counts.
@@ -61,19 +61,19 @@ def test_numbers_by_hand():
 
 @pytest.mark.parametrize(('right', 'rec'), [(9.99, 0), (10.0, 100)])
 def test_half_is_enough(right, rec):
-    # The true box is 12 wide and 6 high, the predicted one covers part.
-    true = square(2, 4) | square(2, 10)
-    metrics = evaluate([image([(true, true, [4.0, 2, right, 8])])])
+    # The gt box is 12 wide and 6 high, the predicted one covers a part.
+    gt = square(2, 4) | square(2, 10)
+    metrics = evaluate([image([(gt, gt, [4.0, 2, right, 8])])])
     assert metrics['REC'] == rec
 
 
-def test_annotated_boxes_go_before_those_of_masks():
+def test_annotated_boxes_take_precedence_over_those_of_masks():
     mask = square(2, 2)
     wide = {'0': [[2.0, 2, 26, 8]]}
     box = [2.0, 2, 8, 8]
     assert evaluate([image([(mask, mask, box)])])['REC'] == 100
     assert evaluate([image([(mask, mask, box)], wide)])['REC'] == 0
-    # Another object's box is none of this one's.
+    # The box of another object does not count.
     other = {'1': wide['0']}
     assert evaluate([image([(mask, mask, box)], other)])['REC'] == 100
 
@@ -101,7 +101,7 @@ def test_without_boxes_there_is_no_rec():
     assert metrics == {'oIoU': 100, 'mIoU': 100}
 
 
-def test_nothing_meant_and_nothing_predicted():
+def test_nothing_referred_and_nothing_predicted():
     metrics = evaluate([image([(EMPTY, EMPTY, None)])])
     assert metrics == {'oIoU': 100, 'mIoU': 100}
     metrics = evaluate([image([(square(2, 2), EMPTY, None)])])
@@ -131,9 +131,9 @@ def bad_samples():
     good = (mask, mask, [2.0, 2, 8, 8])
     unknown = image([good])
     del unknown.gt_tubes
-    yield unknown, 'image cat: gt_tubes is None; expected the true masks'
+    yield unknown, 'video cat: gt_tubes is None; expected the ground truth'
     video = predicted_sample([predict([mask] * 2)], {'1': [None] * 2})
-    yield video, 'image cat: number of frames is 2; expected 1'
+    yield video, 'video cat: number of frames is 2; expected 1'
     twice = image([good])
     twice.predictions[0].bboxes *= 2
     yield twice, 'predictions.0: number of boxes is 2; expected 1'
@@ -151,7 +151,7 @@ def test_table_must_be_csv_or_json():
 
 
 def random_image(index):
-    """Of a random video the first frame, with boxes of the truth's size."""
+    """The first frame of a random video, with boxes."""
     sample = random_video(index)
     sample.set_metainfo({'frame_ids': sample.frame_ids[:1]})
     sample.gt_tubes = {'1': sample.gt_tubes['1'][:1]}

@@ -66,9 +66,9 @@ def test_tree_and_zip(tmp_path):
     assert os.listdir(tmp_path / 'out') == ['Annotations']
 
 
-def test_goes_with_the_metric(tmp_path):
-    truth = {'1': [rle(square(2, 2))] * 2}
-    sample = predicted_sample([predict([square(2, 2)] * 2)], truth)
+def test_a_metric_can_be_computed_beside(tmp_path):
+    gt = {'1': [rle(square(2, 2))] * 2}
+    sample = predicted_sample([predict([square(2, 2)] * 2)], gt)
     metrics = submit(tmp_path / 'out', [sample], JFMetric())
     assert metrics == {'J&F': 100, 'J': 100, 'F': 100, 'submission/masks': 2}
 
@@ -97,24 +97,26 @@ def test_a_run_that_fails_leaves_the_old_result(tmp_path):
         submit(out, [good, bad])
     assert files_below(out / 'Annotations') == before
     assert (tmp_path / 'out.zip').read_bytes() == archive
-    # What the failed run left does not get into the next result.
+    # The files of the failed run are not in the next result.
     submit(out, [sample_of(square(2, 2), video_id='next')])
     assert os.listdir(out) == ['Annotations']
     assert os.listdir(out / 'Annotations') == ['next']
 
 
-def test_a_mask_lost_on_the_way_is_found(tmp_path):
+def test_a_broken_mask_is_found(tmp_path):
     submit(tmp_path / 'out', [sample_of(square(2, 2), video_id='old')])
     submission = RefYouTubeVOSSubmission(str(tmp_path / 'out'))
     submission.process(None, [sample_of(square(2, 2)).to_dict()])
     lost = next((tmp_path / 'out').glob('.*/rank0/cat/0/00005.png'))
     lost.write_bytes(b'cut short')
-    with pytest.raises(InputError, match=r'00005.png: size .* is None'):
+    with pytest.raises(
+        InputError, match=r'00005.png: content is .*a whole image'
+    ):
         submission.evaluate(1)
     assert os.listdir(tmp_path / 'out' / 'Annotations') == ['old']
 
 
-def test_a_kill_between_two_renames_is_mended(tmp_path):
+def test_a_kill_between_two_renames_is_repaired(tmp_path):
     out = tmp_path / 'out'
     submit(out, [sample_of(square(2, 2), video_id='old')])
     before = files_below(out / 'Annotations')

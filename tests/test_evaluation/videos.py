@@ -1,4 +1,4 @@
-"""Videos with predictions and truth for the tests of the evaluation."""
+"""Videos with predictions and ground truth for the tests of metrics."""
 
 import json
 import multiprocessing
@@ -11,7 +11,7 @@ import torch.multiprocessing as mp
 from mmengine.evaluator import BaseMetric, Evaluator
 from pycocotools import mask as mask_utils
 
-import refvos.evaluation  # noqa: F401  (the preload should hold it)
+import refvos.evaluation  # noqa: F401  (for the preloaded process)
 from refvos.structures import RefDataSample, Reference, ReferencePrediction
 
 SIZE = (20, 30)
@@ -67,8 +67,8 @@ def random_video(index: int) -> RefDataSample:
         predict(tube(), str(i), cue='place' if i else 'appearance')
         for i in range(1 + index % 3)
     ]
-    truth = {'1': [rle(mask) for mask in tube()]}
-    return predicted_sample(predictions, truth, f'video{index}', num_frames=3)
+    gt = {'1': [rle(mask) for mask in tube()]}
+    return predicted_sample(predictions, gt, f'video{index}', num_frames=3)
 
 
 def evaluate_on_two_ranks(
@@ -81,16 +81,16 @@ def evaluate_on_two_ranks(
     """Evaluate samples with two processes, as a distributed runner does.
 
     Args:
-        metric: Class of the metric, which gets ``kwargs`` and a
+        metric: Class of the metric, built with ``kwargs`` and a
             ``collect_dir``.
         draw: Makes sample number i; a function of a module, so that other
-            processes find it.
+            processes can import it.
         count: Number of samples, odd: the sampler gives the first one to the
-            last process again.
-        folder: Where the processes meet and collect results.
+            last process, too.
+        folder: For the rendezvous and the collected results.
 
     Returns:
-        What ``evaluate`` returned on each of the two ranks.
+        The result of ``evaluate`` on each of the two ranks.
     """
     assert count % 2 == 1
     # Processes are forked from one that has imported everything, once.

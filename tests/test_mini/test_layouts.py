@@ -11,7 +11,8 @@ from PIL import Image
 from refvos.datasets import MeViSDataset, RefDAVIS17Dataset
 from refvos.datasets.converters import convert_ref_davis17
 from refvos.datasets.ref_davis17_constants import ANNOTATORS
-from refvos.evaluation.jf_metric import score_video, true_tube
+from refvos.evaluation import JFMetric
+from refvos.evaluation.samples import gt_tube
 from refvos.mini import make_mini, make_video
 from refvos.mini.writers.ref_davis17 import VOID_SIDE
 from refvos.structures import ReferencePrediction
@@ -212,20 +213,20 @@ def test_mevis_the_ground_truth_scores_100(data):
     sample = items[0]['data_samples']
     plain = sample.to_dict()
     sample.predictions = [
-        ReferencePrediction(r, true_tube(plain, r.object_ids), 1.0)
+        ReferencePrediction(r, gt_tube(plain, r.object_ids), 1.0)
         for r in sample.references
     ]
-    rows = score_video(sample.to_dict())
+    rows = JFMetric().score_video(sample.to_dict())
     assert {row['J&F'] for row in rows} == {100}
     assert max(len(row['objects']) for row in rows) >= 2
     one = next(r for r in sample.references if len(r.object_ids) == 1)
     both = next(r for r in sample.references if len(r.object_ids) > 1)
     # Predicting one of the objects is not enough.
     sample.predictions = [
-        ReferencePrediction(both, true_tube(plain, one.object_ids), 1.0)
+        ReferencePrediction(both, gt_tube(plain, one.object_ids), 1.0)
     ]
     sample.references = [both]
-    (row,) = score_video(sample.to_dict())
+    (row,) = JFMetric().score_video(sample.to_dict())
     assert row['J'] < 100
 
 

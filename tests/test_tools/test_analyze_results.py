@@ -1,4 +1,4 @@
-"""Best and worst expressions, and pictures of what the table scored."""
+"""The best and the worst expressions of a table, and their pictures."""
 
 import csv
 import logging
@@ -125,7 +125,7 @@ def test_arguments_that_go_together(tool, table, tmp_path):
 def tested(tmp_path):
     """A video, its config, a submission and the table of its scores.
 
-    A square of 8: the answer to 0 is right, that to 1 lies beside it.
+    A square of 8: prediction 0 is right, prediction 1 lies beside it.
     """
     root = tmp_path / 'data'
     frames = [square(SIZE, 8, 8) for _ in range(2)]
@@ -168,7 +168,7 @@ def tested(tmp_path):
 
 @pytest.fixture
 def warned():
-    """Messages that mmengine's logger got meanwhile."""
+    """Warnings that mmengine's logger gets during the test."""
     messages = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: messages.append(record.getMessage())
@@ -179,7 +179,7 @@ def warned():
 
 
 def inside(picture, left):
-    """The middle of a square of 8 pixels, 4 times as large on a strip."""
+    """The middle of a square of 8 pixels, enlarged 4 times in a strip."""
     return picture[36:60, left + 4 : left + 28]
 
 
@@ -217,7 +217,7 @@ def test_table_of_other_masks(tool, tested, warned):
     tool.main([*argv, '--predictions', str(folder / 'Annotations')])
     (message,) = warned
     assert message.startswith(
-        'video cat, reference 1: J&F of the masks drawn is 0.0; expected '
+        'video cat, reference 1: J&F of the drawn masks is 0.0; expected '
         '40.0, as in the table'
     )
 
@@ -228,7 +228,9 @@ def test_predictions_that_are_missing(tool, tested):
     lost.unlink()
     argv = [str(folder / 'table.csv'), '--out', str(folder / 'a')]
     argv += ['--config', str(config)]
-    with pytest.raises(InputError, match=f'^{lost}: mask is'):
+    with pytest.raises(
+        InputError, match=f"^{lost}: file is 'missing'; expected a mask"
+    ):
         tool.main([*argv, '--predictions', str(folder / 'Annotations')])
 
 
@@ -242,7 +244,7 @@ def test_table_of_another_set(tool, tested):
 
 
 def test_pictures_of_a_checkpoint(tool, tested, monkeypatch):
-    """The model answers anew, as it answers through the inferencer."""
+    """The model predicts the same masks as through the inferencer."""
     folder, _ = tested
     drawn = []
     monkeypatch.setattr(tool, 'compare', lambda *found: drawn.append(found))
@@ -252,7 +254,7 @@ def test_pictures_of_a_checkpoint(tool, tested, monkeypatch):
     tool.main([*argv, '--data-root', str(folder / 'data')])
     (picture,) = (folder / 'analysis/worst').iterdir()
     assert picture.name == '01_cat_1.png'
-    # Two frames of 256 with a gap of 4, and the words.
+    # Two frames of 256 with a gap of 4, and the label.
     image = np.asarray(Image.open(picture))
     assert image.shape[1] == 516 and image.shape[0] > 256
     ((sample, rows),) = drawn

@@ -43,7 +43,7 @@ def test_overlay_blends_inside_and_leaves_outside():
 def test_overlay_of_empty_masks_is_the_frame():
     frame = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
     empty = np.zeros((40, 60), dtype=bool)
-    picture = draw_overlay(frame, [empty, empty], truths=[empty])
+    picture = draw_overlay(frame, [empty, empty], gt_masks=[empty])
     assert (picture == frame).all()
     assert (draw_overlay(frame, []) == frame).all()
 
@@ -56,8 +56,8 @@ def test_dim_darkens_what_no_mask_covers():
     assert (draw_overlay(gray_frame(), [], dim=0.25) == 75).all()
 
 
-def test_truth_is_a_white_outline():
-    picture = draw_overlay(gray_frame(), [], truths=[square(10, 20, 11)])
+def test_ground_truth_is_a_white_outline():
+    picture = draw_overlay(gray_frame(), [], gt_masks=[square(10, 20, 11)])
     assert (picture[10, 22:29] > 200).all()
     assert picture[15, 25].tolist() == [100, 100, 100]
 
@@ -75,11 +75,11 @@ def test_small_frames_are_enlarged():
     assert (columns[0], columns[-1]) == pytest.approx((128, 191), abs=1)
 
 
-def test_large_frames_stay():
+def test_large_frames_keep_their_size():
     assert draw_overlay(gray_frame(), [], min_side=40).shape == (40, 60, 3)
 
 
-def test_labels_stand_below_and_cover_nothing():
+def test_labels_are_below_the_frame_and_do_not_cover_it():
     frame = gray_frame(100, 300)
     masks = [square(10, 20, 30, (100, 300)), square(50, 200, 30, (100, 300))]
     plain = draw_overlay(frame, masks, [RED, BLUE])
@@ -106,7 +106,7 @@ def test_long_labels_take_more_lines_within_the_width():
     assert {band.shape[1] for band in (short, long, endless)} == {200}
 
 
-def test_overlay_says_what_does_not_fit():
+def test_overlay_names_arguments_that_do_not_fit():
     frame = gray_frame()
     with pytest.raises(ValueError, match=r'\(40, 59\); expected \(40, 60\)'):
         draw_overlay(frame, [np.zeros((40, 59), bool)])
@@ -137,13 +137,13 @@ def test_strip_puts_frames_in_rows():
     assert (strip[:4, :6] == 10).all()
     assert (strip[:4, 7:] == 20).all()
     assert (strip[5:, :6] == 30).all()
-    # Gaps and the place of the fourth are white.
+    # The gaps and the place of the fourth frame are white.
     assert (strip[4] == 255).all() and (strip[:, 6] == 255).all()
     assert (strip[5:, 7:] == 255).all()
     assert make_strip(frames, gap=0).shape == (4, 18, 3)
 
 
-def test_strip_wants_frames_of_one_size():
+def test_strip_requires_frames_of_one_size():
     with pytest.raises(ValueError, match='expected one shape'):
         make_strip([gray_frame(4, 6), gray_frame(4, 7)])
     with pytest.raises(ValueError, match='expected one shape'):

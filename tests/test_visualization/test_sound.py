@@ -1,4 +1,4 @@
-"""The sound under a frame."""
+"""The sound below a frame."""
 
 import math
 import wave
@@ -29,14 +29,14 @@ def is_color(band, color):
 
 
 def test_waveform_by_hand():
-    """Silent, then as loud as can be, then half as loud and only upwards."""
+    """Silent, then at full level, then at half level and only upwards."""
     sound = np.concatenate(
         [np.zeros(200), np.tile([1.0, -1.0], 100), np.full(200, 0.5)]
     )
     band = sound_band(300, sound, (0.0, 1.0))
     assert band.shape == (48, 300, 3)
     drawn = is_color(band, LOUD)
-    # The middle is 23.5 pixels from the top; the loudest goes 0.9 of it.
+    # The middle is 23.5 pixels from the top; the loudest reaches 0.9 of it.
     assert np.flatnonzero(drawn[:, 150]).tolist() == list(range(2, 46))
     half = np.flatnonzero(drawn[:, 250])
     assert half.tolist() == [round(23.5 - 0.45 * 23.5)]
@@ -44,7 +44,7 @@ def test_waveform_by_hand():
     assert is_color(band[0], NOW)[1:-1].all()
 
 
-def test_the_present_moment_is_marked():
+def test_the_current_frame_is_marked():
     sound = np.sin(np.arange(1000))
     band = sound_band(200, sound, moment_of(1, 5))
     assert moment_of(1, 5) == (0.2, 0.4)
@@ -53,7 +53,7 @@ def test_the_present_moment_is_marked():
     assert quiet[:, :40].any(0).all() and quiet[:, 80:].any(0).all()
     assert is_color(band[:, [40, 79]], EDGE).all()
     assert is_color(band[0, :40], BACKGROUND).all()
-    # However many frames, a moment is a pixel wide at least.
+    # The mark is at least one pixel wide, however many frames there are.
     for frame in (0, 4999):
         band = sound_band(200, sound, moment_of(frame, 5000))
         assert is_color(band, EDGE).all(0).sum() == 1
@@ -66,7 +66,7 @@ def test_sounds_shorter_than_the_band_is_wide():
     assert drawn[:, :31].argmax(0).max() < drawn[:, 31:].argmax(0).min()
 
 
-def test_log_mel_goes_up_in_frequency():
+def test_log_mel_is_drawn_with_low_frequencies_at_the_bottom():
     """A high tone in the first half, a low one in the second."""
     sound = np.full((2, 1, 96, 64), math.log(0.01), np.float32)
     sound[0, 0, :, 60:] = 2
@@ -74,7 +74,7 @@ def test_log_mel_goes_up_in_frequency():
     band = sound_band(400, sound, (0.5, 1.0)).astype(int).sum(-1)
     assert band[2, 100] > 3 * band[-3, 100]
     assert band[-3, 300] > 3 * band[2, 300]
-    # What is not now is darker.
+    # The rest of the sound is darker than the current frame.
     assert band[-3, 300] > 1.5 * band[2, 100]
 
 

@@ -12,7 +12,8 @@ from pycocotools import mask as mask_utils
 from refvos.errors import InputError
 from refvos.evaluation import JFMetric
 from refvos.structures import RefDataSample, Reference, ReferencePrediction
-from refvos.visualization import RefVOSVisualizationHook
+from refvos.visualization import RefVOSVisualizationHook, label_band
+from refvos.visualization.overlay import PALETTE
 from refvos.visualization.video_writer import write_video
 from refvos.visualization.visualization_hook import read_frames
 
@@ -65,7 +66,7 @@ def make_video(folder, video_id='v/1', num_references=2):
 
 
 class Answered(BaseModel):
-    """A model whose answers come with the samples."""
+    """A model that returns the predictions of its samples."""
 
     def forward(self, samples, mode):
         return samples
@@ -109,13 +110,13 @@ def test_hook_draws_the_first_videos_of_a_test(tmp_path):
     assert one.height > 256 and two.height == 2 * one.height
     frames, rate = read_video(folder / 'v_1.mp4')
     assert (len(frames), rate) == (NUM_FRAMES, 6)
-    # Green where the frame says so, reddish where the mask lies over it.
+    # Green in the frame, reddish under the mask.
     x = round((24 + 10 * 3 + 14) * 341 / 128)
     assert frames[3][128, x].argmax() == 1
     assert frames[3][10, 10] == pytest.approx([45, 45, 45], abs=8)
 
 
-def test_strip_marks_prediction_and_truth(tmp_path):
+def test_strip_marks_prediction_and_ground_truth(tmp_path):
     visualizer = VISUALIZERS.build(
         {
             'type': 'RefVOSVisualizer',
@@ -129,17 +130,17 @@ def test_strip_marks_prediction_and_truth(tmp_path):
     strip = visualizer.draw_strip(frames, sample, draw_gt=True)
     bare = visualizer.draw_strip(frames, sample, draw_gt=False)
     white = (strip > 200).all(-1) & ~(bare > 200).all(-1)
-    # The first frame's disk reaches from column 8 to 40; in the last frame
-    # the object is not drawn.
+    # The disk of the first frame reaches from column 8 to 40; in the last
+    # frame the object is not visible.
     columns = np.flatnonzero(white[:HEIGHT].any(0))
     assert (columns[0], columns[-1]) == pytest.approx((8, 40), abs=1)
-    # The first colour is (255, 64, 64): 40 + 0.35 * 215 = 115 red. What is
-    # not covered, (90, 90, 90), is half as bright.
+    # The first colour is (255, 64, 64): 40 + 0.35 * 215 = 115 red. Pixels
+    # that are not covered, (90, 90, 90), are half as bright.
     assert strip[48, 20].tolist() == [115, 126, 61]
     assert strip[5, 5].tolist() == [45, 45, 45]
 
 
-def test_hook_counts_anew_each_epoch_and_draws_none_for_zero(tmp_path):
+def test_hook_counts_per_epoch_and_draws_none_for_zero(tmp_path):
     runner = SimpleNamespace(
         log_dir=str(tmp_path / 'log'), iter=7, logger=logging.getLogger()
     )
@@ -162,10 +163,48 @@ def test_hook_counts_anew_each_epoch_and_draws_none_for_zero(tmp_path):
     ]
 
 
+def test_a_null_prediction_is_labelled_and_colours_nothing(tmp_path):
+    sample = make_video(tmp_path)
+    empty = rle(np.zeros((HEIGHT, WIDTH), bool))
+    null = sample.predictions[0]
+    null.masks, null.score, null.is_null = [empty] * NUM_FRAMES, 0.12, True
+    visualizer = VISUALIZERS.build(
+        {
+            'type': 'RefVOSVisualizer',
+            'name': 'null',
+            'min_side': 0,
+            'strip_frames': NUM_FRAMES,
+        }
+    )
+    frames = read_frames(sample)
+    strip = visualizer.draw_strip(frames, sample, draw_gt=False)
+    for i, frame in enumerate(frames):
+        left = i * (WIDTH + 4)
+        # Dimmed as outside of a mask: by a half.
+        picture = strip[:HEIGHT, left : left + WIDTH]
+        assert (picture == frame // 2).all()
+    label = 'the green disk number 0: nothing  (0.12)'
+    band = label_band(strip.shape[1], [label], [PALETTE[0]])
+    assert (strip[HEIGHT : HEIGHT + len(band)] == band).all()
+    # In the video it only adds its label to those of the others.
+    for i, (both, other) in enumerate(
+        zip(
+            visualizer.draw_frames(frames, sample.predictions),
+            visualizer.draw_frames(frames, sample.predictions[1:]),
+            strict=True,
+        )
+    ):
+        covered = disk(20 + 10 * i, radius=18)
+        assert (both[:HEIGHT][~covered] == other[:HEIGHT][~covered]).all()
+        assert len(both) > len(other)
+
+
 def test_frames_that_cannot_be_drawn_are_named(tmp_path):
     sample = make_video(tmp_path)
     (tmp_path / '00003.png').write_bytes(b'no picture')
-    with pytest.raises(InputError, match=r'00003.png: frame is .*a picture'):
+    with pytest.raises(
+        InputError, match=r'00003.png: content is .*a whole image'
+    ):
         read_frames(sample)
     Image.new('RGB', (128, 95)).save(tmp_path / '00003.png')
     with pytest.raises(InputError, match=r'00003.png: size .* \(95, 128\)'):

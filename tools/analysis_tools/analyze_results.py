@@ -1,17 +1,17 @@
-"""Where a model is good and bad: from the table that testing wrote.
+"""Find the strengths and weaknesses of a model in the table of a test.
 
     python tools/test.py CONFIG CHECKPOINT --out table.csv
     python tools/analysis_tools/analyze_results.py table.csv --out analysis \\
         --config CONFIG --checkpoint CHECKPOINT
 
-Writes the summary that it prints (scores by kind of expression, quantiles,
-a histogram, the worst and the best expressions) to ``summary.txt``, and a
-strip of each of these expressions, predicted masks in colour and true ones
-outlined, to ``worst`` and ``best``. The masks come from the checkpoint, which
-then answers just these expressions, or from --predictions, a folder
-``<video>/<expression>/<frame>.png`` as submissions are written. Drawn masks
-are scored again: a warning says where the table has other numbers. Without
---config nothing is drawn.
+Prints a summary (scores by kind of expression, quantiles, a histogram, the
+worst and the best expressions) and writes it to ``summary.txt``, and a strip
+of each of these expressions to ``worst`` and ``best``: predicted masks in
+colour, the ground truth outlined. The masks are those of the checkpoint, which
+predicts only these expressions, or of --predictions, a folder
+``<video>/<expression>/<frame>.png`` as in submissions. The J&F of the drawn
+masks is computed, and a warning names the expressions where the table has
+another one. Without --config nothing is drawn.
 """
 
 import argparse
@@ -28,14 +28,14 @@ import numpy as np
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.logging import print_log
-from PIL import Image
 from pycocotools import mask as rle_codec
 
 from refvos.apis import RefVOSInferencer
 from refvos.engine.cli import load_config, run_tool
 from refvos.errors import InputError, describe
-from refvos.evaluation.jf_metric import score_video
+from refvos.evaluation import JFMetric
 from refvos.io.atomic import write_atomically
+from refvos.io.masks import read_binary
 from refvos.structures import RefDataSample, ReferencePrediction
 from refvos.visualization import RefVOSVisualizer, write_image
 from refvos.visualization.visualization_hook import read_frames
@@ -46,7 +46,7 @@ NAMES = ('video', 'reference', 'text')
 QUANTILES = (0, 10, 25, 50, 75, 90, 100)
 BINS = 10
 BAR = 40
-# In percent: a GPU's rounding moves a few pixels.
+# In percent: on a GPU, rounding changes a few pixels.
 SAME_SCORE = 0.5
 
 
@@ -58,21 +58,31 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     add = parser.add_argument
     add('table', metavar='TABLE', help='.csv or .json of tools/test.py --out')
     add('--out', required=True, metavar='DIR', help='folder to write')
-    add('--config', help='whose test set has the videos')
-    add('--checkpoint', metavar='WEIGHTS', help='answers anew, to be drawn')
-    add('--predictions', metavar='DIR', help='masks as written, to be drawn')
-    add('--worst', type=int, default=10, help='expressions (default: 10)')
-    add('--best', type=int, default=10, help='expressions (default: 10)')
+    add('--config', help='config with the test set of the table')
+    add('--checkpoint', metavar='WEIGHTS', help='predict the masks to draw')
+    add('--predictions', metavar='DIR', help='read the masks to draw')
+    add(
+        '--worst',
+        type=int,
+        default=10,
+        help='number of the worst expressions (default: 10)',
+    )
+    add(
+        '--best',
+        type=int,
+        default=10,
+        help='number of the best expressions (default: 10)',
+    )
     add(
         '--by',
         choices=('kind', 'objects'),
         default='kind',
         help='group by the kind of expression, or by the number of objects '
-        'that it means (default: kind)',
+        'that it refers to (default: kind)',
     )
-    add('--score', default='J&F', help='column to go by (default: J&F)')
+    add('--score', default='J&F', help='column to sort by (default: J&F)')
     add('--device', help='such as cuda:0 or cpu (default: the first GPU)')
-    add('--data-root', help="of the test set, instead of the config's")
+    add('--data-root', help='folder of the test set (default: of the config)')
     args = parser.parse_args(argv)
     if args.worst < 0 or args.best < 0:
         parser.error('--worst and --best must not be negative')
@@ -80,14 +90,27 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         parser.error('--checkpoint and --predictions exclude each other')
     if bool(args.config) != bool(args.checkpoint or args.predictions):
         parser.error(
-            '--config goes with --checkpoint or --predictions: the one has '
-            'the videos, the other the masks'
+            '--config and one of --checkpoint and --predictions are needed '
+            'together: the config has the videos, the other the masks'
         )
     return args
 
 
 def read_table(path: str, score: str) -> List[Row]:
-    """Read the rows; ``score`` becomes a number, ``objects`` a list."""
+    """Read the rows of a table.
+
+    Args:
+        path: A ``.csv`` or ``.json`` file.
+        score: Name of the column that is sorted by.
+
+    Returns:
+        One dict per expression, whose ``score`` is a number and whose
+        ``objects`` are a list.
+
+    Raises:
+        InputError: If the file cannot be read, or a column is missing or not
+            a number.
+    """
     file = Path(path)
     try:
         text = file.read_text(encoding='utf-8')
@@ -97,10 +120,10 @@ def read_table(path: str, score: str) -> List[Row]:
             rows = list(csv.DictReader(text.splitlines()))
     except (OSError, ValueError) as error:
         raise InputError.of(
-            path, 'table', str(error), 'what tools/test.py --out writes'
+            path, 'table', str(error), 'a table of tools/test.py --out'
         ) from None
     if not isinstance(rows, list) or not rows:
-        raise InputError.of(path, 'rows', rows, 'a row for each expression')
+        raise InputError.of(path, 'rows', rows, 'a row per expression')
     for number, row in enumerate(rows, start=1):
         for name in (*NAMES, score):
             if not isinstance(row, dict) or row.get(name) is None:
@@ -122,14 +145,14 @@ def read_table(path: str, score: str) -> List[Row]:
 
 
 def group_of(row: Row, by: str) -> str:
-    """The name of the group that a row belongs to."""
+    """Return the name of the group of a row."""
     if by == 'objects':
         return str(len(row['objects']))
     return row.get('kind') or '(none)'
 
 
 def group_lines(rows: List[Row], by: str, score: str) -> List[str]:
-    """A line of numbers for each group, and for all."""
+    """Format number, mean and quantiles, one line per group and for all."""
     groups: Dict[str, List[float]] = defaultdict(list)
     for row in rows:
         groups[group_of(row, by)].append(row[score])
@@ -148,7 +171,7 @@ def group_lines(rows: List[Row], by: str, score: str) -> List[str]:
 
 
 def histogram_lines(scores: List[float]) -> List[str]:
-    """Bars of the numbers of expressions between 0 and 100."""
+    """Format a histogram of scores between 0 and 100."""
     counts, edges = np.histogram(scores, BINS, (0, 100))
     lines = []
     for count, low, high in zip(counts, edges, edges[1:]):
@@ -160,7 +183,7 @@ def histogram_lines(scores: List[float]) -> List[str]:
 def choose(
     rows: List[Row], worst: int, best: int, score: str
 ) -> Dict[str, List[Row]]:
-    """The worst from the worst on, the best from the best on."""
+    """Choose the worst rows, in ascending order, and the best, descending."""
     ordered = sorted(rows, key=lambda row: row[score])
     return {
         'worst': ordered[:worst],
@@ -169,6 +192,7 @@ def choose(
 
 
 def row_line(row: Row, score: str) -> str:
+    """Format a row of the table."""
     kind = f' ({row["kind"]})' if row.get('kind') else ''
     return (
         f'{row[score]:6.1f}  {row["text"]}{kind}  '
@@ -179,7 +203,7 @@ def row_line(row: Row, score: str) -> str:
 def summary(
     rows: List[Row], chosen: Dict[str, List[Row]], by: str, score: str
 ) -> str:
-    """The text for people."""
+    """Format the whole summary."""
     lines = [f'{score} of {len(rows)} expressions', '']
     lines += group_lines(rows, by, score)
     lines += ['', f'expressions by {score}']
@@ -194,14 +218,17 @@ class Videos:
     """The videos of a config's test set, by name, with some references.
 
     Args:
-        config: With a test set.
-        source: For messages.
+        config: A config with a test set.
+        source: Name of the config for error messages.
+
+    Raises:
+        InputError: If there is no test set.
     """
 
     def __init__(self, config: Config, source: str) -> None:
         if config.get('test_dataloader') is None:
             raise InputError.of(
-                source, 'test_dataloader', None, 'the set that was tested'
+                source, 'test_dataloader', None, 'the test set of the table'
             )
         self.source = source
         self.dataset = DATASETS.build(config.test_dataloader['dataset'])
@@ -211,7 +238,11 @@ class Videos:
         self.infos = {str(info['video_id']): info for info in infos}
 
     def load(self, video: str, references: List[str]) -> Dict[str, Any]:
-        """Take a video with these references only through the pipeline."""
+        """Run the pipeline on a video with only these references.
+
+        Raises:
+            InputError: If the test set lacks the video or a reference.
+        """
         info = self.infos.get(video)
         known = {} if info is None else {r.id: r for r in info['references']}
         for reference in references:
@@ -220,17 +251,17 @@ class Videos:
                     self.source,
                     'test set',
                     f'video {video}, reference {reference}',
-                    'the set that the table is of',
+                    'the test set of the table',
                 )
         assert info is not None
         wanted = [known[reference] for reference in references]
         return self.dataset.pipeline(dict(info, references=wanted))
 
 
-def answer(
+def predict(
     inferencer: RefVOSInferencer, packed: Dict[str, Any]
 ) -> RefDataSample:
-    """Let the model answer a video's references."""
+    """Predict the references of a video."""
     (sample,) = inferencer.model.test_step(
         {key: [value] for key, value in packed.items()}
     )
@@ -238,30 +269,36 @@ def answer(
 
 
 def read_predictions(folder: Path, sample: RefDataSample) -> None:
-    """Fill ``predictions`` with the masks of a submission."""
+    """Fill ``predictions`` with the masks of a submission.
+
+    Raises:
+        InputError: If a mask is missing, broken or of another size than its
+            frame.
+    """
     sample.predictions = []
+    empty = np.zeros(sample.ori_shape[:2], np.uint8)
     for reference in sample.references:
         place = folder / str(sample.video_id) / reference.id
         masks = []
-        for frame in sample.frame_ids:
-            path = place / f'{frame}.png'
-            try:
-                mask = np.asarray(Image.open(path).convert('L')) > 0
-            except OSError as error:
-                raise InputError.of(
-                    path, 'mask', str(error), 'a PNG, 0 and 255'
-                ) from None
+        for name in sample.frame_ids:
+            frame = {
+                'frame_id': name,
+                'binary_mask_path': str(place / f'{name}.png'),
+                'ori_shape': sample.ori_shape[:2],
+            }
+            drawn = read_binary(frame, [reference.id])[reference.id]
+            mask = empty if drawn is None else drawn
             masks.append(rle_codec.encode(np.asfortranarray(mask, np.uint8)))
-        # Submissions hold no scores.
+        # Submissions have no scores.
         sample.predictions.append(
             ReferencePrediction(reference, masks, float('nan'))
         )
 
 
-def answered_videos(
+def predicted_videos(
     chosen: Dict[str, List[Row]], args: argparse.Namespace
 ) -> Iterator[Tuple[RefDataSample, List[Row]]]:
-    """Samples with predictions, and the rows that they are of."""
+    """Yield samples with predictions, and the row of each prediction."""
     options = {}
     if args.data_root:
         options['test_dataloader.dataset.data_root'] = args.data_root
@@ -284,22 +321,23 @@ def answered_videos(
             sample = packed['data_samples']
             read_predictions(Path(args.predictions), sample)
         else:
-            sample = answer(inferencer, packed)
+            sample = predict(inferencer, packed)
         yield sample, list(rows.values())
 
 
 def compare(sample: RefDataSample, rows: List[Row]) -> None:
-    """Warn where the table's J&F is not that of the masks drawn."""
+    """Warn where the J&F of the table is not that of the drawn masks."""
     if 'gt_tubes' not in sample or not all('J&F' in row for row in rows):
         return
-    for row, again in zip(rows, score_video(sample.to_dict()), strict=True):
-        found = float(again['J&F'])
+    scored = JFMetric().score_video(sample.to_dict())
+    for row, drawn in zip(rows, scored, strict=True):
+        found = float(drawn['J&F'])
         if abs(found - float(row['J&F'])) > SAME_SCORE:
             where = f'video {row["video"]}, reference {row["reference"]}'
             print_log(
                 describe(
                     where,
-                    'J&F of the masks drawn',
+                    'J&F of the drawn masks',
                     round(found, 1),
                     f'{float(row["J&F"]):.1f}, as in the table; are these '
                     'the weights and the references that were tested?',
@@ -312,10 +350,10 @@ def compare(sample: RefDataSample, rows: List[Row]) -> None:
 def draw(
     chosen: Dict[str, List[Row]], args: argparse.Namespace, folder: Path
 ) -> int:
-    """Draw the chosen expressions; gives the number of pictures."""
+    """Draw the chosen expressions and return the number of pictures."""
     visualizer = RefVOSVisualizer('analysis', max_references=1)
     drawn = 0
-    for sample, rows in answered_videos(chosen, args):
+    for sample, rows in predicted_videos(chosen, args):
         compare(sample, rows)
         frames = read_frames(sample)
         for row, prediction in zip(rows, sample.predictions, strict=True):
@@ -333,6 +371,7 @@ def draw(
 
 
 def file_name(place: int, row: Row) -> str:
+    """Return the name of the picture of a row."""
     video = re.sub(r'[^\w.-]', '_', str(row['video']))
     return f'{place:02d}_{video}_{row["reference"]}.png'
 

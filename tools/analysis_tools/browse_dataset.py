@@ -293,7 +293,7 @@ def draw_clip(clip: Clip, height: int, max_frames: int) -> np.ndarray:
         mask = clip.masks.get(index)
         masks = [] if mask is None else [resize(mask, height)]
         # Two outlines, coloured and white, are visible on every colour.
-        picture = draw_overlay(frame, masks, truths=masks, alpha=0)
+        picture = draw_overlay(frame, masks, gt_masks=masks, alpha=0)
         if index in clip.boxes:
             scale = height / clip.frames.shape[1]
             box = (clip.boxes[index] * scale).round().astype(int)

@@ -12,29 +12,36 @@ from pycocotools.cocoeval import COCOeval
 
 from ..errors import InputError
 from ..structures import ReferencePrediction, Rle
-from .checked_predictions import checked_predictions
-from .jf_metric import true_tube
+from .samples import (
+    checked_gt,
+    checked_predictions,
+    gt_tube,
+    iou_counts,
+    reference_row,
+    video_name,
+)
 from .table_metric import TableMetric
 
 PRECISIONS = (0.5, 0.6, 0.7, 0.8, 0.9)
-# As published, in the mean IoU alone: no division by zero.
+# As published, only in the mean IoU: avoids a division by zero.
 EPSILON = 1e-6
 
 
 @METRICS.register_module()
 class A2DMetric(TableMetric):
-    """Masks of single frames, in percent.
+    """Masks of single annotated frames, in percent.
 
-    Of the best-scored query's mask:
+    Of the mask of the query with the best score:
 
     - ``P@0.5`` ... ``P@0.9``: share of the expressions whose IoU is above;
     - ``oIoU``: overall IoU, all intersections over all unions;
     - ``mIoU``: mean of (intersection + 1e-6) / (union + 1e-6).
 
-    Of all queries' masks with their scores:
+    Of the masks of all queries with their scores:
 
     - ``mAP``: COCO's average precision, IoU .50:.05:.95, each expression an
-      image with one object, categories ignored.
+      image with one object, categories ignored. Where a prediction is null,
+      it has no masks here.
 
     The model must keep its candidates: ``test_cfg.keep_candidates=True``.
 
@@ -42,156 +49,128 @@ class A2DMetric(TableMetric):
         kwargs: See :class:`TableMetric`.
 
     Raises:
-        InputError: If the table has another ending, the truth or the
-            candidates are not there, masks don't fit, or a sample has more
-            than one annotated frame.
+        InputError: If the table has another suffix, the ground truth or the
+            candidates are missing, masks do not fit the frame, or a sample
+            has more than one annotated frame.
 
     Example:
         >>> test_evaluator = dict(type='A2DMetric')
     """
 
     def score_video(self, sample: dict) -> List[dict]:
-        return score_frame(sample)
+        """Score every expression of an annotated frame.
+
+        Args:
+            sample: The dict of ``RefDataSample.to_dict()``.
+
+        Returns:
+            One dict per expression: ``row`` of the table (pixels, IoU in
+            percent), ``gt`` and ``candidates`` (mask, score) for the mAP.
+        """
+        checked_gt(sample)
+        if len(sample['frame_ids']) != 1:
+            raise InputError.of(
+                video_name(sample),
+                'frames',
+                sample['frame_ids'],
+                'only the annotated one (SampleWindow)',
+            )
+        scored = []
+        for prediction in checked_predictions(sample):
+            (gt,) = gt_tube(sample, prediction.reference.object_ids)
+            intersection, union = iou_counts(prediction.masks[0], gt)
+            numbers = {
+                'frame': sample['frame_ids'][0],
+                'intersection': intersection,
+                'union': union,
+                'IoU': 100 * intersection / union if union else 100.0,
+            }
+            scored.append(
+                {
+                    'row': reference_row(sample, prediction, numbers),
+                    'gt': gt,
+                    'candidates': collect_candidates(sample, prediction),
+                }
+            )
+        return scored
 
     def row_of(self, entry: dict) -> dict:
+        """Return the table row of an entry."""
         return entry['row']
 
     def summarize(self, scored: List[dict]) -> Dict[str, float]:
-        rows = [self.row_of(entry) for entry in scored]
-        return {**summarize(rows), 'mAP': average_precision(scored)}
-
-
-def score_frame(sample: dict) -> List[dict]:
-    """Compare every expression of a frame with the truth.
-
-    Args:
-        sample: What ``RefDataSample.to_dict()`` gives.
-
-    Returns:
-        One dict an expression: ``row`` of the table (pixels, IoU in
-        percent), ``truth`` and ``candidates`` (mask, score) for the mAP.
-    """
-    video = f'video {sample["video_id"]}'
-    if sample.get('gt_tubes') is None:
-        raise InputError.of(video, 'gt_tubes', None, 'the true masks')
-    if len(sample['frame_ids']) != 1:
-        raise InputError.of(
-            video,
-            'frames',
-            sample['frame_ids'],
-            'the annotated one alone (SampleWindow)',
+        """Compute precision, overall and mean IoU, and mAP, in percent."""
+        names = [f'P@{precision}' for precision in PRECISIONS]
+        if not scored:
+            return dict.fromkeys([*names, 'oIoU', 'mIoU', 'mAP'], float('nan'))
+        rows = [entry['row'] for entry in scored]
+        intersections, unions = (
+            np.array([row[name] for row in rows], np.float64)
+            for name in ('intersection', 'union')
         )
-    scored = []
-    for prediction in checked_predictions(sample):
-        reference = prediction.reference
-        (truth,) = true_tube(sample, reference.object_ids)
-        intersection, union = overlap(prediction.masks[0], truth)
-        row = {
-            'video': sample['video_id'],
-            'frame': sample['frame_ids'][0],
-            'reference': reference.id,
-            'text': reference.text,
-            'kind': reference.cue,
-            'objects': list(reference.object_ids),
-            'intersection': intersection,
-            'union': union,
-            'IoU': 100 * intersection / union if union else 100.0,
-            'score': float(prediction.score),
+        ious = np.array([row['IoU'] for row in rows])
+        metrics = {
+            # An IoU of exactly K is not above it: 100 * 3 / 5 against
+            # 100 * 0.6.
+            name: 100 * float((ious > round(100 * precision)).mean())
+            for name, precision in zip(names, PRECISIONS)
         }
-        scored.append(
-            {
-                'row': row,
-                'truth': truth,
-                'candidates': candidates_of(video, prediction, truth),
-            }
-        )
-    return scored
+        total = unions.sum()
+        overall = intersections.sum() / total if total else 1.0
+        means = (intersections + EPSILON) / (unions + EPSILON)
+        return {
+            **metrics,
+            'oIoU': 100 * float(overall),
+            'mIoU': 100 * float(means.mean()),
+            'mAP': average_precision(scored),
+        }
 
 
-def overlap(mask: Rle, truth: Rle) -> Tuple[int, int]:
-    """Pixels of the intersection and of the union of two masks."""
-    both, either = (
-        int(mask_utils.area(mask_utils.merge([mask, truth], intersect)))
-        for intersect in (True, False)
-    )
-    return both, either
-
-
-def candidates_of(
-    video: str, prediction: ReferencePrediction, truth: Rle
+def collect_candidates(
+    sample: dict, prediction: ReferencePrediction
 ) -> List[Tuple[Rle, float]]:
-    """Mask and score of every query in the one frame."""
+    """Return mask and score of every query in the annotated frame.
+
+    A null prediction detects nothing: it has no candidates here.
+
+    Raises:
+        InputError: If there are no candidates, or their masks do not fit the
+            frame.
+    """
     name = f'predictions.{prediction.reference.id}.candidates'
     if not prediction.candidates:
         raise InputError.of(
-            video,
+            video_name(sample),
             name,
             prediction.candidates,
             'those of all queries (model.test_cfg.keep_candidates=True)',
         )
-    found = []
+    expected = [prediction.masks[0]['size']]
+    candidates = []
     for index, candidate in enumerate(prediction.candidates):
         sizes = [mask['size'] for mask in candidate.masks]
-        if sizes != [truth['size']]:
+        if sizes != expected:
             raise InputError.of(
-                video,
+                video_name(sample),
                 f'{name}.{index}: sizes of the masks',
                 sizes,
-                f'{[truth["size"]]}, one of the size of the frame',
+                f'{expected}, one mask of the size of the frame',
             )
-        found.append((candidate.masks[0], float(candidate.score)))
-    return found
-
-
-def summarize(rows: List[dict]) -> Dict[str, float]:
-    """Precision, overall and mean IoU over expressions, in percent."""
-    names = [f'P@{precision}' for precision in PRECISIONS]
-    if not rows:
-        return dict.fromkeys([*names, 'oIoU', 'mIoU'], float('nan'))
-    intersections, unions = (
-        np.array([row[name] for row in rows], np.float64)
-        for name in ('intersection', 'union')
-    )
-    ious = np.array([row['IoU'] for row in rows])
-    metrics = {
-        # An IoU of just K is not above it: 100 * 3 / 5 against 100 * 0.6.
-        name: 100 * float((ious > round(100 * precision)).mean())
-        for name, precision in zip(names, PRECISIONS)
-    }
-    total = unions.sum()
-    overall = intersections.sum() / total if total else 1.0
-    means = (intersections + EPSILON) / (unions + EPSILON)
-    return {
-        **metrics,
-        'oIoU': 100 * float(overall),
-        'mIoU': 100 * float(means.mean()),
-    }
+        candidates.append((candidate.masks[0], float(candidate.score)))
+    return [] if prediction.is_null else candidates
 
 
 def average_precision(scored: List[dict]) -> float:
-    """COCO's mAP over expressions, in percent; categories are ignored."""
-    if not scored:
-        return float('nan')
-    truth = COCO()
-    truth.dataset = {
-        'images': [
-            dict(zip(('id', 'height', 'width'), (id, *each['truth']['size'])))
-            for id, each in enumerate(scored, 1)
-        ],
-        'categories': [{'id': 1}],
-        'annotations': [
-            {
-                'id': id,
-                'image_id': id,
-                'category_id': 1,
-                'iscrowd': 0,
-                'area': float(mask_utils.area(each['truth'])),
-                'segmentation': each['truth'],
-            }
-            for id, each in enumerate(scored, 1)
-        ],
-    }
-    found = [
+    """Compute COCO's mAP over expressions, in percent, without categories.
+
+    Args:
+        scored: One dict per expression with ``gt`` (a mask) and
+            ``candidates`` (mask, score).
+
+    Returns:
+        0..100; nan where no expression refers to an object.
+    """
+    detections = [
         {
             'image_id': id,
             'category_id': 1,
@@ -201,10 +180,37 @@ def average_precision(scored: List[dict]) -> float:
         for id, each in enumerate(scored, 1)
         for mask, score in each['candidates']
     ]
-    # pycocotools prints what it does.
+    # An expression that refers to nothing is an image without objects.
+    objects = [
+        {
+            'id': id,
+            'image_id': id,
+            'category_id': 1,
+            'iscrowd': 0,
+            'area': float(mask_utils.area(each['gt'])),
+            'segmentation': each['gt'],
+        }
+        for id, each in enumerate(scored, 1)
+        if mask_utils.area(each['gt'])
+    ]
+    if not objects:
+        return float('nan')
+    if not detections:
+        # pycocotools cannot load an empty list.
+        return 0.0
+    gt = COCO()
+    gt.dataset = {
+        'images': [
+            dict(zip(('id', 'height', 'width'), (id, *each['gt']['size'])))
+            for id, each in enumerate(scored, 1)
+        ],
+        'categories': [{'id': 1}],
+        'annotations': objects,
+    }
+    # pycocotools prints its progress.
     with contextlib.redirect_stdout(io.StringIO()):
-        truth.createIndex()
-        evaluation = COCOeval(truth, truth.loadRes(found), 'segm')
+        gt.createIndex()
+        evaluation = COCOeval(gt, gt.loadRes(detections), 'segm')
         evaluation.params.useCats = 0
         evaluation.evaluate()
         evaluation.accumulate()

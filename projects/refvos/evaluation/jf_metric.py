@@ -9,36 +9,39 @@ import numpy as np
 from mmdet.registry import METRICS
 from pycocotools import mask as mask_utils
 
-from ..errors import InputError
-from ..structures import ReferencePrediction, Rle
-from .checked_predictions import checked_predictions, frame_size
+from ..structures import Rle
 from .region_boundary import Outline, outline_f, tolerance_radius
+from .samples import (
+    Objects,
+    Tube,
+    checked_gt,
+    checked_predictions,
+    gt_tube,
+    iou_counts,
+    reference_row,
+)
 from .table_metric import TableMetric
-
-# The objects that an expression means, and a mask for every frame.
-Objects = Tuple[str, ...]
-Tube = List[Rle]
 
 
 @METRICS.register_module()
 class JFMetric(TableMetric):
     """Region similarity J, boundary accuracy F and their mean, in percent.
 
-    The truth of a reference is the union of the objects it means; all
-    background where it means none, or where they are never drawn. J and F
-    are averaged over the frames, then over the expressions. Where the data
-    set says how expressions tell their object apart, ``J&F/<kind>`` is the
-    same over the expressions of that kind.
+    The ground truth of a reference is the union of the objects it refers to;
+    all background where it refers to none, or where they are not visible. J
+    and F are averaged over the frames, then over the expressions. Where the
+    data set names the kinds of expressions, ``J&F/<kind>`` is the mean over
+    the expressions of that kind.
 
     Args:
-        num_workers: Processes that score while the model goes on; 0 scores
-            in the process itself. Each takes some seconds and some hundred
-            megabytes to start: for long test sets.
+        num_workers: Number of processes that score while the model
+            continues; 0 scores in the process itself. Each takes some seconds
+            and some hundred megabytes to start: for long test sets.
         args, kwargs: See :class:`TableMetric`.
 
     Raises:
-        InputError: If the table has another ending, the truth is not known,
-            or masks don't fit the frames.
+        InputError: If the table has another suffix, the ground truth is not
+            known, or masks do not fit the frames.
 
     Example:
         >>> val_evaluator = dict(
@@ -51,21 +54,20 @@ class JFMetric(TableMetric):
         super().__init__(*args, **kwargs)
         self.num_workers = num_workers
         self._pool: Optional[ProcessPoolExecutor] = None
-        # Videos whose scores are still being worked out, oldest first.
+        # Videos that the workers are scoring, oldest first.
         self._pending: List[Tuple[Future, dict]] = []
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Score a batch of videos, or hand them to the workers."""
+        if not self.num_workers:
+            super().process(data_batch, data_samples)
+            return
         for sample in data_samples:
-            tubes = tubes_of(sample)
-            if not self.num_workers:
-                self.results.append(as_rows(sample, score_tubes(*tubes)))
-                continue
+            tubes = collect_tubes(sample)
             if self._pool is None:
                 self._pool = ProcessPoolExecutor(
                     self.num_workers, get_context('forkserver')
                 )
-            # Masks stay with the worker: the rest is a few words.
             future = self._pool.submit(score_tubes, *tubes)
             self._pending.append((future, without_masks(sample)))
             # Bounded: the model waits where it is faster.
@@ -73,9 +75,9 @@ class JFMetric(TableMetric):
                 self.take_oldest()
 
     def take_oldest(self) -> None:
-        """Wait for the oldest pending video's scores."""
+        """Wait for the scores of the oldest pending video."""
         future, sample = self._pending.pop(0)
-        self.results.append(as_rows(sample, future.result()))
+        self.results.append(make_rows(sample, future.result()))
 
     def evaluate(self, size: int) -> dict:
         """Wait for the workers, then sum up; see ``BaseMetric``."""
@@ -89,105 +91,103 @@ class JFMetric(TableMetric):
                 self._pool = None
         return super().evaluate(size)
 
+    def score_video(self, sample: dict) -> List[dict]:
+        """Score every expression of a video; see :class:`TableMetric`."""
+        return make_rows(sample, score_tubes(*collect_tubes(sample)))
+
     def summarize(self, scored: List[dict]) -> Dict[str, float]:
-        return summarize(scored)
+        """Average over all expressions, and over those of each kind."""
+        names = ('J&F', 'J', 'F')
+        if not scored:
+            return dict.fromkeys(names, float('nan'))
+        metrics = {
+            name: float(np.mean([row[name] for row in scored]))
+            for name in names
+        }
+        for kind in sorted({row['kind'] for row in scored if row['kind']}):
+            values = [row['J&F'] for row in scored if row['kind'] == kind]
+            metrics[f'J&F/{kind}'] = float(np.mean(values))
+        return metrics
 
 
-def score_video(sample: dict) -> List[dict]:
-    """J and F of every expression of a video.
-
-    Args:
-        sample: What ``RefDataSample.to_dict()`` gives.
-
-    Returns:
-        One table row an expression; J, F and J&F in percent.
-    """
-    return as_rows(sample, score_tubes(*tubes_of(sample)))
-
-
-def tubes_of(
+def collect_tubes(
     sample: dict,
 ) -> Tuple[List[Tuple[Objects, Tube]], Dict[Objects, Tube]]:
-    """The masks that a video's scores are worked out of.
+    """Collect the masks from which a video is scored.
 
     Returns:
-        The objects meant and the predicted masks of every expression, and
-        the true masks of the objects.
+        The objects and the predicted masks of every expression, and the
+        ground truth of these objects.
 
     Raises:
-        InputError: The truth is not known, or masks don't fit the frames.
+        InputError: If the ground truth is not known, or masks do not fit the
+            frames.
     """
-    if sample.get('gt_tubes') is None:
-        raise InputError.of(
-            f'video {sample["video_id"]}',
-            'gt_tubes',
-            None,
-            'the true masks. Where they are not public, write the results '
-            "with dict(type='RefYouTubeVOSSubmission', outfile_prefix=...)",
-        )
-    asked = [
+    checked_gt(sample)
+    predicted = [
         (tuple(prediction.reference.object_ids), prediction.masks)
         for prediction in checked_predictions(sample)
     ]
-    truths = {
-        object_ids: true_tube(sample, object_ids)
-        for object_ids in dict.fromkeys(object_ids for object_ids, _ in asked)
-    }
-    return asked, truths
+    objects = dict.fromkeys(object_ids for object_ids, _ in predicted)
+    return predicted, {each: gt_tube(sample, each) for each in objects}
 
 
 def score_tubes(
-    asked: List[Tuple[Objects, Tube]], truths: Dict[Objects, Tube]
+    predicted: List[Tuple[Objects, Tube]], gt_tubes: Dict[Objects, Tube]
 ) -> List[Tuple[float, float]]:
-    """Mean J and F over the frames of every expression, 0..1.
+    """Average J and F of every expression over the frames, 0..1.
 
-    Frame by frame, so that the outline of a truth, which several expressions
-    share, is worked out once and memory does not grow with the video.
+    Frame by frame, so that the outline of a ground-truth mask, which several
+    expressions share, is computed once and memory does not grow with the
+    video.
     """
-    if not asked:
+    if not predicted:
         return []
-    num_frames = len(asked[0][1])
-    scores = np.zeros((num_frames, len(asked), 2))
+    num_frames = len(predicted[0][1])
+    scores = np.zeros((num_frames, len(predicted), 2))
     for frame in range(num_frames):
         outlines: Dict[Objects, Outline] = {}
-        for index, (object_ids, masks) in enumerate(asked):
-            pred, gt = masks[frame], truths[object_ids][frame]
+        for index, (object_ids, masks) in enumerate(predicted):
+            pred, gt = masks[frame], gt_tubes[object_ids][frame]
             if object_ids not in outlines:
                 outlines[object_ids] = outline_of(gt)
+            intersection, union = iou_counts(pred, gt)
             scores[frame, index] = (
-                overlap(pred, gt),
+                intersection / union if union else 1.0,
                 outline_f(outline_of(pred), outlines[object_ids]),
             )
     return [(float(j), float(f)) for j, f in scores.mean(0)]
 
 
-def overlap(pred: Rle, gt: Rle) -> float:
-    """Intersection over union without decoding; 1 where both are empty."""
-    common = int(mask_utils.area(mask_utils.merge([pred, gt], True)))
-    union = int(mask_utils.area(pred)) + int(mask_utils.area(gt)) - common
-    return common / union if union else 1.0
-
-
 def outline_of(rle: Rle) -> Outline:
-    """The boundary of a run-length encoded mask."""
+    """Return the boundary of a run-length encoded mask."""
     left, top, width, height = (int(v) for v in mask_utils.toBbox(rle))
     box = slice(top, top + max(height, 1)), slice(left, left + max(width, 1))
     mask = mask_utils.decode(rle).view(bool)
     return Outline(mask, tolerance_radius(mask.shape), box)
 
 
-def as_rows(sample: dict, scores: List[Tuple[float, float]]) -> List[dict]:
-    """One table row an expression."""
-    return [
-        _row(sample, prediction, 100 * j, 100 * f)
-        for prediction, (j, f) in zip(
-            sample['predictions'], scores, strict=True
-        )
-    ]
+def make_rows(sample: dict, scores: List[Tuple[float, float]]) -> List[dict]:
+    """Make the table rows of a video, in percent.
+
+    Args:
+        sample: The video with its predictions.
+        scores: J and F of each of them, 0..1.
+    """
+    rows = []
+    for prediction, (j, f) in zip(sample['predictions'], scores, strict=True):
+        j, f = 100 * j, 100 * f
+        numbers = {'J': j, 'F': f, 'J&F': (j + f) / 2}
+        row = reference_row(sample, prediction, numbers)
+        rows.append({**row, 'frames': len(prediction.masks)})
+    return rows
 
 
 def without_masks(sample: dict) -> dict:
-    """What a video's rows need; its masks would stay in memory for them."""
+    """Return what the rows of a video need.
+
+    The masks would stay in memory until the video is scored.
+    """
     return {
         'video_id': sample['video_id'],
         'predictions': [
@@ -200,78 +200,3 @@ def without_masks(sample: dict) -> dict:
             for each in sample['predictions']
         ],
     }
-
-
-def true_tube(sample: dict, object_ids: Sequence[str]) -> List[Rle]:
-    """Union of the true masks of some objects, one RLE a frame."""
-    num_frames = len(sample['frame_ids'])
-    size = frame_size(sample)
-    empty = mask_utils.encode(np.zeros(size, np.uint8, order='F'))
-    drawn: List[List[Rle]] = [[] for _ in range(num_frames)]
-    for object_id in object_ids:
-        tube = sample['gt_tubes'].get(object_id)
-        if tube is None:
-            continue
-        _check_truth(sample, object_id, tube)
-        for masks, mask in zip(drawn, tube, strict=True):
-            if mask is not None:
-                masks.append(mask)
-    return [mask_utils.merge(masks) if masks else empty for masks in drawn]
-
-
-def summarize(rows: List[dict]) -> Dict[str, float]:
-    """Means over expressions: all of them, and those of each kind."""
-    if not rows:
-        return dict.fromkeys(('J&F', 'J', 'F'), float('nan'))
-    metrics = {
-        name: float(np.mean([row[name] for row in rows]))
-        for name in ('J&F', 'J', 'F')
-    }
-    for kind in sorted({row['kind'] for row in rows if row['kind']}):
-        scores = [row['J&F'] for row in rows if row['kind'] == kind]
-        metrics[f'J&F/{kind}'] = float(np.mean(scores))
-    return metrics
-
-
-def _row(
-    sample: dict, prediction: ReferencePrediction, j: float, f: float
-) -> dict:
-    """One expression's row in the table."""
-    reference = prediction.reference
-    return {
-        'video': sample['video_id'],
-        'reference': reference.id,
-        'text': reference.text,
-        'kind': reference.cue or reference.annotator,
-        'objects': list(reference.object_ids),
-        'J': j,
-        'F': f,
-        'J&F': (j + f) / 2,
-        'score': float(prediction.score),
-        'frames': len(prediction.masks),
-    }
-
-
-def _check_truth(
-    sample: dict, object_id: str, tube: List[Optional[Rle]]
-) -> None:
-    """One true mask a frame, at the frames' own size."""
-    video = f'video {sample["video_id"]}'
-    frames = sample['frame_ids']
-    if len(tube) != len(frames):
-        raise InputError.of(
-            video,
-            f'gt_tubes.{object_id}: number of masks',
-            len(tube),
-            f'{len(frames)}, one a frame',
-        )
-    for frame, rle in zip(frames, tube, strict=True):
-        if rle is None:
-            continue
-        if tuple(rle['size']) != frame_size(sample):  # type: ignore[arg-type]
-            raise InputError.of(
-                video,
-                f'gt_tubes.{object_id}: size of the mask of frame {frame}',
-                rle['size'],
-                f'{list(frame_size(sample))}, the size of the frame',
-            )

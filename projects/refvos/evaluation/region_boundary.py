@@ -2,8 +2,8 @@
 
 Source: Perazzi et al., "A Benchmark Dataset and Evaluation Methodology for
 Video Object Segmentation", CVPR 2016, section 5; Pont-Tuset et al., "The 2017
-DAVIS Challenge on Video Object Segmentation". To leave void pixels out, set
-them to false in both tubes.
+DAVIS Challenge on Video Object Segmentation". To ignore void pixels, set them
+to false in both tubes.
 """
 
 import math
@@ -16,7 +16,7 @@ BOUNDARY_TOLERANCE = 0.008  # share of the image diagonal, DAVIS 2016
 
 
 class TubeStatistics(NamedTuple):
-    """What DAVIS says of one measure over the frames of one object."""
+    """DAVIS's statistics of one measure over the frames of one object."""
 
     mean: float
     recall: float
@@ -24,14 +24,14 @@ class TubeStatistics(NamedTuple):
 
 
 def region_similarity(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
-    """J: intersection over union, frame by frame.
+    """Compute J, the intersection over union, per frame.
 
     Args:
         pred: Predicted masks, bool, (T, H, W).
-        gt: True masks, bool, (T, H, W).
+        gt: Ground-truth masks, bool, (T, H, W).
 
     Returns:
-        J of every frame, 0..1, (T,); 1 where both masks are empty.
+        J per frame, 0..1, (T,); 1 where both masks are empty.
 
     Raises:
         ValueError: If the shapes differ or are not (T, H, W).
@@ -45,17 +45,17 @@ def region_similarity(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
 def boundary_f(
     pred: np.ndarray, gt: np.ndarray, tolerance: float = BOUNDARY_TOLERANCE
 ) -> np.ndarray:
-    """F: how well the masks' boundaries match, frame by frame.
+    """Compute F, the F-measure of the boundaries, per frame.
 
     Args:
         pred: Predicted masks, bool, (T, H, W).
-        gt: True masks, bool, (T, H, W).
-        tolerance: How far apart matching boundary pixels may lie, as a share
-            of the image diagonal.
+        gt: Ground-truth masks, bool, (T, H, W).
+        tolerance: Largest distance between matching boundary pixels, as a
+            share of the image diagonal.
 
     Returns:
-        F of every frame, 0..1, (T,); 1 where neither mask has a boundary, 0
-        where only one has.
+        F per frame, 0..1, (T,); 1 where neither mask has a boundary, 0 where
+        only one has.
 
     Raises:
         ValueError: If the shapes differ or are not (T, H, W).
@@ -72,20 +72,21 @@ def boundary_f(
 def tolerance_radius(
     size: Tuple[int, ...], tolerance: float = BOUNDARY_TOLERANCE
 ) -> int:
-    """How far apart matching boundary pixels of (H, W) masks may lie."""
+    """Compute the tolerance in pixels for masks of size (H, W)."""
     return math.ceil(tolerance * math.hypot(*size))
 
 
 class Outline:
-    """The boundary of a mask, and what is near it.
+    """The boundary of a mask, and the pixels near it.
 
-    Worth keeping: the same truth is compared with several predictions.
+    It can be reused: a ground-truth mask is compared with several
+    predictions.
 
     Args:
         mask: (H, W), bool.
-        radius: How far is near, in pixels.
-        box: Rows and columns outside of which the mask is empty; found out
-            where None.
+        radius: Largest distance that is near, in pixels.
+        box: Rows and columns outside of which the mask is empty; computed if
+            None.
     """
 
     def __init__(
@@ -99,17 +100,17 @@ class Outline:
             box = _box(mask)
         # A pixel is compared with its eastern and southern neighbours.
         crop = _grow(box, 1, mask.shape)
-        # Columns first, as run-length codes are decoded.
+        # Columns first, the memory layout of decoded run-length codes.
         edge = _boundary(np.ascontiguousarray(mask[crop].T))
         columns, rows = np.divmod(
             np.flatnonzero(edge.ravel()), max(edge.shape[1], 1)
         )
         self.rows = rows + crop[0].start
         self.columns = columns + crop[1].start
-        # Columns one after the other, too far apart for neighbours.
+        # Columns one after the other, more than a radius apart.
         self._stride = mask.shape[0] + 2 * radius + 1
         self._places = self.columns * self._stride + self.rows
-        # Farther than this from the box nothing is near.
+        # Pixels outside of this window are not near.
         self._window = _grow(box, radius + 1, mask.shape)
         self._near: Optional[np.ndarray] = None
 
@@ -117,7 +118,7 @@ class Outline:
         return len(self.rows)
 
     def count_near(self, other: 'Outline') -> int:
-        """How many of this boundary's pixels lie near another boundary."""
+        """Count the pixels of this boundary that are near another one."""
         rows, columns = other._window
         inside = (
             (self.rows >= rows.start)
@@ -126,7 +127,7 @@ class Outline:
             & (self.columns < columns.stop)
         )
         area = (rows.stop - rows.start) * (columns.stop - columns.start)
-        # Of a ragged mask the boundary is everywhere.
+        # With many boundary pixels (a ragged mask) the window is cheaper.
         if np.count_nonzero(inside) * (2 * self.radius + 1) > area:
             found = other.near()[
                 self.rows[inside] - rows.start,
@@ -136,12 +137,15 @@ class Outline:
         return other.count_hits(self._places[inside])
 
     def count_hits(self, places: np.ndarray) -> int:
-        """How many of some pixels lie within ``radius`` of this boundary.
+        """Count the pixels that are within ``radius`` of this boundary.
 
-        Column by column of the disk, nearest first: its pixels there are a
-        run, which holds a pixel of the boundary if the next one from the
-        run's start on is not beyond its end. Most pixels have one in their
-        own column, and are not looked up again.
+        Column by column of the disk, nearest first: its pixels in a column
+        are a run, which contains a boundary pixel if the first one from the
+        start of the run on is not beyond its end. Most pixels have one in
+        their own column and are not tested again.
+
+        Args:
+            places: Flat positions, column * stride + row, (N,).
         """
         total = len(places)
         for offset in sorted(range(-self.radius, self.radius + 1), key=abs):
@@ -149,7 +153,7 @@ class Outline:
             start = places + (offset * self._stride - half)
             index = np.searchsorted(self._places, start)
             following = self._places[np.minimum(index, len(self) - 1)]
-            # Where there is no next one, the last is before the start.
+            # If there is no following one, the last is before the start.
             hit = (following >= start) & (following <= start + 2 * half)
             places = places[~hit]
             if not len(places):
@@ -157,7 +161,7 @@ class Outline:
         return total - len(places)
 
     def near(self) -> np.ndarray:
-        """Which pixels of the window lie within ``radius`` of a boundary."""
+        """Compute which pixels of the window are near, bool, (h, w)."""
         if self._near is None:
             rows, columns = self._window
             far = np.ones(
@@ -168,16 +172,16 @@ class Outline:
             distance = cv2.distanceTransform(
                 far, cv2.DIST_L2, cv2.DIST_MASK_PRECISE
             )
-            # Squares of distances are whole numbers: the next one above the
-            # radius is farther from it than float32 rounds.
+            # Squared distances are integers: the next one above the radius
+            # differs from it by more than the rounding of float32.
             self._near = distance <= self.radius + 1 / (4 * self.radius + 4)
         return self._near
 
 
 def outline_f(pred: Outline, gt: Outline) -> float:
-    """Boundary F-measure of two masks, 0..1; see :func:`boundary_f`."""
+    """Compute F of two masks, 0..1; see :func:`boundary_f`."""
     if not len(pred) or not len(gt):
-        # One boundary alone has precision or recall 0, hence F = 0.
+        # With only one boundary, precision or recall is 0, hence F = 0.
         return float(len(pred) == len(gt))
     precision = pred.count_near(gt) / len(pred)
     recall = gt.count_near(pred) / len(gt)
@@ -187,19 +191,22 @@ def outline_f(pred: Outline, gt: Outline) -> float:
 
 
 def tube_statistics(values: np.ndarray) -> TubeStatistics:
-    """Mean, recall and decay of one measure over the frames of one object.
+    """Compute mean, recall and decay of one measure for one object.
 
     Recall is the share of frames above 0.5. Decay is the mean of the first
-    quarter of the frames minus that of the last, where neighbouring quarters
-    share their border frame, as in DAVIS's own evaluation.
+    quarter of the frames minus that of the last; neighbouring quarters share
+    their border frame, as in DAVIS's own evaluation.
 
     Args:
-        values: J or F of every frame, (T,), T >= 1.
+        values: J or F per frame, (T,), T >= 1.
+
+    Raises:
+        ValueError: If the shape differs.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 1 or not len(values):
         raise ValueError(f'values have shape {values.shape}; expected (T,)')
-    # 1e-10: numpy rounds halves to even, DAVIS wants them rounded up.
+    # 1e-10: numpy rounds halves to even, DAVIS rounds them up.
     borders = np.round(np.linspace(1, len(values), 5) + 1e-10).astype(int) - 1
     first = values[: borders[1] + 1]
     last = values[borders[3] :]
@@ -213,7 +220,7 @@ def tube_statistics(values: np.ndarray) -> TubeStatistics:
 def _as_tubes(
     pred: np.ndarray, gt: np.ndarray
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """Check that both are tubes of one size; make them bool."""
+    """Check that both are tubes of one size and convert them to bool."""
     pred, gt = np.asarray(pred), np.asarray(gt)
     if pred.ndim != 3 or pred.shape != gt.shape:
         raise ValueError(
@@ -224,13 +231,13 @@ def _as_tubes(
 
 
 def _iou(pred: np.ndarray, gt: np.ndarray) -> float:
-    """Intersection over union of two masks (H, W)."""
+    """Compute the intersection over union of two masks (H, W)."""
     union = np.count_nonzero(pred | gt)
     return np.count_nonzero(pred & gt) / union if union else 1.0
 
 
 def _box(mask: np.ndarray) -> Tuple[slice, slice]:
-    """Rows and columns that a mask (H, W) has pixels in."""
+    """Return the rows and columns of the box around a mask (H, W)."""
     slices = []
     for axis in (0, 1):
         used = np.flatnonzero(mask.any(axis=1 - axis))
@@ -242,7 +249,7 @@ def _box(mask: np.ndarray) -> Tuple[slice, slice]:
 def _grow(
     box: Tuple[slice, slice], margin: int, size: Tuple[int, ...]
 ) -> Tuple[slice, slice]:
-    """Widen a box on all sides, not beyond the frame (H, W)."""
+    """Enlarge a box on all sides, within the frame (H, W)."""
     rows, columns = (
         slice(max(side.start - margin, 0), min(side.stop + margin, length))
         for side, length in zip(box, size, strict=True)
@@ -251,12 +258,12 @@ def _grow(
 
 
 def _boundary(mask: np.ndarray) -> np.ndarray:
-    """One-pixel boundary of a mask, bool (H, W) or (W, H).
+    """Compute the one-pixel boundary of a mask, bool (H, W) or (W, H).
 
     A pixel is on it if it differs from its east, south or south-east
-    neighbour. Beyond the frame the last row and column go on, so that the
-    last row compares with the east only, the last column with the south
-    only, and an object cut by the frame has no boundary there.
+    neighbour. The last row and column are repeated beyond the frame: the
+    last row compares only with the east, the last column only with the
+    south, and an object cut by the frame has no boundary there.
     """
     differs = np.zeros(mask.shape, bool)
     differs[:, :-1] = mask[:, :-1] ^ mask[:, 1:]

@@ -1,10 +1,10 @@
-"""Results in the form that the Ref-YouTube-VOS server takes."""
+"""Write results in the form that the benchmark servers take."""
 
 import os
 import shutil
 import zipfile
 from pathlib import Path
-from typing import Any, ClassVar, Dict, List, Optional, Sequence, Tuple
+from typing import Any, ClassVar, Dict, List, Optional, Sequence
 
 from mmdet.registry import METRICS
 from mmengine.dist import get_rank, get_world_size, is_main_process
@@ -15,32 +15,34 @@ from pycocotools import mask as mask_utils
 
 from ..errors import InputError
 from ..io.atomic import remove_folder, replace_folder, restore_folder
+from ..io.images import image_size
 from ..structures import ReferencePrediction
-from .checked_predictions import checked_predictions, frame_size
+from .samples import checked_predictions, frame_size
 
 
 @METRICS.register_module()
 class RefYouTubeVOSSubmission(BaseMetric):
     """Write ``Annotations/<video>/<expression>/<frame>.png`` and its zip.
 
-    Masks are 8-bit PNGs, 0 and 255, at the frames' own size. Each process
-    writes its own videos to a hidden folder; when all are there, the first
-    process puts them together, checks every file, zips them and only then
-    replaces ``<outfile_prefix>/Annotations`` and ``<outfile_prefix>.zip``. A
-    run that fails leaves earlier results as they were. Processes on several
-    machines must share the file system.
+    Masks are 8-bit PNGs, 0 and 255, at the size of the original frames; a
+    null prediction has an empty mask in every frame. Each process writes its
+    videos to a hidden folder; when all are written, the first process merges
+    them, checks every file, zips them and only then replaces
+    ``<outfile_prefix>/Annotations`` and ``<outfile_prefix>.zip``. A run that
+    fails does not change earlier results. Processes on several machines must
+    share the file system.
 
     Args:
-        outfile_prefix: Folder that gets ``Annotations``; the zip lies beside
+        outfile_prefix: Folder of ``Annotations``; the zip is written beside
             it.
         collect_device: Where results of several processes are collected,
             ``'cpu'`` or ``'gpu'``.
-        prefix: Put before the number's name, ``submission`` by default.
-        collect_dir: Folder that all processes see, for ``'cpu'``.
+        prefix: Put before the name of the number, ``submission`` by default.
+        collect_dir: Folder that all processes share, for ``'cpu'``.
 
     Raises:
-        InputError: If masks don't fit the frames, or names of videos,
-            expressions or frames are no file names.
+        InputError: If masks do not fit the frames, or names of videos,
+            expressions or frames are not valid file names.
 
     Example:
         >>> test_evaluator = dict(
@@ -49,7 +51,7 @@ class RefYouTubeVOSSubmission(BaseMetric):
     """
 
     default_prefix = 'submission'
-    # Folder in the zip that holds those of the videos.
+    # Folder in the zip that contains the folders of the videos.
     zip_root: ClassVar[str] = 'Annotations'
 
     def __init__(
@@ -60,7 +62,7 @@ class RefYouTubeVOSSubmission(BaseMetric):
         collect_dir: Optional[str] = None,
     ) -> None:
         super().__init__(collect_device, prefix, collect_dir)
-        # Absolute, so that it stays one place if somebody changes folders.
+        # Absolute: the working directory may change during the run.
         folder = Path(outfile_prefix).absolute()
         self.annotations = folder / 'Annotations'
         self.archive = folder.with_name(f'{folder.name}.zip')
@@ -68,13 +70,13 @@ class RefYouTubeVOSSubmission(BaseMetric):
         self._begun = False
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Write the masks of a batch of videos to this process's folder."""
+        """Write the masks of a batch of videos to the folder of this rank."""
         self._begin()
         for sample in data_samples:
             self.results.append(write_video_masks(self._own_folder(), sample))
 
     def evaluate(self, size: int) -> Dict[str, float]:
-        """Finish the submission when all processes have come here."""
+        """Finish the submission when all processes are done."""
         self._begin()
         try:
             return super().evaluate(size)
@@ -82,7 +84,7 @@ class RefYouTubeVOSSubmission(BaseMetric):
             self._begun = False
 
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
-        """Put together, check, zip and rename; runs in one process."""
+        """Merge, check, zip and rename; runs in one process."""
         whole = self._partial / 'Annotations'
         whole.mkdir(parents=True)
         for rank in range(get_world_size()):
@@ -103,7 +105,7 @@ class RefYouTubeVOSSubmission(BaseMetric):
         return self._partial / f'rank{get_rank()}'
 
     def _begin(self) -> None:
-        """Clear what a run that failed has left in our own place."""
+        """Remove what a failed run has left in the hidden folder."""
         if self._begun:
             return
         self._begun = True
@@ -116,13 +118,14 @@ class RefYouTubeVOSSubmission(BaseMetric):
 
 @METRICS.register_module()
 class MeViSSubmission(RefYouTubeVOSSubmission):
-    """The same masks as MeViS's server takes them.
+    """Write the same masks in the form that the server of MeViS takes.
 
-    ``<outfile_prefix>/Annotations`` as for Ref-YouTube-VOS; the zip holds
-    the videos' folders themselves.
+    ``<outfile_prefix>/Annotations`` as for Ref-YouTube-VOS; the zip contains
+    the folders of the videos without a parent folder.
 
     Args:
-        outfile_prefix: See :class:`RefYouTubeVOSSubmission`, like the rest.
+        outfile_prefix: As all arguments, see
+            :class:`RefYouTubeVOSSubmission`.
 
     Example:
         >>> test_evaluator = dict(
@@ -137,7 +140,8 @@ def write_video_masks(folder: Path, sample: dict) -> dict:
     """Write ``<folder>/<video>/<expression>/<frame>.png``.
 
     Returns:
-        What was written: video, expressions, frames and their size (h, w).
+        The names of the video, its expressions and frames that were
+        written, and the size of the frames (h, w).
     """
     video = _file_name('video_id', sample['video_id'])
     frames = [_file_name('frame_ids', name) for name in sample['frame_ids']]
@@ -154,11 +158,15 @@ def write_video_masks(folder: Path, sample: dict) -> dict:
 
 
 def check_video_masks(folder: Path, written: dict) -> int:
-    """Count the masks of one video; all must be there, of the right size."""
+    """Check the files of one video and count its masks.
+
+    Raises:
+        InputError: If a mask is missing, broken or of another size.
+    """
     for reference in written['references']:
         for frame in written['frames']:
             path = folder / written['video'] / reference / f'{frame}.png'
-            size = _png_size(path)
+            size = image_size(str(path))
             if size != written['size']:
                 raise InputError.of(
                     path,
@@ -170,8 +178,8 @@ def check_video_masks(folder: Path, written: dict) -> int:
 
 
 def zip_folder(folder: Path, archive: Path, root: str) -> None:
-    """Zip ``folder`` so that unpacking gives ``<root>/...``."""
-    # PNGs are compressed already.
+    """Zip ``folder``; the names in the zip begin with ``<root>/``."""
+    # PNGs are already compressed.
     with zipfile.ZipFile(archive, 'w', zipfile.ZIP_STORED) as file:
         for path in sorted(folder.rglob('*.png')):
             file.write(path, Path(root) / path.relative_to(folder))
@@ -187,9 +195,9 @@ def _write_masks(
 
 
 def _merge(source: Path, target: Path) -> None:
-    """Move the expressions' folders of one process to the common folder.
+    """Move the folders of the expressions of one rank to the common folder.
 
-    A video that the sampler gave to two processes is taken once.
+    A video that the sampler gave to two ranks is taken once.
     """
     for video in sorted(source.iterdir()):
         (target / video.name).mkdir(exist_ok=True)
@@ -199,17 +207,12 @@ def _merge(source: Path, target: Path) -> None:
                 os.replace(reference, place)
 
 
-def _png_size(path: Path) -> Optional[Tuple[int, int]]:
-    """Height and width by the file's header; None if it can't be read."""
-    try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except OSError:
-        return None
-
-
 def _file_name(field: str, name: Any) -> str:
-    """A name from an annotation file that is safe as a file's name."""
+    """Return a name of an annotation file if it is safe as a file name.
+
+    Raises:
+        InputError: It is not.
+    """
     if not isinstance(name, str) or name in ('', '.', '..') or '/' in name:
         raise InputError.of(
             'RefYouTubeVOSSubmission', field, name, 'a plain file name'

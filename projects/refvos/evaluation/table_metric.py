@@ -1,4 +1,4 @@
-"""What the metrics share: one row an expression, and a table of them."""
+"""Base class of the metrics: one table row per expression."""
 
 import csv
 import json
@@ -17,19 +17,19 @@ TABLE_FORMATS = ('.csv', '.json')
 class TableMetric(BaseMetric):
     """A metric that scores video by video and can write a table.
 
-    One entry a video goes to ``results``: MMEngine then drops what the
-    sampler padded, and every expression counts once.
+    ``results`` gets one entry per video: MMEngine then drops the samples
+    that the sampler repeats, and every expression counts once.
 
     Args:
         per_expression_table: Write the numbers of every expression to this
             ``.csv`` or ``.json`` file.
         collect_device: Where results of several processes are collected,
             ``'cpu'`` or ``'gpu'``.
-        prefix: Put before the numbers' names, none by default.
-        collect_dir: Folder that all processes see, for ``'cpu'``.
+        prefix: Put before the names of the numbers, none by default.
+        collect_dir: Folder that all processes share, for ``'cpu'``.
 
     Raises:
-        InputError: If the table has another ending.
+        InputError: If the table has another suffix.
     """
 
     default_prefix = ''
@@ -50,19 +50,23 @@ class TableMetric(BaseMetric):
         """Score every expression of a video.
 
         Args:
-            sample: What ``RefDataSample.to_dict()`` gives.
+            sample: The dict of ``RefDataSample.to_dict()``.
 
         Returns:
-            One entry an expression.
+            One entry per expression.
+
+        Raises:
+            InputError: If predictions or ground truth are missing or do not
+                fit the frames.
         """
         raise NotImplementedError
 
     def summarize(self, scored: List[dict]) -> Dict[str, float]:
-        """Sum up the entries of all videos."""
+        """Reduce the entries of all videos to the numbers of the metric."""
         raise NotImplementedError
 
     def row_of(self, entry: dict) -> dict:
-        """What the table shows of an entry."""
+        """Return the table row of an entry."""
         return entry
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -71,7 +75,7 @@ class TableMetric(BaseMetric):
             self.results.append(self.score_video(sample))
 
     def compute_metrics(self, results: List[List[dict]]) -> Dict[str, float]:
-        """Sum up the videos of all processes; writes the table."""
+        """Sum up the videos of all processes and write the table."""
         scored = [entry for video in results for entry in video]
         if self.per_expression_table is not None:
             rows = [self.row_of(entry) for entry in scored]
@@ -84,7 +88,7 @@ class TableMetric(BaseMetric):
 
 
 def write_table(path: str, rows: List[dict]) -> None:
-    """Write one row an expression as CSV or JSON; whole or not at all."""
+    """Write one row per expression as CSV or JSON, atomically."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f'.{target.name}.{os.getpid()}.partial')
@@ -105,7 +109,7 @@ def write_table(path: str, rows: List[dict]) -> None:
 
 
 def check_table_format(metric: str, path: str) -> None:
-    """Raise InputError where a metric's table has another ending."""
+    """Raise InputError if the table of a metric has another suffix."""
     if Path(path).suffix not in TABLE_FORMATS:
         raise InputError.of(
             metric,

@@ -50,7 +50,7 @@ def draw_overlay(
     masks: Sequence[np.ndarray],
     colors: Optional[Sequence[Color]] = None,
     labels: Optional[Sequence[str]] = None,
-    truths: Optional[Sequence[np.ndarray]] = None,
+    gt_masks: Optional[Sequence[np.ndarray]] = None,
     alpha: float = 0.45,
     min_side: int = 0,
     dim: float = 0,
@@ -59,7 +59,7 @@ def draw_overlay(
 ) -> np.ndarray:
     """Draw translucent masks with contours and labels over a frame.
 
-    Labels are in a dark band below the frame, so they cover nothing of it.
+    Labels are in a dark band below the frame, so they do not cover it.
     The band has the same height for all frames with the same labels.
 
     Args:
@@ -67,12 +67,12 @@ def draw_overlay(
         masks: Bool, (H, W) each.
         colors: One per mask; ``distinct_colors`` by default.
         labels: One per mask; no band if None.
-        truths: Ground-truth masks, bool, (H, W); drawn as white outlines.
+        gt_masks: Ground truth, bool, (H, W) each; drawn as white outlines.
         alpha: Opacity of the colour inside a mask, 0..1.
         min_side: Enlarge the frame until its shorter side has this many
             pixels.
         dim: Darken the pixels outside all masks by this share, 0..1, so that
-            masks stand out from objects of their own colour.
+            masks stand out from objects of the same colour.
         sound: Sound drawn below the frame, see :func:`sound_band`.
         moment: The part of the sound that belongs to this frame.
 
@@ -84,7 +84,7 @@ def draw_overlay(
             of colours or labels is not that of the masks.
     """
     colors = distinct_colors(len(masks)) if colors is None else colors
-    _check(frame, masks, colors, labels, truths)
+    _check(frame, masks, colors, labels, gt_masks)
     frame = _enlarge(frame, min_side, cv2.INTER_CUBIC)
     picture = frame.astype(np.float32)
     enlarged = [_enlarge_mask(mask, min_side) for mask in masks]
@@ -97,9 +97,9 @@ def draw_overlay(
     thickness = max(1, round(min(frame.shape[:2]) / 120))
     for mask, color in zip(enlarged, colors, strict=True):
         _draw_contour(picture, mask, color, thickness)
-    for truth in truths or ():
+    for mask in gt_masks or ():
         # Thin, so that a contour below it stays visible.
-        _draw_contour(picture, _enlarge_mask(truth, min_side), WHITE, 1)
+        _draw_contour(picture, _enlarge_mask(mask, min_side), WHITE, 1)
     if sound is not None:
         band = sound_band(picture.shape[1], sound, moment)
         picture = np.concatenate([picture, band])
@@ -185,13 +185,13 @@ def _check(
     masks: Sequence[np.ndarray],
     colors: Sequence[Color],
     labels: Optional[Sequence[str]],
-    truths: Optional[Sequence[np.ndarray]],
+    gt_masks: Optional[Sequence[np.ndarray]],
 ) -> None:
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
         raise ValueError(
             f'frame is {frame.dtype} {frame.shape}; expected uint8 (H, W, 3)'
         )
-    for mask in [*masks, *(truths or ())]:
+    for mask in [*masks, *(gt_masks or ())]:
         if mask.shape != frame.shape[:2]:
             raise ValueError(
                 f'mask has shape {mask.shape}; expected {frame.shape[:2]}'
@@ -238,7 +238,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 def _wrap(
     text: str, width: int, font: ImageFont.FreeTypeFont, max_lines: int = 3
 ) -> List[str]:
-    """Break a text into lines of ``width`` pixels; cut it after the last."""
+    """Break a text into lines of ``width`` pixels, ``max_lines`` at most."""
     lines = ['']
     for word in text.split():
         longer = f'{lines[-1]} {word}'.strip()

@@ -5,7 +5,7 @@ from typing import Tuple
 import cv2
 import numpy as np
 
-# Begin and end of a frame as shares of the whole sound, 0..1.
+# Beginning and end of a frame as shares of the whole sound, 0..1.
 Moment = Tuple[float, float]
 
 BACKGROUND = (24, 24, 24)
@@ -15,7 +15,7 @@ LOUD = (255, 192, 0)
 EDGE = (255, 255, 255)
 # Height of a band divided by its width.
 HEIGHT = 0.16
-# Brightness of a log-mel picture outside the present frame.
+# Brightness of a log-mel picture outside the current frame.
 DIMMED = 0.45
 # Height of the loudest sample as a share of half the band.
 REACH = 0.9
@@ -27,21 +27,22 @@ def moment_of(frame: int, num_frames: int) -> Moment:
 
 
 def sound_band(width: int, sound: np.ndarray, moment: Moment) -> np.ndarray:
-    """Draw a sound from beginning to end and mark the present frame.
+    """Draw a sound from beginning to end and mark the current frame.
 
     Args:
         width: Width in pixels.
         sound: (samples,) waveform, drawn from its lowest to its highest
             sample in each column; or (seconds, 1, 96, 64) log-mel examples,
             low frequencies at the bottom.
-        moment: Begin and end of the present frame as shares of the sound.
+        moment: Beginning and end of the current frame as shares of the
+            sound.
 
     Returns:
         RGB, uint8, (H, width, 3).
 
     Raises:
-        ValueError: The sound has another shape or is empty, or the moment is
-            not within 0..1.
+        ValueError: If the sound has another shape or is empty, or the moment
+            is not within 0..1.
     """
     start, end = moment
     if not 0 <= start < end <= 1:
@@ -66,7 +67,14 @@ def sound_band(width: int, sound: np.ndarray, moment: Moment) -> np.ndarray:
 def draw_waveform(
     sound: np.ndarray, height: int, width: int, now: slice
 ) -> np.ndarray:
-    """Draw each column from its lowest to its highest sample."""
+    """Draw each column from its lowest to its highest sample.
+
+    Args:
+        sound: (samples,).
+        height: Height in pixels.
+        width: Width in pixels.
+        now: Columns of the current frame.
+    """
     band = np.full((height, width, 3), BACKGROUND, np.uint8)
     band[:, now] = NOW
     ends = np.linspace(0, len(sound), width + 1).astype(int)
@@ -90,7 +98,14 @@ def draw_waveform(
 def draw_log_mel(
     sound: np.ndarray, height: int, width: int, now: slice
 ) -> np.ndarray:
-    """Draw time to the right, frequency upwards, loudness as brightness."""
+    """Draw time to the right, frequency upwards, loudness as brightness.
+
+    Args:
+        sound: (seconds, 1, 96, 64), log-mel examples.
+        height: Height in pixels.
+        width: Width in pixels.
+        now: Columns of the current frame.
+    """
     picture = sound.reshape(-1, sound.shape[-1]).T[::-1].astype(np.float32)
     lowest, highest = float(picture.min()), float(picture.max())
     light = (picture - lowest) / max(highest - lowest, 1e-6)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from .overlay import make_strip
 
-# H.264 plays everywhere; FFmpeg always has MPEG-4.
+# Browsers play H.264; FFmpeg always has MPEG-4.
 ENCODERS = ('libx264', 'libopenh264', 'mpeg4')
 
 
@@ -21,7 +21,7 @@ def write_video(
 ) -> None:
     """Write an MP4 that browsers play.
 
-    An odd last row or column is repeated: the encoders need even sizes.
+    An odd last row or column is repeated: the encoders require even sizes.
 
     Args:
         path: Ends in ``.mp4``; its folder is created if needed.

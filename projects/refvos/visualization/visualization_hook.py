@@ -9,9 +9,9 @@ from mmdet.registry import HOOKS
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from PIL import Image
 
 from ..errors import InputError
+from ..io.images import read_image
 from ..io.sound_files import fit_sound, read_sound
 from ..io.video_frames import read_video_frames
 from ..structures import RefDataSample
@@ -35,8 +35,9 @@ class RefVOSVisualizationHook(Hook):
         visualizer: Arguments of the ``RefVOSVisualizer`` that draws.
 
     Raises:
-        InputError: If samples have no ``img_paths``, or a frame can't be
-            read or has another size than the masks.
+        InputError: If samples have neither ``img_paths`` nor
+            ``video_frames``, or a frame cannot be read or has another size
+            than the masks.
 
     Example:
         >>> custom_hooks = [
@@ -93,7 +94,7 @@ class RefVOSVisualizationHook(Hook):
     ) -> None:
         folder = Path(runner.log_dir) / self.out_dir / part
         for sample in samples[: self.max_videos - self._num_drawn]:
-            # Names of videos can hold slashes, such as v/1.
+            # Names of videos can contain slashes, such as v/1.
             name = re.sub(r'[^\w.-]', '_', str(sample.video_id))
             self._visualizer.add_datasample(
                 name,
@@ -105,11 +106,16 @@ class RefVOSVisualizationHook(Hook):
             )
             self._num_drawn += 1
             if self._num_drawn == self.max_videos:
-                runner.logger.info(f'Overlays to look at: {folder}')
+                runner.logger.info(f'Overlays: {folder}')
 
 
 def read_frames(sample: RefDataSample) -> List[np.ndarray]:
-    """Read the frames of a sample from their files; RGB, uint8."""
+    """Read the frames of a sample from their files; RGB, uint8, (H, W, 3).
+
+    Raises:
+        InputError: If the sample does not name its files, or a frame cannot
+            be read or has another size than the masks.
+    """
     video = f'video {sample.video_id}'
     in_videos = sample.metainfo.get('video_frames')
     if in_videos is not None:
@@ -120,13 +126,13 @@ def read_frames(sample: RefDataSample) -> List[np.ndarray]:
             video,
             'img_paths',
             None,
-            "the frames' files; let the packing transform keep them",
+            'the files of the frames; PackRefInputs keeps them',
         )
-    return [_read_frame(path, sample.ori_shape) for path in paths]
+    return [_read_frame(str(path), sample.ori_shape) for path in paths]
 
 
 def read_waveform(sample: RefDataSample) -> Optional[np.ndarray]:
-    """Read the soundtrack of a sample, (samples,); None without one."""
+    """Read the soundtrack of a sample, (samples,); None if it has none."""
     path = sample.metainfo.get('sound_path')
     if path is None:
         return None
@@ -138,16 +144,12 @@ def read_waveform(sample: RefDataSample) -> Optional[np.ndarray]:
 
 
 def _read_frame(path: str, shape: Sequence[int]) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            frame = np.asarray(image.convert('RGB'))
-    except OSError as error:
-        raise InputError.of(path, 'frame', str(error), 'a picture') from error
+    frame = read_image(path)
     if frame.shape[:2] != tuple(shape[:2]):
         raise InputError.of(
             path,
             'size (height, width)',
             frame.shape[:2],
-            f'{tuple(shape[:2])} like the masks',
+            f'{tuple(shape[:2])}, the size of the masks',
         )
     return frame

@@ -22,7 +22,7 @@ from .overlay import (
 from .sound import Moment, moment_of
 from .video_writer import write_image, write_video
 
-# Wider frames are shrunk: their strips would be too large to look at.
+# Wider frames are shrunk: their strips would be too large.
 STRIP_FRAME_WIDTH = 384
 
 
@@ -37,9 +37,9 @@ class RefVOSVisualizer(Visualizer):
         alpha: Opacity of the colour inside a mask, 0..1.
         dim: Darken the pixels outside all masks by this share, 0..1.
         fps: Frames per second of the written videos.
-        draw_sound: Where the reference is a sound, draw it below the frame,
-            the part that belongs to the frame marked.
-        kwargs: As MMEngine's ``Visualizer``.
+        draw_sound: Draw the sound of a reference below the frame and mark the
+            part that belongs to the frame.
+        kwargs: Of MMEngine's ``Visualizer``.
 
     Example:
         >>> visualizer = dict(
@@ -87,7 +87,7 @@ class RefVOSVisualizer(Visualizer):
         Args:
             name: Name of the picture in the visualizer's backends.
             image: The video's frames, RGB, uint8, (H, W, 3).
-            data_sample: Its predictions and, where known, ``gt_tubes``.
+            data_sample: The predictions and, where known, ``gt_tubes``.
             draw_gt: Outline the ground truth in white in the strip.
             draw_pred: Draw the predicted masks.
             show: Open a window with the strip.
@@ -95,8 +95,8 @@ class RefVOSVisualizer(Visualizer):
             out_file: Write ``<out_file>.png`` and ``<out_file>.mp4``;
                 otherwise the strip goes to the backends.
             step: Step that the backends record.
-            sound: The waveform, (samples,), of the references that are a
-                sound; what the model was given of it by default.
+            sound: The waveform, (samples,), of the references that have a
+                sound; by default the sound that the model was given.
         """
         predictions = data_sample.predictions[: self.max_references]
         if not draw_pred or not predictions:
@@ -107,7 +107,7 @@ class RefVOSVisualizer(Visualizer):
         if out_file is None:
             self.add_image(name, strip, step)
             return
-        # Not with_suffix: a video's name may hold a dot.
+        # Not with_suffix: the name of a video may contain a dot.
         write_image(f'{out_file}.png', strip)
         pictures = self.draw_frames(image, predictions, sound)
         write_video(f'{out_file}.mp4', pictures, self.fps)
@@ -123,15 +123,18 @@ class RefVOSVisualizer(Visualizer):
 
         Args:
             frames: RGB, uint8, (H, W, 3).
-            predictions: With a mask for each of them.
-            sound: As of :meth:`add_datasample`.
-            moments: The part of the sound that belongs to each frame;
-                equal parts of all of it by default.
+            predictions: With one mask per frame.
+            sound: See :meth:`add_datasample`.
+            moments: The part of the sound that belongs to each frame; equal
+                parts of the whole by default.
+
+        Yields:
+            RGB, uint8, (H' + bands, W', 3), one per frame.
         """
         colors = distinct_colors(len(predictions))
         labels = [reference_label(p) for p in predictions]
-        heard = [self.sound_of(p.reference, sound) for p in predictions]
-        drawn = next((each for each in heard if each is not None), None)
+        sounds = [self.sound_of(p.reference, sound) for p in predictions]
+        drawn = next((each for each in sounds if each is not None), None)
         for i, frame in enumerate(frames):
             masks = [decode(p.masks[i]) for p in predictions]
             yield draw_overlay(
@@ -149,7 +152,7 @@ class RefVOSVisualizer(Visualizer):
     def sound_of(
         self, reference: Reference, sound: Optional[np.ndarray]
     ) -> Optional[np.ndarray]:
-        """What to draw of a reference's sound; None of other references."""
+        """Return the sound to draw for a reference; None if it has none."""
         if not self.draw_sound or reference.sound is None:
             return None
         return reference.sound.cpu().numpy() if sound is None else sound
@@ -166,24 +169,24 @@ class RefVOSVisualizer(Visualizer):
 
         Args:
             frames: RGB, uint8, (H, W, 3).
-            data_sample: Its predictions have a mask for each frame.
+            data_sample: Its predictions have one mask per frame.
             draw_gt: Outline the ground truth where it is known.
-            sound: As of :meth:`add_datasample`.
-            moments: As of :meth:`draw_frames`.
+            sound: See :meth:`add_datasample`.
+            moments: See :meth:`draw_frames`.
         """
         predictions = data_sample.predictions[: self.max_references]
         colors = distinct_colors(len(predictions))
         chosen = evenly_spaced(len(frames), self.strip_frames)
         rows = []
         for prediction, color in zip(predictions, colors, strict=True):
-            heard = self.sound_of(prediction.reference, sound)
+            drawn = self.sound_of(prediction.reference, sound)
             pictures = [
                 self._draw_strip_frame(
                     frames[i],
                     prediction.masks[i],
                     color,
-                    true_masks(data_sample, prediction, i) if draw_gt else [],
-                    heard,
+                    gt_masks_of(data_sample, prediction, i) if draw_gt else [],
+                    drawn,
                     moments[i] if moments else moment_of(i, len(frames)),
                 )
                 for i in chosen
@@ -199,7 +202,7 @@ class RefVOSVisualizer(Visualizer):
         frame: np.ndarray,
         mask: Rle,
         color: Color,
-        truths: Sequence[np.ndarray],
+        gt_masks: Sequence[np.ndarray],
         sound: Optional[np.ndarray],
         moment: Moment,
     ) -> np.ndarray:
@@ -207,7 +210,7 @@ class RefVOSVisualizer(Visualizer):
             frame,
             [decode(mask)],
             [color],
-            truths=truths,
+            gt_masks=gt_masks,
             alpha=self.alpha,
             dim=self.dim,
             min_side=self.min_side,
@@ -223,22 +226,25 @@ class RefVOSVisualizer(Visualizer):
 
 
 def reference_label(prediction: ReferencePrediction) -> str:
-    """Return the label of a prediction: its reference and score."""
+    """Return the label of a prediction: its reference and score.
+
+    It says "nothing" where the prediction is null.
+    """
     nothing = ': nothing' if prediction.is_null else ''
     return f'{prediction.reference.name}{nothing}  ({prediction.score:.2f})'
 
 
-def true_masks(
+def gt_masks_of(
     data_sample: RefDataSample, prediction: ReferencePrediction, frame: int
 ) -> List[np.ndarray]:
     """Return the ground-truth masks, bool, (H, W), of a reference."""
     tubes = data_sample.get('gt_tubes') or {}
-    drawn = [
+    masks = [
         tubes[object_id][frame]
         for object_id in prediction.reference.object_ids
         if object_id in tubes
     ]
-    return [decode(rle) for rle in drawn if rle is not None]
+    return [decode(rle) for rle in masks if rle is not None]
 
 
 def decode(rle: Rle) -> np.ndarray:
