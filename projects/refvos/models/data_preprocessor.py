@@ -85,9 +85,9 @@ class RefDataPreprocessor(TrackDataPreprocessor):
         Returns:
             (T, 3, h, w) uint8 RGB.
         """
-        answered = sample.metainfo.get('target_frames')
-        if answered is not None:
-            frames = frames[answered]
+        targets = sample.metainfo.get('target_frames')
+        if targets is not None:
+            frames = frames[targets]
         height, width = sample.img_shape[:2]
         frames = frames[..., :height, :width]
         if frames.dtype == torch.uint8:

@@ -24,14 +24,14 @@ class RefDataSample(TrackDataSample):
 
     Metainfo of a video: ``video_id``, ``frame_ids`` (the frames' names),
     ``img_paths``, ``ori_shape`` and ``img_shape`` (h, w), ``num_frames`` (of
-    the input). Where only some frames of the input are to be answered,
-    ``target_frames`` holds their indices, and frames, names and truth are
-    those of the answered ones. Where the truth of some frames is not known,
-    ``gt_labelled`` holds a bool a frame: losses and metrics leave out the
-    others, which have no objects, as if none were visible. ``sound_path`` is
-    the file of a soundtrack that is the reference, ``seconds`` the length of
-    the video then. Frames of video files have no ``img_paths`` but
-    ``video_frames``: (file, number of the frame from 0).
+    the input). Where only some frames of the input are targets,
+    ``target_frames`` holds their indices, and frames, names and ground truth
+    are those of the targets. Where the ground truth of some frames is not
+    known, ``gt_labelled`` holds a bool per frame: losses and metrics leave
+    out the others, which have no objects, as if none were visible.
+    ``sound_path`` is the file of a soundtrack that is the reference,
+    ``seconds`` the length of the video then. Frames of video files have no
+    ``img_paths`` but ``video_frames``: (file, number of the frame from 0).
     """
 
     references: List[Reference]
