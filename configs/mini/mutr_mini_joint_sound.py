@@ -2,7 +2,7 @@
 _base_ = ['./mutr_mini_joint.py']
 
 # AVSBench's F compares soft masks with thresholds.
-model = dict(test_cfg=dict(keep_soft_masks='linear'))
+model = dict(test_cfg=dict(soft_masks='linear'))
 test_dataloader = dict(
     dataset=dict(
         _delete_=True,

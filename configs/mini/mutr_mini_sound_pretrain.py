@@ -12,7 +12,7 @@ model = dict(
     text_encoder=None,
     sound_encoder=_base_.sound_encoder,
     # AVSBench's F compares soft masks with thresholds.
-    test_cfg=dict(keep_soft_masks='linear'),
+    test_cfg=dict(soft_masks='linear'),
 )
 train_pipeline = _base_.train_pipeline
 train_pipeline[0].num_frames = 1

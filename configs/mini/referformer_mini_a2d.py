@@ -7,7 +7,7 @@ _base_ = [
     '../_base_/mini_runtime.py',
 ]
 
-model = dict(test_cfg=dict(keep_candidates=True))
+model = dict(test_cfg=dict(candidates=-1))
 load_from = '{{ fileDirname }}/../../demo/weights/referformer_mini.safetensors'
 train_cfg = dict(max_iters=200, val_interval=200)
 optim_wrapper = dict(optimizer=dict(lr=2e-4))

@@ -9,5 +9,5 @@ _base_ = [
 
 model = dict(
     text_encoder=dict(frozen=False),
-    test_cfg=dict(keep_soft_masks=True),
+    test_cfg=dict(soft_masks=True),
 )

@@ -7,4 +7,4 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(test_cfg=dict(keep_soft_masks=True))
+model = dict(test_cfg=dict(soft_masks=True))

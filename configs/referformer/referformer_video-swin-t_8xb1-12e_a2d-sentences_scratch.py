@@ -14,5 +14,5 @@ model = dict(
         layer_cfg=dict(cross_attn_cfg=dict(dropout=0.0), **_no_dropout)
     ),
     fpn=dict(dropout=0.0),
-    test_cfg=dict(keep_candidates=True),
+    test_cfg=dict(candidates=-1),
 )

@@ -7,7 +7,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(test_cfg=dict(keep_candidates=True))
+model = dict(test_cfg=dict(candidates=-1))
 
 test_pipeline = _base_.test_pipeline
 test_pipeline[0].num_frames = 6

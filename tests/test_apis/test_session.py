@@ -165,7 +165,8 @@ def test_nothing_is_referred(both, video, tmp_path, monkeypatch, capsys):  # noq
     assert before.masks(0).any()
     options = [f'--config={config}', f'--checkpoint={weights}']
     options += ['--device=cpu', f'--out-dir={tmp_path / "out"}']
-    monkeypatch.setitem(inferencer.model.test_cfg, 'null_threshold', 1.0)
+    strict = inferencer.model.test_cfg.changed(null_threshold=1.0)
+    monkeypatch.setattr(inferencer.model, 'test_cfg', strict)
     result = inferencer(video, [TEXT, OTHER], out_dir=tmp_path / 'out')
     for old, new in zip(before.predictions, result.predictions, strict=True):
         assert new.is_null and new.score == old.score

@@ -9,10 +9,10 @@ from pycocotools import mask as rle_codec
 
 from refvos.apis.asked import AskedReference
 from refvos.apis.results import WindowedResults
-from refvos.apis.streaming import StreamedFrame, follow, mean_overlap, windows
+from refvos.apis.streaming import StreamedFrame, windows
 from refvos.apis.video_reader import Frame
 from refvos.errors import InputError
-from refvos.structures import Candidate, Reference, ReferencePrediction
+from refvos.structures import Reference
 
 from .videos import HEIGHT, WIDTH, make_frames, write_images, write_lossless
 
@@ -49,31 +49,6 @@ def rle(left, width=4):
     mask = np.zeros((10, 20), np.uint8, order='F')
     mask[2:6, left : left + width] = 1
     return rle_codec.encode(mask)
-
-
-def test_overlap_by_hand():
-    # 4x4 against itself; shifted by 2: 8 of 24; nothing against nothing.
-    assert mean_overlap([rle(0), rle(0)], [rle(0), rle(2)]) == pytest.approx(
-        (1 + 8 / 24) / 2
-    )
-    assert mean_overlap([rle(0, 0)], [rle(3, 0)]) == 1
-    assert mean_overlap([rle(0, 0)], [rle(3)]) == 0
-
-
-def test_an_object_is_followed_although_another_scores_higher():
-    candidates = [Candidate([rle(12)] * 3, 0.8), Candidate([rle(1)] * 3, 0.5)]
-    prediction = ReferencePrediction(
-        Reference('0', text='x'), candidates[0].masks, 0.8, [], [], candidates
-    )
-    assert follow(prediction, []) is candidates[0]
-    assert follow(prediction, [rle(0)]) is candidates[1]
-    # It is gone: overlaps say nothing, the score decides.
-    assert follow(prediction, [rle(0, 0)]) is candidates[0]
-
-
-def test_a_model_without_candidates():
-    prediction = ReferencePrediction(Reference('0', text='x'), [rle(0)], 0.3)
-    assert follow(prediction, [rle(9)]).masks is prediction.masks
 
 
 def test_one_window_is_the_whole_video(inferencer):

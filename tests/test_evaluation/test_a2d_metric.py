@@ -161,7 +161,7 @@ def bad_samples():
     bare.candidates = []
     yield (
         frame_of([bare]),
-        r'predictions.0.candidates is \[\]; expected .*keep_candidates=True',
+        r'predictions.0.candidates is \[\]; expected .*candidates=-1',
     )
     small = predict('0', (GT, 0.5), (GT, 0.4))
     small.candidates[1].masks = [rle(np.zeros((10, 30)))]

@@ -287,7 +287,7 @@ def bad_samples():
     hard = predict([A] * 2, annotator='annot1')
     yield (
         predicted_sample([hard], BOTH),
-        r'soft_masks is None; .*keep_soft_masks',
+        r'soft_masks is None; .*test_cfg.soft_masks',
     )
     yield (
         predicted_sample([answer([A] * 2)], None),

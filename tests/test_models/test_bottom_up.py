@@ -229,7 +229,7 @@ def test_prediction_is_the_mask_and_its_mean_probability(model):
     samples[0].set_metainfo({'ori_shape': (100, 151)})
     model = copy.deepcopy(model)
     # Logits as they are: one lies on the threshold.
-    model.test_cfg['compact_features'] = False
+    model.test_cfg = model.test_cfg.changed(compact_features=False)
     logits = masks_of(model, inputs, samples)[0]
     # Some of the pixels are in the mask.
     shift = logits.median()

@@ -116,7 +116,7 @@ def test_sound_configs_see_whole_clips_of_their_subset():
         assert config.test_dataloader.dataset.subset == subset
         assert config.test_dataloader.dataset.split == 'test'
         assert config.model.text_encoder is None
-        assert config.model.test_cfg.keep_soft_masks == 'linear'
+        assert config.model.test_cfg.soft_masks == 'linear'
         encoder = MODELS.build(
             {**config.model.sound_encoder, 'vggish': dict(SMALL_VGGISH)}
         )

@@ -219,17 +219,15 @@ def test_matching_and_losses(model, results, oracle, case):
 @pytest.mark.parametrize('frame_chunk', [None, 1, 3])
 @pytest.mark.parametrize('compact', [True, False])
 @pytest.mark.parametrize('system', SYSTEMS)
-def test_answer_draws_the_best_query(
-    system, monkeypatch, compact, frame_chunk
-):
+def test_answer_draws_the_best_query(system, compact, frame_chunk):
     """``predict``'s short cuts equal choosing among all masks."""
     model = load_model(system).eval()
     oracle = load_oracle(system, 'eval')
-    monkeypatch.setitem(model.test_cfg, 'compact_features', compact)
-    if frame_chunk is not None:
-        monkeypatch.setitem(model.test_cfg, 'frame_chunk', frame_chunk)
+    options = model.test_options(
+        compact_features=compact, frame_chunk=frame_chunk
+    )
     video = videos_of(oracle)[0]
-    with torch.no_grad():
+    with torch.no_grad(), options:
         answer = model.answer(
             model.encode_video(video[None], [tuple(video.shape[2:])]),
             encode_texts(model, oracle['token_ids'][:1]),

@@ -35,7 +35,7 @@ def predict(**test_cfg):
 
 def test_they_agree_with_the_masks():
     """Three frames in chunks of two, at the frames' own size."""
-    prediction = predict(keep_soft_masks=True, frame_chunk=2)
+    prediction = predict(soft_masks=True, frame_chunk=2)
     soft = prediction.soft_masks
     assert (len(soft), soft.size) == (3, (60, 108))
     for frame, rle in enumerate(prediction.masks):
@@ -47,7 +47,7 @@ def test_they_agree_with_the_masks():
 
 
 def test_linear_ones_agree_with_the_masks():
-    prediction = predict(keep_soft_masks='linear')
+    prediction = predict(soft_masks='linear')
     soft = prediction.soft_masks
     assert soft.linear
     for frame, rle in enumerate(prediction.masks):
@@ -58,10 +58,10 @@ def test_linear_ones_agree_with_the_masks():
 
 @pytest.mark.parametrize('soft', [True, 'linear'])
 def test_where_nothing_is_referred_all_is_background(soft):
-    given = predict(keep_soft_masks=soft)
-    below = predict(keep_soft_masks=soft, null_threshold=given.score / 2)
+    given = predict(soft_masks=soft)
+    below = predict(soft_masks=soft, null_threshold=given.score / 2)
     assert not below.is_null and below.masks == given.masks
-    nothing = predict(keep_soft_masks=soft, null_threshold=1)
+    nothing = predict(soft_masks=soft, null_threshold=1)
     assert nothing.is_null and nothing.score == given.score
     for frame, rle in enumerate(nothing.masks):
         assert not rle_codec.decode(rle).any()
@@ -71,8 +71,8 @@ def test_where_nothing_is_referred_all_is_background(soft):
 
 
 def test_other_soft_masks_are_refused():
-    with pytest.raises(InputError, match="keep_soft_masks is 'log'"):
-        predict(keep_soft_masks='log')
+    with pytest.raises(InputError, match="soft_masks is 'log'"):
+        predict(soft_masks='log')
 
 
 def test_they_are_kept_only_where_asked_for():

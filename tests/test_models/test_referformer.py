@@ -200,7 +200,7 @@ def test_every_parameter_is_trained(num_queries):
 @pytest.mark.parametrize('frame_chunk', [1, 8])
 def test_prediction_is_the_best_trajectory(num_queries, frame_chunk):
     model = build(num_queries)
-    model.test_cfg['frame_chunk'] = frame_chunk
+    model.test_cfg = model.test_cfg.changed(frame_chunk=frame_chunk)
     inputs, samples = make_batch(model, [LARGE])
     samples[0].set_metainfo({'ori_shape': (100, 151)})
     layer = last_layer(model, inputs, samples)
@@ -331,7 +331,7 @@ def test_classes_by_name():
     )
 
 
-# ------------------------------------------------- frames that are answered
+# ------------------------------------------------------- target frames
 
 
 class SeesClips(torch.nn.Module):
@@ -378,7 +378,7 @@ def ask_for(samples, *indices):
     return asked
 
 
-def test_the_backbone_sees_the_window_and_the_rest_the_answered(any_model):
+def test_the_backbone_sees_the_window_and_the_rest_the_targets(any_model):
     inputs, _ = make_batch(any_model, [LARGE, LARGE])
     with torch.no_grad():
         whole = any_model.encode_video(inputs, [LARGE, LARGE])
@@ -392,7 +392,7 @@ def test_the_backbone_sees_the_window_and_the_rest_the_answered(any_model):
         torch.testing.assert_close(
             ours.values(), expected, rtol=1e-4, atol=1e-5
         )
-    # What is not answered matters just to a backbone that sees clips.
+    # What is no target matters just to a backbone that sees clips.
     inputs[0, 0] = 0
     with torch.no_grad():
         other = any_model.encode_video(inputs, [LARGE, LARGE], [[1], [0]])
@@ -426,7 +426,7 @@ def test_losses_are_those_of_the_target_frames(any_model):
     losses = any_model(inputs, samples, mode='loss')
     layers = any_model(inputs, samples, mode='tensor')
     assert layers[-1].masks.shape[:2] == (2, 1)
-    # The same loss, given the outputs for the answered frames alone.
+    # The same loss, given the outputs for the target frames alone.
     expected, _ = any_model.set_loss(layers, samples, LARGE)
     assert set(losses) == set(expected)
     for name, value in losses.items():
@@ -436,9 +436,9 @@ def test_losses_are_those_of_the_target_frames(any_model):
 
 def test_predictions_have_the_target_frames_masks(any_model):
     inputs, samples = make_batch(any_model, [LARGE, LARGE])
-    answered = any_model(inputs, ask_for(samples, [1], [0]), mode='predict')
+    predicted = any_model(inputs, ask_for(samples, [1], [0]), mode='predict')
     layer = last_layer(any_model, inputs, ask_for(samples, [1], [0]))
-    for clip, sample in enumerate(answered):
+    for clip, sample in enumerate(predicted):
         (prediction,) = sample.predictions
         assert len(prediction.masks) == len(prediction.frame_scores) == 1
         best = layer.scores[clip, 0, :, 0].sigmoid().max().item()
@@ -462,8 +462,8 @@ def test_candidates_are_all_queries(num_queries):
     inputs, samples = make_batch(model, [LARGE])
     (plain,) = model(inputs, samples, mode='predict')[0].predictions
     assert plain.candidates == []
-    model.test_cfg['keep_candidates'] = True
-    (kept,) = model(inputs, samples, mode='predict')[0].predictions
+    with model.test_options(candidates=-1):
+        (kept,) = model(inputs, samples, mode='predict')[0].predictions
     layer = last_layer(model, inputs, samples)
     scores = layer.scores[0, :, :, 0].sigmoid().mean(0)  # (N,)
     assert [c.score for c in kept.candidates] == pytest.approx(
@@ -486,3 +486,17 @@ def test_candidates_are_all_queries(num_queries):
     assert kept.score == best.score == pytest.approx(plain.score, abs=1e-6)
     assert kept.masks == best.masks
     assert kept.bboxes == best.bboxes
+
+
+def test_the_best_candidates_in_the_order_of_the_queries():
+    model = build(5)
+    inputs, samples = make_batch(model, [LARGE])
+    scores = {}
+    for count in (-1, 2, 9):
+        with model.test_options(candidates=count):
+            (found,) = model(inputs, samples, mode='predict')[0].predictions
+        scores[count] = [each.score for each in found.candidates]
+        assert found.score == max(scores[count])
+    assert scores[9] == scores[-1] and len(scores[9]) == 5
+    best = sorted(scores[-1])[-2:]
+    assert scores[2] == [each for each in scores[-1] if each in best]

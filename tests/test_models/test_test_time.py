@@ -1,6 +1,5 @@
 """What a model answers does not depend on how many frames go in at once."""
 
-import copy
 from dataclasses import replace
 
 import numpy as np
@@ -66,9 +65,7 @@ def built(request):
 
 
 @pytest.fixture
-def model(built, monkeypatch):
-    """The model, whose ``test_cfg`` is a test's own."""
-    monkeypatch.setattr(built, 'test_cfg', copy.copy(built.test_cfg))
+def model(built):
     return built
 
 
@@ -79,29 +76,30 @@ def draw_video():
 
 
 def predict(model, frame_chunk, references=REFERENCES):
-    model.test_cfg['frame_chunk'] = frame_chunk
     sample = make_sample(
         np.zeros((NUM_FRAMES, *SIZE), bool), references=list(references)
     )
     batch = {'inputs': [draw_video()], 'data_samples': [sample]}
-    (sample,) = model.test_step(batch)
+    with model.test_options(frame_chunk=frame_chunk):
+        (sample,) = model.test_step(batch)
     return sample.predictions
 
 
 def answer(model, frame_chunk):
-    model.test_cfg['frame_chunk'] = frame_chunk
-    with torch.no_grad():
+    with torch.no_grad(), model.test_options(frame_chunk=frame_chunk):
         video = model.encode_video(draw_video()[None], [SIZE])
         return model.answer(video, model.encode_references(REFERENCES[:1]))
 
 
 def test_a_test_computes_what_is_trained(model):
     """In parts and without gradients as in one and with: the same masks."""
-    model.test_cfg['frame_chunk'] = 2
     references = model.encode_references(REFERENCES)
     outputs = []
     for trained in (True, False):
-        with torch.set_grad_enabled(trained):
+        with (
+            torch.set_grad_enabled(trained),
+            model.test_options(frame_chunk=2),
+        ):
             video = model.encode_video(draw_video()[None], [SIZE])
             found = model.refer(video.repeated([2]), references)
         outputs.append(found)
@@ -146,10 +144,9 @@ def test_eight_references_need_the_backbone_once(model):
 
 
 def test_the_whole_clip_goes_in_where_gradients_are_wanted(model):
-    model.test_cfg['frame_chunk'] = 2
-    with torch.enable_grad():
+    with torch.enable_grad(), model.test_options(frame_chunk=2):
         assert model.frames_at_once(NUM_FRAMES) == NUM_FRAMES
-    with torch.no_grad():
+    with torch.no_grad(), model.test_options(frame_chunk=2):
         assert model.frames_at_once(NUM_FRAMES) == 2
         assert model.frames_at_once(1) == 1
 
@@ -170,15 +167,14 @@ def test_predictions_are_those_of_the_raw_outputs(model):
 def test_features_wait_where_they_are_told_to(model):
     """Answers are the same; positions stay with the model."""
     here = answer(model, 2)
-    model.test_cfg['features_on'] = 'cpu'
-    there = answer(model, 2)
+    with model.test_options(features_on='cpu'):
+        there = answer(model, 2)
     # A device without values shows where they go, on any machine.
-    model.test_cfg['features_on'] = 'meta'
-    with torch.no_grad():
-        video = model.encode_video(draw_video()[None], [SIZE])
-    with torch.enable_grad():
-        trained = model.encode_video(draw_video()[None], [SIZE])
-    model.test_cfg['features_on'] = None
+    with model.test_options(features_on='meta'):
+        with torch.no_grad():
+            video = model.encode_video(draw_video()[None], [SIZE])
+        with torch.enable_grad():
+            trained = model.encode_video(draw_video()[None], [SIZE])
     assert torch.equal(here.masks, there.masks)
     for level in (video.high_resolution, *video.levels):
         assert level.features.device.type == 'meta'

@@ -1,6 +1,6 @@
 # A2D-Sentences as it lies on disk, windows of T = 5 (Appendix B). Sizes and
 # augmentation are those of Ref-YouTube-VOS. A2DMetric's mAP asks the model
-# for all its queries: model.test_cfg.keep_candidates=True.
+# for all its queries: model.test_cfg.candidates=-1.
 _base_ = ['./ref_youtube_vos.py']
 
 dataset_type = 'A2DSentencesDataset'

@@ -1,6 +1,6 @@
 # Ref-DAVIS17 as tools/dataset_converters/ref_davis17.py makes it; clips and
 # augmentation as for Ref-YouTube-VOS. The model must keep its soft masks:
-# model = dict(test_cfg=dict(keep_soft_masks=True)).
+# model = dict(test_cfg=dict(soft_masks=True)).
 _base_ = ['./ref_youtube_vos.py']
 
 dataset_type = 'RefDAVIS17Dataset'

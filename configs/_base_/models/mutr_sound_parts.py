@@ -20,5 +20,5 @@ mutr_sound = dict(
         sentence_first=True,
     ),
     # AVSBench's F compares soft masks with thresholds.
-    test_cfg=dict(keep_soft_masks='linear'),
+    test_cfg=dict(soft_masks='linear'),
 )

@@ -46,7 +46,7 @@ from .asked import (
 from .results import InferenceResult, WindowedResults, check_out_dir
 from .session import VideoSession
 from .sound_cue import SoundSource, is_asked
-from .streaming import StreamedFrame, follow, windows
+from .streaming import StreamedFrame, windows
 from .video_reader import (
     Video,
     VideoSource,
@@ -309,13 +309,11 @@ class RefVOSInferencer:
             start = (number - old) / rate
             heard = [each.part(start, video.seconds) for each in asked]
             session = VideoSession(self, video)
-            predictions = session.predict(heard, threshold, candidates=True)
+            chosen = session.predict(
+                heard, threshold, [last_masks(each, old) for each in answered]
+            )
             del session  # Its features, before the next window's are made.
-            chosen = [
-                follow(prediction, last_masks(before, old))
-                for prediction, before in zip(predictions, answered)
-            ]
-            nothing = [each.is_null for each in predictions]
+            nothing = [each.is_null for each in chosen]
             for before, is_null in zip(answered, nothing):
                 if is_null:
                     before.clear()

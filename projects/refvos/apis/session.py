@@ -1,13 +1,12 @@
 """A video that is encoded once and asked many times."""
 
 import os
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Union
 
 import torch
 from torch import Tensor
 
-from ..structures import Reference, ReferencePrediction
+from ..structures import Reference, ReferencePrediction, Rle
 from .asked import AskedReference, References, Texts
 from .results import InferenceResult, check_out_dir, write_results
 from .sound_cue import SoundSource, find_sound
@@ -114,22 +113,26 @@ class VideoSession:
         self,
         references: List[Reference],
         threshold: Optional[float] = None,
-        candidates: bool = False,
+        previous: Optional[Sequence[List[Rle]]] = None,
     ) -> List[ReferencePrediction]:
-        """Run the model's second half.
+        """Answer references with the encoded video.
 
         Args:
-            references: Of the model's modalities.
-            threshold: None for the config's.
-            candidates: Give the answers of all queries, too.
+            references: References of the model's modalities.
+            threshold: Mask threshold; None for that of the config.
+            previous: For each reference, the masks of its object in the
+                first frames, which its answer continues. No candidates are
+                returned then.
         """
-        changes: dict = {} if threshold is None else {'threshold': threshold}
-        if candidates:
-            changes['keep_candidates'] = True
+        changes: Dict[str, Any] = {}
+        if threshold is not None:
+            changes['threshold'] = threshold
+        if previous is not None:
+            changes['candidates'] = 0
         model: Any = self.inferencer.model
-        with model.test_options(**changes) if changes else nullcontext():
+        with model.test_options(**changes):
             return model.answer_references(
-                self.features, references, self.sample, self.frames
+                self.features, references, self.sample, self.frames, previous
             )
 
     def soundtrack(self) -> Tensor:

@@ -2,17 +2,12 @@
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Deque, Iterable, Iterator, List, Sequence, Tuple
+from typing import Deque, Iterable, Iterator, List, Tuple
 
 import numpy as np
-from pycocotools import mask as rle_codec
 
-from ..structures import Candidate, Reference, ReferencePrediction, Rle
+from ..structures import Reference, Rle
 from .video_reader import Frame
-
-# How much the overlap with what was answered before counts beside the score,
-# both 0 to 1.
-WEIGHT_OF_OVERLAP = 1.0
 
 
 @dataclass
@@ -65,42 +60,3 @@ def windows(
             fresh, wanted = 0, size - overlap
     if fresh:
         yield len(window) - fresh, list(window)
-
-
-def follow(
-    prediction: ReferencePrediction, before: Sequence[Rle]
-) -> Candidate:
-    """Choose what goes on with an object.
-
-    Args:
-        prediction: Of a window; its candidates are all queries' answers.
-        before: What was answered in the window's first frames.
-
-    Returns:
-        The empty masks where nothing is referred; else the candidate with
-        the highest sum of score and overlap (mean intersection over union
-        in those frames).
-    """
-    own = Candidate(prediction.masks, prediction.score, prediction.bboxes)
-    if prediction.is_null:
-        return own
-    candidates = prediction.candidates or [own]
-    if not before:
-        return max(candidates, key=lambda each: each.score)
-    return max(
-        candidates,
-        key=lambda each: (
-            each.score + WEIGHT_OF_OVERLAP * mean_overlap(each.masks, before)
-        ),
-    )
-
-
-def mean_overlap(masks: Sequence[Rle], before: Sequence[Rle]) -> float:
-    """Mean IoU of the first masks; 1 where both are empty."""
-    overlaps = []
-    for ours, theirs in zip(masks, before):
-        if not rle_codec.area(ours) and not rle_codec.area(theirs):
-            overlaps.append(1.0)
-            continue
-        overlaps.append(float(rle_codec.iou([ours], [theirs], [0])[0, 0]))
-    return float(np.mean(overlaps))

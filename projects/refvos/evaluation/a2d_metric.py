@@ -43,7 +43,7 @@ class A2DMetric(TableMetric):
       image with one object, categories ignored. Where a prediction is null,
       it has no masks here.
 
-    The model must keep its candidates: ``test_cfg.keep_candidates=True``.
+    The model must keep its candidates: ``test_cfg.candidates=-1``.
 
     Args:
         kwargs: See :class:`TableMetric`.
@@ -143,7 +143,7 @@ def collect_candidates(
             video_name(sample),
             name,
             prediction.candidates,
-            'those of all queries (model.test_cfg.keep_candidates=True)',
+            'those of all queries (model.test_cfg.candidates=-1)',
         )
     expected = [prediction.masks[0]['size']]
     candidates = []

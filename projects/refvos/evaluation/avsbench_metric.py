@@ -38,7 +38,7 @@ class AVSBenchMetric(TableMetric):
     - ``J&F``: the mean of the two.
 
     ``F`` and ``J&F`` are left out where the model keeps no soft masks, which
-    ``test_cfg.keep_soft_masks='linear'`` asks for. Frames whose ground truth
+    ``test_cfg.soft_masks='linear'`` asks for. Frames whose ground truth
     is not known (``gt_labelled``) are not scored, and clips of only such
     frames are left out. Source: Zhou et al. 2022, Section 5.1, and their
     code.
@@ -52,7 +52,7 @@ class AVSBenchMetric(TableMetric):
 
     Example:
         >>> test_evaluator = dict(type='AVSBenchMetric')
-        >>> model = dict(test_cfg=dict(keep_soft_masks='linear'))
+        >>> model = dict(test_cfg=dict(soft_masks='linear'))
     """
 
     def score_video(self, sample: dict) -> List[dict]:
@@ -172,7 +172,7 @@ def checked_soft_masks(
             video_name(sample),
             f'{name}.linear',
             soft.linear,
-            "the soft masks of model.test_cfg.keep_soft_masks='linear'",
+            "the soft masks of model.test_cfg.soft_masks='linear'",
         )
     found = (len(soft), *soft.size)
     expected = (len(sample['frame_ids']), *frame_size(sample))

@@ -49,7 +49,7 @@ class RefDAVIS17Metric(TableMetric):
     - ``referring``: the prediction for an expression against the object that
       the expression refers to.
 
-    The model must keep its soft masks: ``test_cfg.keep_soft_masks=True``.
+    The model must keep its soft masks: ``test_cfg.soft_masks=True``.
     All references of a video come in one sample, so a video is composed and
     scored in ``process``, by the process that tested it: only numbers are
     collected, and soft masks are freed with their sample.
@@ -63,7 +63,7 @@ class RefDAVIS17Metric(TableMetric):
             annotator of a reference is not known.
 
     Example:
-        >>> model = dict(test_cfg=dict(keep_soft_masks=True))
+        >>> model = dict(test_cfg=dict(soft_masks=True))
         >>> test_evaluator = dict(type='RefDAVIS17Metric')
     """
 
@@ -202,7 +202,7 @@ def check_soft_masks(sample: dict, prediction: ReferencePrediction) -> None:
             video_name(sample),
             name,
             soft and 'linear',
-            'soft masks; the config needs model.test_cfg.keep_soft_masks=True',
+            'soft masks; the config needs model.test_cfg.soft_masks=True',
         )
     found = (len(soft), soft.size)
     expected = (len(prediction.masks), frame_size(sample))

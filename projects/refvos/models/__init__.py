@@ -16,6 +16,7 @@ from .segmentors import (
     BottomUpTransformer,
     PyramidSegmentor,
     ReferFormer,
+    TestConfig,
 )
 from .task_modules import *  # noqa: F403
 
@@ -36,6 +37,7 @@ __all__ = [
     'SoundClassifier',
     'SoundEncoder',
     'SymmetricInfoNCE',
+    'TestConfig',
     'TextEncoder',
     'VGGish',
     'VideoSwinTransformer',

@@ -96,11 +96,10 @@ class ReferencePrediction:
         bboxes: The object's box in every frame, x1, y1, x2, y2 in pixels of
             the frame's own size, not cut at its border; empty where the
             model predicts no boxes.
-        candidates: What all queries answer, the chosen one among them, in
-            the queries' order; only where ``test_cfg.keep_candidates`` asks
-            for it.
-        soft_masks: How likely each pixel is the object's; only where
-            ``test_cfg.keep_soft_masks`` asks for it.
+        candidates: Answers of the ``test_cfg.candidates`` best queries, the
+            chosen one among them, in the order of the queries.
+        soft_masks: Probability of each pixel to belong to the object; None
+            unless ``test_cfg.soft_masks`` is set.
         is_null: Nothing is referred: the masks are empty in every frame.
             Boxes, scores and candidates are as the model gave them.
     """

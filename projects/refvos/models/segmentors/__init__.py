@@ -3,6 +3,7 @@ from .bottom_up import BottomUpTransformer
 from .mutr import MUTR
 from .pyramid import PyramidSegmentor
 from .referformer import ReferFormer
+from .test_config import TestConfig
 
 __all__ = [
     'MUTR',
@@ -10,4 +11,5 @@ __all__ = [
     'BottomUpTransformer',
     'PyramidSegmentor',
     'ReferFormer',
+    'TestConfig',
 ]

@@ -2,7 +2,17 @@
 
 from abc import ABCMeta, abstractmethod
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+from dataclasses import replace
+from typing import (
+    Any,
+    Dict,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 import numpy as np
 import torch
@@ -22,21 +32,28 @@ from ...structures import (
     RefDataSample,
     Reference,
     ReferencePrediction,
+    Rle,
     SoftMasks,
     VideoFeatures,
     shared_object,
 )
 from ..encoders import encode_modalities
 from ..layers.frames import to_original_size
+from .linking import follow
+from .test_config import (
+    ALL_CANDIDATES,
+    POST_PROCESS,
+    PRECISIONS,
+    TestConfig,
+)
 
 Samples = Optional[List[RefDataSample]]
 TargetFrames = Optional[List[List[int]]]
 
-# Frames at once where ``test_cfg.frame_chunk`` says nothing.
+# Frames at once where ``test_cfg.frame_chunk`` is None.
 CHUNK_ON_CPU, CHUNK_ON_GPU = 1, 8
 # Of a mask without a pixel: a probability of 4e-44, 0 in float32.
 EMPTY_LOGIT = -100.0
-PRECISIONS = {None: None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
 class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
@@ -48,25 +65,8 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
 
     Args:
         data_preprocessor: Normalises, pads and stacks the clips.
-        test_cfg: ``threshold`` (probability above which a pixel belongs to
-            the object), ``frame_chunk`` (frames that go through the parts
-            of the model that see each frame alone, and whose masks are
-            brought to full size, at once: memory, not the answer, depends on
-            it; None for one on a CPU, whose cache holds no more, and a few
-            on a GPU), ``keep_candidates`` (fill
-            ``ReferencePrediction.candidates``, for mAP), ``keep_soft_masks``
-            (fill ``ReferencePrediction.soft_masks``: True for Ref-DAVIS17,
-            'linear' for AVSBench's F),
-            ``precision`` (None, 'bf16' or 'fp16': of what predicts),
-            ``compact_features`` (what is kept of a video waits in 16 bits
-            until it is used),
-            ``features_on`` (device where a video's features wait, such as
-            'cpu' for videos longer than a GPU's memory; None: where the
-            model is), ``null_threshold`` (a score below it means that
-            nothing is referred: masks are empty then; None: something
-            always is) and
-            ``post_process`` (what changes a video's masks, such as
-            :class:`SAM2Propagation`).
+        test_cfg: Options at test time, the fields of :class:`TestConfig`, and
+            ``post_process``.
         init_cfg: mmengine's initialisation.
     """
 
@@ -81,22 +81,9 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
-        self.test_cfg: Dict[str, Any] = {
-            'threshold': 0.5,
-            'frame_chunk': None,
-            'keep_candidates': False,
-            'keep_soft_masks': False,
-            'precision': None,
-            'compact_features': True,
-            'features_on': None,
-            'null_threshold': None,
-        }
-        self.test_cfg.update(test_cfg or {})
-        check_precision(self.test_cfg['precision'])
-        check_soft_masks(self.test_cfg['keep_soft_masks'])
-        check_device(self.test_cfg['features_on'])
-        check_null_threshold(self.test_cfg['null_threshold'])
-        post_process = self.test_cfg.pop('post_process', None)
+        options = dict(test_cfg or {})
+        post_process = options.pop(POST_PROCESS, None)
+        self.test_cfg = TestConfig.from_dict(options)
         self.post_process = (
             None if post_process is None else TASK_UTILS.build(post_process)
         )
@@ -304,19 +291,24 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         references: List[Reference],
         sample: RefDataSample,
         frames: Optional[Tensor] = None,
+        previous: Optional[Sequence[List[Rle]]] = None,
     ) -> List[ReferencePrediction]:
-        """Answer references to one video that is encoded.
+        """Answer references to one encoded video.
 
         Args:
-            video: Of one video.
+            video: Features of the video.
             references: Any number of them.
-            sample: Describes the video.
-            frames: (T, 3, H, W), for the post-process if there is one.
+            sample: Metainfo of the video.
+            frames: (T, 3, H, W), needed only by a post-process.
+            previous: For each reference, the masks of its object in the
+                first frames, as the window before gave them; see
+                :meth:`predict_reference`.
         """
+        before = previous or [[] for _ in references]
         with self.autocast(next(self.parameters()).device):
             predictions = [
-                self.predict_reference(video, reference, sample)
-                for reference in references
+                self.predict_reference(video, reference, sample, masks)
+                for reference, masks in zip(references, before, strict=True)
             ]
         if self.post_process is None or frames is None or not predictions:
             return predictions
@@ -327,9 +319,20 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
 
     @contextmanager
     def test_options(self, **changes: Any) -> Iterator[None]:
-        """Use other values of ``test_cfg`` for a while."""
+        """Predict with other test options inside a ``with`` block.
+
+        Args:
+            changes: Fields of :class:`TestConfig` and their values.
+
+        Raises:
+            InputError: There is no such field, or its value is wrong.
+
+        Example:
+            >>> with model.test_options(candidates=5, threshold=0.3):
+            ...     model.predict(inputs, data_samples)
+        """
         config = self.test_cfg
-        self.test_cfg = {**config, **changes}
+        self.test_cfg = config.changed(**changes)
         try:
             yield
         finally:
@@ -337,7 +340,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
 
     def autocast(self, device: torch.device) -> torch.autocast:
         """The precision of ``test_cfg``."""
-        dtype = PRECISIONS[self.test_cfg['precision']]
+        dtype = PRECISIONS[self.test_cfg.precision]
         return torch.autocast(
             device.type, dtype or torch.bfloat16, enabled=dtype is not None
         )
@@ -353,17 +356,17 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
 
     @property
     def frame_chunk(self) -> int:
-        """``test_cfg.frame_chunk``, or what suits the device."""
+        """``test_cfg.frame_chunk``, or the default of the device."""
         on_cpu = next(self.parameters()).device.type == 'cpu'
         default = CHUNK_ON_CPU if on_cpu else CHUNK_ON_GPU
-        return self.test_cfg['frame_chunk'] or default
+        return self.test_cfg.frame_chunk or default
 
     def waiting_device(self, device: torch.device) -> torch.device:
         """Where a video's features wait, of a video on ``device``.
 
         There, where gradients are wanted.
         """
-        elsewhere = self.test_cfg['features_on']
+        elsewhere = self.test_cfg.features_on
         if elsewhere is None or torch.is_grad_enabled():
             return device
         return torch.device(elsewhere)
@@ -373,18 +376,37 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         video: VideoFeatures,
         reference: Reference,
         sample: RefDataSample,
+        previous: Sequence[Rle] = (),
     ) -> ReferencePrediction:
-        """Answer one reference with masks at the frames' own size."""
-        answer = self.answer(video, self.encode_references([reference]))
-        score = float(answer.scores.mean())
-        is_null = answer.is_null or self.refers_to_nothing(score)
-        masks, shape = answer.masks, sample.ori_shape
+        """Answer one reference with masks at the original size.
+
+        Args:
+            video: Features of one video.
+            reference: The reference.
+            sample: Metainfo of the video.
+            previous: Masks of the object in the first frames. The answer is
+                then the candidate that continues them, see :func:`follow`,
+                and only its masks are encoded in full; ``candidates`` stays
+                empty.
+        """
+        answer = self.find(video, reference, with_candidates=bool(previous))
+        is_null = answer.is_null or self.is_null_score(answer)
+        shape = sample.ori_shape
+        if previous:
+            if not is_null:
+                answer = follow(
+                    answer,
+                    previous,
+                    lambda logits: self.encode_masks(logits, video, shape),
+                )
+            answer = replace(answer, candidates=[])
+        masks = answer.masks
         if is_null:
             masks = torch.full_like(masks, EMPTY_LOGIT)
         return ReferencePrediction(
             reference=reference,
             masks=self.encode_masks(masks, video, shape),
-            score=score,
+            score=float(answer.scores.mean()),
             frame_scores=answer.scores.tolist(),
             bboxes=to_original_boxes(answer.bboxes, shape),
             candidates=[
@@ -396,15 +418,37 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
                 for each in answer.candidates
             ],
             soft_masks=self.encode_soft_masks(masks, video, shape)
-            if self.test_cfg['keep_soft_masks']
+            if self.test_cfg.soft_masks
             else None,
             is_null=is_null,
         )
 
-    def refers_to_nothing(self, score: float) -> bool:
-        """Whether a score is below ``test_cfg.null_threshold``."""
-        threshold = self.test_cfg['null_threshold']
-        return threshold is not None and score < threshold
+    def find(
+        self,
+        video: VideoFeatures,
+        reference: Reference,
+        with_candidates: bool = False,
+    ) -> Answer:
+        """Answer one reference with mask logits.
+
+        Args:
+            video: Features of one video.
+            reference: The reference.
+            with_candidates: Return the answers of all queries, too, whatever
+                ``test_cfg.candidates`` is.
+        """
+        encoded = self.encode_references([reference])
+        if not with_candidates:
+            return self.answer(video, encoded)
+        with self.test_options(candidates=ALL_CANDIDATES):
+            return self.answer(video, encoded)
+
+    def is_null_score(self, answer: Answer) -> bool:
+        """Whether the mean score is below ``test_cfg.null_threshold``."""
+        threshold = self.test_cfg.null_threshold
+        return (
+            threshold is not None and float(answer.scores.mean()) < threshold
+        )
 
     def encode_masks(
         self,
@@ -416,7 +460,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         encoded: List[dict] = []
         for chunk in logits.split(self.frame_chunk):
             full = to_original_size(chunk, video, original_shape)
-            masks = full.sigmoid() > self.test_cfg['threshold']
+            masks = full.sigmoid() > self.test_cfg.threshold
             # pycocotools wants (h, w, T) in Fortran's order.
             stack = masks.permute(1, 2, 0).to(torch.uint8).cpu().numpy()
             encoded += rle_codec.encode(np.asfortranarray(stack))
@@ -431,47 +475,11 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         """Keep (T, h, w) logits at full size, a few frames at a time."""
         soft = SoftMasks(
             (original_shape[0], original_shape[1]),
-            linear=self.test_cfg['keep_soft_masks'] == 'linear',
+            linear=self.test_cfg.soft_masks == 'linear',
         )
         for chunk in logits.split(self.frame_chunk):
             soft.extend(to_original_size(chunk, video, original_shape))
         return soft
-
-
-def check_precision(precision: Optional[str]) -> None:
-    """Refuse what ``test_cfg.precision`` can't be."""
-    if precision not in PRECISIONS:
-        raise InputError.of(
-            'test_cfg', 'precision', precision, 'None, bf16 or fp16'
-        )
-
-
-def check_soft_masks(keep: Any) -> None:
-    """Refuse what ``test_cfg.keep_soft_masks`` can't be."""
-    if keep not in (False, True, 'linear'):
-        raise InputError.of(
-            'test_cfg', 'keep_soft_masks', keep, "False, True or 'linear'"
-        )
-
-
-def check_device(device: Optional[str]) -> None:
-    """Refuse what ``test_cfg.features_on`` can't be."""
-    try:
-        torch.device(device or 'cpu')
-    except (RuntimeError, TypeError) as error:
-        raise InputError.of(
-            'test_cfg', 'features_on', device, "None or a device, as 'cpu'"
-        ) from error
-
-
-def check_null_threshold(threshold: Any) -> None:
-    """Refuse what ``test_cfg.null_threshold`` can't be."""
-    if threshold is not None and not (
-        isinstance(threshold, (int, float)) and 0 <= threshold <= 1
-    ):
-        raise InputError.of(
-            'test_cfg', 'null_threshold', threshold, 'None, or 0 to 1'
-        )
 
 
 def full_precision(device: torch.device) -> torch.autocast:

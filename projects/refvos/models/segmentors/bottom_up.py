@@ -201,6 +201,6 @@ class BottomUpTransformer(PyramidSegmentor):
         """
         masks = self.refer(video, references)[0]
         probabilities = masks.flatten(1).sigmoid()
-        inside = probabilities > self.test_cfg['threshold']
+        inside = probabilities > self.test_cfg.threshold
         scores = (probabilities * inside).sum(1) / inside.sum(1).clamp(min=1)
         return Answer(masks=masks, scores=scores)

@@ -84,7 +84,7 @@ class PyramidSegmentor(BaseReferringSegmentor):
         if target_frames is not None and not self.sees_clips:
             frames = take_frames(frames, target_frames)
             target_frames = None
-        # A backbone that sees clips gets all frames; those to be answered
+        # A backbone that sees clips gets all frames; the target frames
         # come out.
         at_once = self.frames_at_once(frames.shape[1])
         parts = [frames] if self.sees_clips else frames.split(at_once, dim=1)
@@ -160,8 +160,7 @@ class PyramidSegmentor(BaseReferringSegmentor):
     @property
     def packs(self) -> bool:
         """Whether features are kept in 16 bits; never with gradients."""
-        compact = self.test_cfg['compact_features']
-        return bool(compact) and not torch.is_grad_enabled()
+        return self.test_cfg.compact_features and not torch.is_grad_enabled()
 
     def pack(self, maps: List[Tensor]) -> List[Tensor]:
         """Pack what is kept of a video, if it is to be packed.

@@ -36,6 +36,7 @@ from ..layers.frames import per_frame
 from ..losses import QueryOutputs
 from .base import full_precision
 from .pyramid import PyramidSegmentor, build_optional, xavier_matrices
+from .test_config import ALL_CANDIDATES
 
 
 @MODELS.register_module()
@@ -226,8 +227,11 @@ class ReferFormer(PyramidSegmentor):
 
     @property
     def num_candidates(self) -> int:
-        """Queries whose answers are kept beside the chosen one's."""
-        return self.num_queries if self.test_cfg['keep_candidates'] else 0
+        """K, the queries that are returned as candidates."""
+        wanted = self.test_cfg.candidates
+        if wanted == ALL_CANDIDATES:
+            return self.num_queries
+        return min(wanted, self.num_queries)
 
     # -------------------------------------------------------- the named steps
 
