@@ -397,7 +397,7 @@ def test_the_backbone_sees_the_window_and_the_rest_the_targets(any_model):
     with torch.no_grad():
         other = any_model.encode_video(inputs, [LARGE, LARGE], [[1], [0]])
     change = (other.levels[0].values()[0] - some.levels[0].values()[0]).abs()
-    assert (change.max() > 1e-2) == any_model.sees_clips
+    assert (change.max() > 1e-2) == any_model.takes_clips
 
 
 def test_clips_of_a_batch_ask_for_their_own_frames(any_model):

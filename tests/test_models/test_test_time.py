@@ -140,7 +140,7 @@ def test_eight_references_need_the_backbone_once(model):
     hook.remove()
     assert len(predictions) == 8
     # Video-Swin's windows reach over the frames of a clip.
-    assert seen == ([5] if model.sees_clips else [2, 2, 1])
+    assert seen == ([5] if model.takes_clips else [2, 2, 1])
 
 
 def test_the_whole_clip_goes_in_where_gradients_are_wanted(model):

@@ -13,18 +13,19 @@ from torch import Tensor, nn
 class BackboneClassifier(BaseModel):
     """Backbone with a linear classifier of every pixel of its levels.
 
-    A segmentor that starts from its checkpoint (``load_from``) takes over
-    the backbone, as the models of the papers start from ImageNet. Labels are
+    A segmentor that starts from its checkpoint (``load_from``) loads the
+    backbone, as the models of the papers start from ImageNet. Labels are
     per pixel, because words are later compared with single pixels.
 
     Args:
-        backbone: As in the segmentor.
-        in_channels: Channels of the levels that get a classifier: the last
-            levels of the backbone.
-        num_classes: Number of categories; background comes after them.
+        backbone: Config of the backbone, as in the segmentor.
+        in_channels: Channels of the classified levels, which are the last
+            ones of the backbone.
+        num_classes: Number of categories; background is the class after
+            them.
         background_weight: Weight of background pixels in the loss.
         data_preprocessor: Config of mmengine's ``ImgDataPreprocessor``.
-        init_cfg: mmengine's initialisation.
+        init_cfg: Config of mmengine's initialisation.
     """
 
     def __init__(
@@ -78,10 +79,10 @@ class BackboneClassifier(BaseModel):
             results[f'loss_{index}'] = F.cross_entropy(
                 level, target, self.class_weight
             )
-            right = (level.argmax(1) == target)[target < self.num_classes]
+            correct = (level.argmax(1) == target)[target < self.num_classes]
             # A coarse level may have no object pixel.
-            if len(right):
-                results[f'accuracy_{index}'] = right.float().mean()
+            if len(correct):
+                results[f'accuracy_{index}'] = correct.float().mean()
         return results
 
 
@@ -89,16 +90,16 @@ class BackboneClassifier(BaseModel):
 class SoundClassifier(BaseModel):
     """Sound encoder with a linear classifier of its tokens.
 
-    A segmentor that starts from its checkpoint (``load_from``) takes over
-    the sound encoder, as the models of the papers start from VGGish trained
-    on AudioSet. Without it all sounds begin as nearly the same token, and a
-    small segmentor may never learn to tell them apart.
+    A segmentor that starts from its checkpoint (``load_from``) loads the
+    sound encoder, as the models of the papers start from VGGish trained on
+    AudioSet. Without it the tokens of all sounds are nearly the same at the
+    start, and a small segmentor may not learn to distinguish them.
 
     Args:
-        sound_encoder: As in the segmentor.
+        sound_encoder: Config of the sound encoder, as in the segmentor.
         num_classes: Number of categories.
-        data_preprocessor: mmengine's.
-        init_cfg: mmengine's initialisation.
+        data_preprocessor: Config of mmengine's data preprocessor.
+        init_cfg: Config of mmengine's initialisation.
     """
 
     def __init__(
@@ -141,8 +142,8 @@ class SoundClassifier(BaseModel):
         if labels is None:
             raise ValueError('labels is None; the loss needs them')
         target = labels[:, None].expand(logits.shape[:2])
-        right = logits.argmax(-1) == target
+        correct = logits.argmax(-1) == target
         return {
             'loss': F.cross_entropy(logits.flatten(0, 1), target.flatten()),
-            'accuracy': right.float().mean(),
+            'accuracy': correct.float().mean(),
         }

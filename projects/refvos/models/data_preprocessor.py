@@ -1,4 +1,4 @@
-"""Collate clips into batches."""
+"""Data preprocessor: collate clips into batches."""
 
 from typing import Any, Sequence
 
@@ -12,15 +12,16 @@ from ..structures import RefDataSample
 
 @MODELS.register_module()
 class RefDataPreprocessor(TrackDataPreprocessor):
-    """Clip preprocessor of mmdet with another padding at test time.
+    """mmdet's preprocessor of clips with another padding at test time.
 
-    The published code does not pad a single video at test time; in training
-    it pads to a multiple of 32.
+    The published code pads to a multiple of 32 in training, and does not pad
+    a single video at test time.
 
     Args:
-        pad_size_divisor: Padding in training.
-        test_pad_size_divisor: Padding when not training.
-        kwargs: Passed to ``TrackDataPreprocessor`` (mean, std, bgr_to_rgb).
+        pad_size_divisor: Sizes are padded to a multiple of it in training.
+        test_pad_size_divisor: The same at test time.
+        kwargs: Arguments of ``TrackDataPreprocessor`` (mean, std,
+            bgr_to_rgb).
     """
 
     def __init__(
@@ -37,8 +38,8 @@ class RefDataPreprocessor(TrackDataPreprocessor):
 
         Frames are normalised and padded, float32. At test time a single clip
         that needs no padding stays uint8, because float32 would take four
-        times its memory: the model calls :meth:`normalize` on some frames at
-        a time.
+        times its memory: the model calls :meth:`normalize` on a few frames
+        at a time.
         """
         self.pad_size_divisor = self.divisors[bool(training)]
         if training or not self.fits(data['inputs']):
@@ -54,7 +55,7 @@ class RefDataPreprocessor(TrackDataPreprocessor):
         return {'inputs': inputs, 'data_samples': data['data_samples']}
 
     def fits(self, clips: Sequence[Tensor]) -> bool:
-        """Return True for a single clip that needs no padding."""
+        """Whether there is a single uint8 clip that needs no padding."""
         if len(clips) > 1 or clips[0].dtype != torch.uint8:
             return False
         divisor = max(1, self.pad_size_divisor)
@@ -79,8 +80,9 @@ class RefDataPreprocessor(TrackDataPreprocessor):
         """Undo normalisation and padding of one clip.
 
         Args:
-            frames: (T, 3, H, W), as :meth:`forward` made them.
-            sample: The clip's; ``target_frames`` picks frames, if it is set.
+            frames: (T, 3, H, W), result of :meth:`forward`.
+            sample: Sample of the clip; its ``target_frames``, if any, are
+                selected.
 
         Returns:
             (T, 3, h, w) uint8 RGB.

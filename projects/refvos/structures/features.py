@@ -1,4 +1,4 @@
-"""What the two halves of a segmentor hand to each other."""
+"""Encoded videos and references, and the answers to them."""
 
 from dataclasses import dataclass, field, replace
 from typing import Dict, List, Optional, Sequence, Tuple
@@ -11,17 +11,17 @@ from ..errors import InputError
 
 @dataclass
 class ReferenceTokens:
-    """A batch of encoded references, whatever they were made of.
+    """A batch of encoded references of one modality.
 
     Args:
-        tokens: (B, L, C): one a word (text), a piece of speech, or a second
-            of sound.
+        tokens: (B, L, C), one token per word (text), piece of speech, or
+            second of sound.
         padding_mask: (B, L) bool, True where a token is padding.
-        positions: (B, L, C) positions of the tokens.
-        sentence: (B, C), the whole reference in one vector.
-        present: (B,) bool, False where a reference lacks this modality: its
-            tokens and sentence are zeros, and all its tokens are padding.
-            None where all have it.
+        positions: (B, L, C) positional encodings of the tokens.
+        sentence: (B, C), one feature for the whole reference.
+        present: (B,) bool, False for references without this modality: their
+            tokens and sentence are zeros, and all their tokens are padding.
+            None if all references have it.
     """
 
     tokens: Tensor
@@ -44,7 +44,7 @@ class ReferenceTokens:
 
 
 class EncodedReferences(Dict[str, ReferenceTokens]):
-    """The tokens of B references: modality -> :class:`ReferenceTokens`.
+    """Tokens of B references, a dict from modality to their tokens.
 
     Example:
         >>> references = EncodedReferences(text=tokens)
@@ -53,9 +53,9 @@ class EncodedReferences(Dict[str, ReferenceTokens]):
     """
 
     def only(self) -> ReferenceTokens:
-        """Give the tokens of the one modality that there is.
+        """Return the tokens of the only modality.
 
-        For systems that take one modality at a time.
+        For systems that accept one modality at a time.
 
         Raises:
             InputError: There are several modalities, or none.
@@ -76,12 +76,13 @@ class FeatureLevel:
     """One level of the pyramid, for B clips of T frames.
 
     Args:
-        features: (B*T, C, h, w), clip by clip; codes where there are ranges.
-            They may wait on another device than the positions.
-        positions: (B, C, h, w), the same in every frame of a clip.
-        padding_mask: (B, h, w) bool, True where there is no frame.
-        ranges: (B*T, C, 2), those of :func:`pack_maps`; None where the
-            features are not packed.
+        features: (B*T, C, h, w), clip by clip; packed codes if ``ranges`` is
+            given. They may be on another device than the positions.
+        positions: (B, C, h, w) positional encodings, the same in every frame
+            of a clip.
+        padding_mask: (B, h, w) bool, True where the clip is padded.
+        ranges: (B*T, C, 2), those of :func:`pack_maps`; None if the features
+            are not packed.
     """
 
     features: Tensor
@@ -90,7 +91,7 @@ class FeatureLevel:
     ranges: Optional[Tensor] = None
 
     def values(self) -> Tensor:
-        """The features, unpacked, on the positions' device."""
+        """Return the unpacked features on the device of the positions."""
         device = self.positions.device
         features = self.features.to(device)
         if self.ranges is None:
@@ -98,23 +99,23 @@ class FeatureLevel:
         return unpack_maps(features, self.ranges.to(device))
 
     def packed(self) -> 'FeatureLevel':
-        """The level in 16 bits."""
+        """Return the level with its features in 16 bits."""
         if self.features.itemsize <= 2:
             return self
         codes, ranges = pack_maps(self.features)
         return replace(self, features=codes, ranges=ranges)
 
     def moved(self, device: torch.device) -> 'FeatureLevel':
-        """The level with its features on a device, to wait there."""
+        """Return the level with its features on a device."""
         ranges = None if self.ranges is None else self.ranges.to(device)
         return replace(self, features=self.features.to(device), ranges=ranges)
 
 
 def pack_maps(maps: Tensor) -> Tuple[Tensor, Tensor]:
-    """Keep maps in half the memory, in steps of 1/65535 of their range.
+    """Quantize maps to 16 bits, in steps of 1/65535 of their range.
 
-    The range is a channel's of a frame: finer than float16 for all values
-    but the smallest.
+    Each channel of each frame has a range of its own, so that the steps are
+    finer than those of float16 for all but the smallest values.
 
     Args:
         maps: (..., h, w) float32.
@@ -125,27 +126,27 @@ def pack_maps(maps: Tensor) -> Tuple[Tensor, Tensor]:
     """
     low, high = maps.flatten(-2).aminmax(dim=-1)
     middle = (low + high) / 2
-    # Never 0: a map may have one value everywhere.
+    # A constant map has no range; the step must not be 0.
     step = ((high - low) / 65534).clamp(min=torch.finfo(maps.dtype).tiny)
     codes = (maps - middle[..., None, None]) / step[..., None, None]
     return codes.round_().short(), torch.stack((middle, step), -1)
 
 
 def unpack_maps(codes: Tensor, ranges: Tensor) -> Tensor:
-    """Undo :func:`pack_maps`."""
+    """Invert :func:`pack_maps`."""
     middle, step = ranges[..., None, None, :].unbind(-1)
     return torch.addcmul(middle, codes.to(ranges.dtype), step)
 
 
 @dataclass
 class VideoFeatures:
-    """What is known of a batch of clips before the reference is seen.
+    """Features of a batch of clips, independent of the reference.
 
     Args:
         num_frames: T.
         image_shapes: (h, w) of each clip's frames without padding.
         padded_shape: (H, W) of the batch.
-        high_resolution: The backbone's stride-4 level, not projected.
+        high_resolution: The stride-4 level of the backbone, not projected.
         levels: The projected levels, finest first.
     """
 
@@ -159,7 +160,7 @@ class VideoFeatures:
         return len(self.image_shapes)
 
     def frames(self, start: int, stop: int) -> 'VideoFeatures':
-        """Cut out the frames from ``start`` to before ``stop``."""
+        """Return the features of the frames ``start`` to ``stop - 1``."""
 
         def chosen(x: Tensor) -> Tensor:
             frames = x.unflatten(0, (-1, self.num_frames))
@@ -180,16 +181,15 @@ class VideoFeatures:
         )
 
     def split(self, num_frames: int) -> List['VideoFeatures']:
-        """Cut into parts of so many frames, the last one of what is left."""
+        """Split into parts of ``num_frames`` frames, the last one shorter."""
         starts = range(0, self.num_frames, num_frames)
         return [self.frames(start, start + num_frames) for start in starts]
 
     def repeated(self, counts: Sequence[int]) -> 'VideoFeatures':
-        """Repeat each clip for the references it is asked for.
+        """Repeat each clip, once per reference.
 
         Args:
-            counts: How often each of the B clips is wanted, one after the
-                other.
+            counts: Number of repetitions of each of the B clips.
         """
         if all(count == 1 for count in counts):
             return self
@@ -217,7 +217,10 @@ class VideoFeatures:
 
     @property
     def is_padded(self) -> bool:
-        """Whether any clip is smaller than the batch; known on the host."""
+        """Whether any clip is smaller than the batch.
+
+        It is computed from shapes, without waiting for the device.
+        """
         return any(
             tuple(shape) != tuple(self.padded_shape)
             for shape in self.image_shapes
@@ -226,15 +229,15 @@ class VideoFeatures:
 
 @dataclass
 class Answer:
-    """What a segmentor found for one reference in one video.
+    """Raw prediction for one reference in one video.
 
     Args:
         masks: (T, h, w) mask logits of the chosen object.
-        scores: (T,) its probability in every frame.
-        bboxes: (T, 4) its cx, cy, w, h in 0..1 of the frame without
-            padding; None where the model predicts no boxes.
-        candidates: The answers of all queries, where they are asked for.
-        is_null: The model says by itself that nothing is referred.
+        scores: (T,) probability of the object in each frame.
+        bboxes: (T, 4) box of the object as cx, cy, w, h in 0..1 of the frame
+            without padding; None if the model predicts no boxes.
+        candidates: Answers of the ``test_cfg.candidates`` best queries.
+        is_null: The model predicts that the reference refers to nothing.
     """
 
     masks: Tensor
@@ -249,7 +252,7 @@ def padding_mask_of(
     padded_shape: Tuple[int, int],
     device: Optional[torch.device] = None,
 ) -> Tensor:
-    """Say where a batch of clips holds no frame.
+    """Return the padding mask of a batch of clips.
 
     Returns:
         (B, H, W) bool, True right of and below each clip's frames.

@@ -1,4 +1,4 @@
-"""A clip or video with its references: what goes through the pipeline."""
+"""Data sample of a clip or video with its references."""
 
 from typing import Dict, List, Optional
 
@@ -8,17 +8,18 @@ from .reference import Reference, ReferencePrediction, Rle
 
 
 class RefDataSample(TrackDataSample):
-    """mmdet's track sample and the references to objects in it.
+    """mmdet's track sample with references to the objects in it.
 
-    Besides ``video_data_samples`` (one ``DetDataSample`` a frame, whose
+    Besides ``video_data_samples`` (one ``DetDataSample`` per frame, whose
     ``gt_instances`` hold the referred object in training), it has
 
-    - ``references``: list of :class:`Reference`, one in training, all those
-      of the video at test time;
-    - ``gt_tubes``: object id -> one RLE a frame (None where the object is
-      not drawn), at the frames' own size; only where the truth is known;
-    - ``gt_boxes``: object id -> one annotated box a frame, x1, y1, x2, y2 in
-      pixels of the frames' own size; only where boxes are annotated;
+    - ``references``: list of :class:`Reference`; in training they refer to
+      one object, at test time they are all those of the video;
+    - ``gt_tubes``: object id -> one RLE per frame (None where the object is
+      not annotated), at the original size; only if the ground truth is
+      known;
+    - ``gt_boxes``: object id -> one annotated box per frame, x1, y1, x2, y2
+      in pixels of the original size; only if boxes are annotated;
     - ``predictions``: list of :class:`ReferencePrediction`, in the order of
       ``references``.
 
@@ -40,9 +41,10 @@ class RefDataSample(TrackDataSample):
     predictions: List[ReferencePrediction]
 
     def _apply_to_frames(self, method: str, *args, **kwargs):
-        """Call ``method`` on the frames; references hold no batched data.
+        """Call ``method`` on the samples of the frames only.
 
-        mmdet's version expects every field to be a list of data elements.
+        mmdet's version expects every field to be a list of data elements,
+        which references and tubes are not.
         """
         moved = self.new()
         if 'video_data_samples' in self:

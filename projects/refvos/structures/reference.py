@@ -1,4 +1,4 @@
-"""What says which object is meant, and what a model answers."""
+"""References to objects, and the predictions for them."""
 
 import re
 from dataclasses import dataclass, field
@@ -19,25 +19,26 @@ MODALITIES = ('text', 'speech', 'sound')
 # eq=False: tensors do not compare to one truth value.
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """One reference to an object of a video: text, speech, sound, or several.
+    """A reference to an object of a video, of one or more modalities.
 
     Args:
         id: The reference's identifier within its video (Ref-YouTube-VOS: the
             expression id), a string.
-        text: The expression, as :func:`clean_text` gives it.
-        speech: Somebody saying an expression, 16 kHz mono, (samples,).
-        sound: The video's own soundtrack as the cue, all of it, also where
-            a clip holds some of the video's frames: 16 kHz mono, (samples,),
-            -1..1; or ready log-mel examples, one a second,
-            (seconds, 1, 96, 64), as :func:`examples_per_second` makes them.
-        object_ids: The objects meant; their masks' union is the answer.
-            Empty where nothing is meant or nothing is known.
-        cue: How the expression tells the object apart, where the data set
-            says so (RefVOS-Mini: appearance, place, motion, ...).
-        annotator: Who wrote the expression, where the data set says so
+        text: The expression, lower-cased, white space folded.
+        speech: A spoken expression, 16 kHz mono, (samples,).
+        sound: The soundtrack of the video, the whole of it even if a clip
+            has only some of the video's frames: 16 kHz mono, (samples,),
+            -1..1; or log-mel examples, one per second,
+            (seconds, 1, 96, 64), from :func:`examples_per_second`.
+        object_ids: The referred objects; the ground truth is the union of
+            their masks. Empty if the reference refers to nothing, or if the
+            objects are not known.
+        cue: Property by which the expression identifies the object, if the
+            data set has it (RefVOS-Mini: appearance, place, motion, ...).
+        annotator: Annotator of the expression, if the data set has it
             (Ref-DAVIS17).
-        speech_path: The file of the speech, where it came from one.
-        sound_path: The file of the sound, where it came from one.
+        speech_path: File of the speech, if it was read from one.
+        sound_path: File of the sound, if it was read from one.
     """
 
     id: str
@@ -52,17 +53,17 @@ class Reference:
 
     @property
     def modalities(self) -> Tuple[str, ...]:
-        """The modalities that it has, in the order of ``MODALITIES``."""
+        """Modalities of the reference, in the order of ``MODALITIES``."""
         return tuple(
             name for name in MODALITIES if getattr(self, name) is not None
         )
 
     @property
     def name(self) -> str:
-        """The label of results, overlays and file names.
+        """Label in results, overlays and file names.
 
-        The text, and in brackets what else there is; the identifier where
-        there is nothing.
+        It is the text and, in brackets, the other modalities; without any
+        modality it is the identifier.
         """
         parts = [self.text] if self.text else []
         parts += [f'[{name}]' for name in self.modalities if name != 'text']
@@ -71,12 +72,12 @@ class Reference:
 
 @dataclass
 class Candidate:
-    """What one query of a model answers to a reference.
+    """Prediction of one query for a reference.
 
     Args:
-        masks: One run-length encoding a frame, at the frame's own size.
-        score: How sure the model is that this is the object, 0..1.
-        bboxes: As those of :class:`ReferencePrediction`.
+        masks: One run-length encoding per frame, at the original size.
+        score: Probability that this is the object, 0..1.
+        bboxes: Boxes, see :class:`ReferencePrediction`.
     """
 
     masks: List[Rle]
@@ -86,22 +87,22 @@ class Candidate:
 
 @dataclass
 class ReferencePrediction:
-    """A model's answer to one reference: a mask for every frame.
+    """Prediction for one reference, a mask per frame.
 
     Args:
-        reference: The reference that was asked.
-        masks: One run-length encoding a frame, at the frame's own size.
-        score: How sure the model is that this is the object, 0..1.
-        frame_scores: The same for every frame, 0..1.
-        bboxes: The object's box in every frame, x1, y1, x2, y2 in pixels of
-            the frame's own size, not cut at its border; empty where the
-            model predicts no boxes.
+        reference: The reference.
+        masks: One run-length encoding per frame, at the original size.
+        score: Probability that this is the object, 0..1.
+        frame_scores: The same per frame, 0..1.
+        bboxes: Box of the object per frame, x1, y1, x2, y2 in pixels of the
+            original size, not clipped to the frame; empty if the model
+            predicts no boxes.
         candidates: Answers of the ``test_cfg.candidates`` best queries, the
             chosen one among them, in the order of the queries.
         soft_masks: Probability of each pixel to belong to the object; None
             unless ``test_cfg.soft_masks`` is set.
-        is_null: Nothing is referred: the masks are empty in every frame.
-            Boxes, scores and candidates are as the model gave them.
+        is_null: The reference refers to nothing: the masks are empty in
+            every frame. Boxes, scores and candidates are those of the model.
     """
 
     reference: Reference
@@ -114,7 +115,7 @@ class ReferencePrediction:
     is_null: bool = False
 
     def __repr__(self) -> str:
-        """The answer in one line, without its masks."""
+        """Describe the prediction in one line, without its masks."""
         size = self.masks[0]['size'] if self.masks else ()
         frames = f'{len(self.masks)} masks of {tuple(size)}'  # type: ignore
         nothing = ', is_null=True' if self.is_null else ''
@@ -132,18 +133,18 @@ def clean_text(text: str) -> str:
 def shared_object(
     references: Sequence[Reference], video: str
 ) -> Tuple[str, ...]:
-    """Give the one object that a training sample's references mean.
+    """Return the object of the references of a training sample.
 
     Args:
-        references: Those of the sample; the samples' masks are of one
-            object.
-        video: The video's name, for the error.
+        references: References of the sample, whose masks show one object.
+        video: Name of the video for the error message.
 
     Returns:
-        Their ``object_ids``.
+        The ``object_ids`` of all references.
 
     Raises:
-        InputError: There is no reference, or they mean several objects.
+        InputError: There is no reference, or they refer to different
+            objects.
     """
     objects = list(dict.fromkeys(each.object_ids for each in references))
     if len(objects) != 1:

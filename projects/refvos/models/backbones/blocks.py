@@ -15,7 +15,7 @@ def run_block(block: Any, x: Tensor, *args: Any, with_cp: bool) -> Tensor:
         block: Called with ``x`` and ``args``.
         x: Input features.
         args: Further arguments of the block.
-        with_cp: Keep only the input and recompute the block in the backward
+        with_cp: Keep only the input, and recompute the block in the backward
             pass.
     """
     if with_cp and x.requires_grad:
@@ -32,19 +32,19 @@ def freeze(parts: Iterable[nn.Module]) -> None:
 class FreezableStages(nn.Module):
     """Mixin that keeps the first stages of a backbone frozen.
 
-    Name it before the other base class. ``frozen_stages`` must be set, and
-    :meth:`freeze_stages` called, at the end of ``__init__``: a distributed
-    wrapper asks which parameters are trained before the first ``train()``.
+    It must be the first base class. ``__init__`` must set ``frozen_stages``
+    and call :meth:`freeze_stages` at its end: a distributed wrapper collects
+    the trained parameters before the first ``train()``.
 
     Attributes:
-        frozen_stages: -1 freezes nothing; other values say how much
-            :meth:`frozen_parts` gives.
+        frozen_stages: -1 freezes nothing; other values define the result of
+            :meth:`frozen_parts`.
     """
 
     frozen_stages: int
 
     def frozen_parts(self) -> Iterable[nn.Module]:
-        """Give the modules to freeze; called if ``frozen_stages`` >= 0."""
+        """Return the modules to freeze; called if ``frozen_stages`` >= 0."""
         raise NotImplementedError
 
     def freeze_stages(self) -> None:

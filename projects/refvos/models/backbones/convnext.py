@@ -16,23 +16,24 @@ STRIDES = (4, 8, 16, 32)
 
 @MODELS.register_module()
 class FrameConvNeXt(FreezableStages, BaseModule):
-    """transformers' ConvNeXt as a backbone of four levels.
+    """ConvNeXt of transformers as a backbone with four levels.
 
     It halves maps without rounding up, so frames are first padded with zeros
-    to a multiple of 32; levels are cropped to the frames afterwards.
+    to a multiple of 32, and levels are cropped afterwards.
 
     Args:
         embed_dims: Channels of each stage.
         depths: Blocks of each stage.
-        drop_path_rate: Stochastic depth of the last block; it grows from 0.
+        drop_path_rate: Stochastic depth of the last block, rising from 0 at
+            the first.
         frozen_stages: -1 trains all; 0 freezes the patch embedding; n also
             the first n stages.
-        with_cp: Compute the blocks once more in the backward pass instead
-            of keeping their values.
-        pretrained: transformers' name or folder of weights to start training
-            from; None starts from random ones. Read when weights are
-            initialised. The norms of the levels are not part of them.
-        init_cfg: mmengine's initialisation.
+        with_cp: Recompute the blocks in the backward pass instead of
+            keeping their activations.
+        pretrained: Name or folder of the weights to start training from;
+            None starts from random weights. They are read when weights are
+            initialised, and do not include the norms of the levels.
+        init_cfg: Config of mmengine's initialisation.
 
     Example:
         >>> backbone = FrameConvNeXt((8, 16, 32, 64), (1, 1, 1, 1))
@@ -70,7 +71,7 @@ class FrameConvNeXt(FreezableStages, BaseModule):
         self.freeze_stages()
 
     def init_weights(self) -> None:
-        """Load ``pretrained``, or do what ``init_cfg`` says."""
+        """Load ``pretrained``; without it, initialise by ``init_cfg``."""
         super().init_weights()
         if self.pretrained is not None:
             trained = ConvNextModel.from_pretrained(self.pretrained)
@@ -78,7 +79,7 @@ class FrameConvNeXt(FreezableStages, BaseModule):
             self.stages.load_state_dict(trained.encoder.stages.state_dict())
 
     def forward(self, frames: Tensor) -> List[Tensor]:
-        """Make the maps of all stages.
+        """Compute the maps of all stages.
 
         Args:
             frames: (B*T, 3, H, W).

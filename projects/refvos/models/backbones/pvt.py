@@ -23,10 +23,10 @@ class FramePyramidVisionTransformerV2(
     Args:
         frozen_stages: -1 trains all; 0 freezes the first patch embedding; n
             the first n stages.
-        with_cp: Compute the blocks once more in the backward pass instead
-            of keeping their values.
-        kwargs: Of mmdet's ``PyramidVisionTransformerV2``. It reads the
-            official ImageNet checkpoints unchanged.
+        with_cp: Recompute the blocks in the backward pass instead of
+            keeping their activations.
+        kwargs: Arguments of mmdet's ``PyramidVisionTransformerV2``, which
+            loads the official ImageNet checkpoints unchanged.
 
     Example:
         >>> backbone = FramePyramidVisionTransformerV2(
@@ -36,14 +36,14 @@ class FramePyramidVisionTransformerV2(
         [(8, 23, 16), (16, 12, 8), (32, 6, 4), (64, 3, 2)]
     """
 
-    # Of mmdet; each layer is (embedding, blocks, norm).
+    # mmdet's attribute; each layer is (embedding, blocks, norm).
     layers: Any
 
     def __init__(
         self, frozen_stages: int = -1, with_cp: bool = False, **kwargs: Any
     ) -> None:
-        # mmdet reads the rates of stochastic depth off a tensor; on the meta
-        # device, where checkpoints are compared with models, it has none.
+        # mmdet reads the rates of stochastic depth from a tensor, which has no
+        # values on the meta device, where checkpoints are checked.
         with torch.device('cpu'):
             super().__init__(**kwargs)
         self.to(torch.empty(0).device)
@@ -52,7 +52,7 @@ class FramePyramidVisionTransformerV2(
         self.freeze_stages()
 
     def forward(self, frames: Tensor) -> List[Tensor]:
-        """Make the maps of all stages.
+        """Compute the maps of all stages.
 
         Args:
             frames: (B*T, 3, H, W).

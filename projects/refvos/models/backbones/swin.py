@@ -12,22 +12,22 @@ from .position_bias import fit_position_biases, keep_indices_out_of_checkpoints
 
 @MODELS.register_module()
 class FrameSwinTransformer(SwinTransformer):
-    """mmdet's Swin Transformer, loading weights of any window size.
+    """mmdet's Swin Transformer, which loads weights of any window size.
 
     Relative position biases trained at another window size are interpolated
     (bicubic), in a backbone's checkpoint as in a whole model's; see
     :func:`resize_bias_table`.
 
     Windows have no mask for the padding of a batch: in a batch with a larger
-    clip, the windows at the borders of a clip see the zeros of its padding
-    (as in the published code, and as a convolution does), so its features
-    differ slightly from those of the clip alone. In a batch of clips of one
-    size they do not.
+    clip, the windows at the border of a clip include the zeros of its
+    padding (as in the published code, and as in a convolution), so its
+    features differ slightly from those of the clip alone. In a batch of
+    clips of one size they do not.
 
     Args:
-        kwargs: Of mmdet's ``SwinTransformer``. ``with_cp=True`` recomputes
-            the blocks in the backward pass instead of keeping their
-            activations. ``convert_weights=True`` reads the official
+        kwargs: Arguments of mmdet's ``SwinTransformer``. ``with_cp=True``
+            recomputes the blocks in the backward pass instead of keeping
+            their activations. ``convert_weights=True`` loads the official
             ImageNet checkpoints unchanged.
 
     Example:
@@ -39,8 +39,8 @@ class FrameSwinTransformer(SwinTransformer):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        # mmdet reads the rates of stochastic depth off a tensor; on the meta
-        # device, where checkpoints are compared with models, it has none.
+        # mmdet reads the rates of stochastic depth from a tensor, which has no
+        # values on the meta device, where checkpoints are checked.
         with torch.device('cpu'):
             super().__init__(**kwargs)
         self.to(torch.empty(0).device)

@@ -1,4 +1,4 @@
-"""VGGish, the sound network of AudioSet."""
+"""VGGish, a sound network trained on AudioSet."""
 
 from typing import List, Optional, Sequence
 
@@ -21,15 +21,15 @@ class VGGish(BaseModule):
     Six 3x3 convolutions and three linear layers, a ReLU after each, also
     after the last. The map is flattened in the order height, width, channel.
     Weights have the names of the published file (torchvggish), which loads
-    unchanged. PCA and rounding to 8 bits, which that file may also hold, are
-    not part of the network, as in AVSBench's models.
+    unchanged. PCA and rounding to 8 bits, which that file may contain, are
+    not part of the network, as in the models of AVSBench.
 
     Args:
         widths: Channels of the six convolutions.
         embedding_dims: Output channels of the three linear layers.
-        frozen: Do not train the network; no activations are kept.
-        init_cfg: mmengine's initialisation; for published weights
-            ``dict(type='Pretrained', checkpoint=...)``. By default Kaiming's.
+        frozen: Do not train the network, and keep no activations.
+        init_cfg: Config of mmengine's initialisation, Kaiming by default; for
+            published weights ``dict(type='Pretrained', checkpoint=...)``.
 
     Example:
         >>> network = VGGish(
@@ -79,11 +79,11 @@ class VGGish(BaseModule):
             examples: (N, 1, 96, 64), see :func:`vggish_log_mel`.
 
         Returns:
-            (N, 128), not negative.
+            (N, C), not negative, C the last of ``embedding_dims``.
         """
         if torch.is_grad_enabled() and not self.frozen:
             return self.embed(examples)
-        # Some at a time: the maps of an hour of sound would take gigabytes.
+        # In parts: the maps of an hour of sound would take gigabytes.
         with torch.no_grad():
             parts = [self.embed(part) for part in examples.split(AT_ONCE)]
         return torch.cat(parts)

@@ -18,7 +18,7 @@ PATCH = 'patch_embed.proj.weight'
 
 @MODELS.register_module()
 class VideoSwinTransformer(FreezableStages, BaseModule):
-    """torchvision's Video Swin Transformer as a backbone of four levels.
+    """torchvision's Video Swin Transformer as a backbone with four levels.
 
     Its patches are 1x4x4: time is never down-sampled. A window covers
     ``window_size`` frames and cells of a level, or all of them where there
@@ -27,8 +27,8 @@ class VideoSwinTransformer(FreezableStages, BaseModule):
     :func:`sum_patch_over_time`) and position biases trained at another
     window size are resized (see :func:`resize_bias_table`).
 
-    As with :class:`FrameSwinTransformer`, windows see the zeros that pad a
-    clip in a batch with a larger one. In a batch of clips of one size the
+    As with :class:`FrameSwinTransformer`, windows include the zeros that pad
+    a clip in a batch with a larger one. In a batch of clips of one size the
     features of a clip are those of the clip alone.
 
     Args:
@@ -39,12 +39,13 @@ class VideoSwinTransformer(FreezableStages, BaseModule):
         mlp_ratio: Hidden channels of a block's feed-forward network / C.
         drop_rate: Dropout of the activations.
         attn_drop_rate: Dropout of the attention weights.
-        drop_path_rate: Stochastic depth of the last block; it grows from 0.
+        drop_path_rate: Stochastic depth of the last block, rising from 0 at
+            the first.
         frozen_stages: -1 trains all; 0 freezes the patch embedding; n also
             the first n stages.
-        with_cp: Compute the blocks once more in the backward pass instead
-            of keeping their values.
-        init_cfg: mmengine's initialisation.
+        with_cp: Recompute the blocks in the backward pass instead of
+            keeping their activations.
+        init_cfg: Config of mmengine's initialisation.
 
     Example:
         >>> backbone = VideoSwinTransformer(
@@ -95,7 +96,7 @@ class VideoSwinTransformer(FreezableStages, BaseModule):
         self.freeze_stages()
 
     def forward(self, clips: Tensor) -> List[Tensor]:
-        """Make the maps of all stages.
+        """Compute the maps of all stages.
 
         Args:
             clips: (B, T, 3, H, W).
@@ -105,8 +106,8 @@ class VideoSwinTransformer(FreezableStages, BaseModule):
             rounded up, clip by clip. They are not normalised, as in the
             published model.
         """
-        # Attention is within windows: without gradients the intermediate
-        # values take the same memory for a long clip as for a short one.
+        # Attention is within windows, so without gradients the activations of
+        # a long clip need no more memory than those of a short one.
         in_parts = not (self.training or torch.is_grad_enabled())
         x = self.patch_embed(clips.transpose(1, 2))  # (B, T, H/4, W/4, C)
         x = self.pos_drop(x)
@@ -142,10 +143,10 @@ class VideoSwinTransformer(FreezableStages, BaseModule):
 def sum_patch_over_time(weight: Tensor) -> Tensor:
     """Convert a patch embedding of several frames to one of single frames.
 
-    Video-Swin for Kinetics embeds patches of 2x4x4. The sum over time gives
-    for a frame what the original gives for that frame shown twice, so later
-    layers receive values of the size that they were trained on; the mean
-    would halve them.
+    Video-Swin for Kinetics embeds patches of 2x4x4. With the sum over time a
+    frame has the embedding that the original computes for that frame twice,
+    so later layers receive values of the scale that they were trained on;
+    the mean would halve them.
 
     Args:
         weight: (C, 3, t, 4, 4).

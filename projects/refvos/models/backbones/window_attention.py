@@ -7,20 +7,20 @@ import torch.nn.functional as F
 from einops import rearrange, repeat
 from torch import Tensor
 
-# Bounds the attention weights of all heads, the largest tensor.
+# Limits the attention weights of all heads, the largest tensor.
 WINDOWS_AT_ONCE = 32
 
 
 def run_block_in_parts(block: Any, x: Tensor) -> Tensor:
     """Run one of torchvision's 3D blocks; ``x`` is modified in place.
 
-    Attention is within windows of some frames. Such a slab of frames is
-    finished before the next one begins, for clips of any length. Where
-    windows are shifted, the first and the last frames share a slab.
+    Attention is within windows of a few frames, a slab. The slabs of a clip
+    are processed one after the other. If windows are shifted, the first and
+    the last frames share a slab.
 
     Args:
         block: torchvision's ``SwinTransformerBlock`` with 3D attention, in
-            evaluation.
+            evaluation mode.
         x: (B, T, h, w, C).
 
     Returns:
@@ -40,13 +40,13 @@ def run_block_in_parts(block: Any, x: Tensor) -> Tensor:
     for frames, regions in slabs(size, window, shift, x.device):
         inside = frames < size[0]
         frames = frames[inside]
-        # Windows see zeros where the clip has ended.
+        # Windows that extend beyond the clip are padded with zeros.
         part = x.new_zeros(len(x), *regions.shape, x.shape[-1])
         part[:, inside, : size[1], : size[2]] = block.norm1(x[:, frames])
         part = part.roll((-shift[1], -shift[2]), (2, 3))
-        seen = attend_in_windows(attention, part, window, bias, regions)
-        seen = seen.roll((shift[1], shift[2]), (2, 3))
-        x[:, frames] += seen[:, inside, : size[1], : size[2]]
+        result = attend_in_windows(attention, part, window, bias, regions)
+        result = result.roll((shift[1], shift[2]), (2, 3))
+        x[:, frames] += result[:, inside, : size[1], : size[2]]
     for clip in x:
         for frame in clip:
             frame += block.mlp(block.norm2(frame))
@@ -56,7 +56,7 @@ def run_block_in_parts(block: Any, x: Tensor) -> Tensor:
 def slabs(
     size: List[int], window: List[int], shift: List[int], device: torch.device
 ) -> Iterator[Any]:
-    """Yield the frames that share windows.
+    """Yield the slabs: frames that share windows.
 
     Yields:
         Indices (t,) of the frames of a slab, T and above for padding; and
@@ -64,7 +64,7 @@ def slabs(
         within a region only.
     """
     padded = [full + -full % part for full, part in zip(size, window)]
-    # Pixels that the shift brought from the other end form a new region.
+    # Pixels that the shift moved from the other end are a separate region.
     far = [
         (torch.arange(full, device=device) >= full - step).long()
         for full, step in zip(padded, shift)
@@ -100,22 +100,23 @@ def attend_in_windows(
     numbers = repeat(
         regions, f't {pattern} -> (b h w) (t i j)', b=len(x), **split
     )
-    seen = torch.empty_like(tokens)
+    result = torch.empty_like(tokens)
     for start in range(0, len(tokens), WINDOWS_AT_ONCE):
-        some = slice(start, start + WINDOWS_AT_ONCE)
+        part = slice(start, start + WINDOWS_AT_ONCE)
         query, key, value = rearrange(
-            attention.qkv(tokens[some]),
+            attention.qkv(tokens[part]),
             'n l (three heads c) -> three n heads l c',
             three=3,
             heads=attention.num_heads,
         )
-        apart = numbers[some, None, :, None] != numbers[some, None, None]
-        found = F.scaled_dot_product_attention(
+        apart = numbers[part, None, :, None] != numbers[part, None, None]
+        attended = F.scaled_dot_product_attention(
             query, key, value, bias.masked_fill(apart, float('-inf'))
         )
-        seen[some] = attention.proj(rearrange(found, 'n h l c -> n l (h c)'))
+        attended = rearrange(attended, 'n h l c -> n l (h c)')
+        result[part] = attention.proj(attended)
     return rearrange(
-        seen,
+        result,
         f'(b h w) (t i j) c -> b t {pattern} c',
         b=len(x),
         h=x.shape[2] // window[1],

@@ -1,4 +1,4 @@
-"""One token stream for each modality of a batch of references."""
+"""Encode the modalities of a batch of references."""
 
 from typing import Any, List, Mapping
 
@@ -13,12 +13,12 @@ def encode_modalities(
 ) -> EncodedReferences:
     """Encode B references, each modality by its own encoder.
 
-    An encoder sees only the references that have its modality; for the
-    others, tokens and sentence are zeros and ``present`` is False. A
+    The input of an encoder is only the references that have its modality;
+    the others have zeros as tokens and sentence, and ``present`` is False. A
     modality that no reference has is left out.
 
     Args:
-        encoders: Modality -> its encoder.
+        encoders: Encoder of each modality.
         references: B references.
     """
     encoded = EncodedReferences()
@@ -37,25 +37,25 @@ def encode_modalities(
 def spread(
     tokens: ReferenceTokens, rows: List[int], batch: int
 ) -> ReferenceTokens:
-    """Put the tokens of some references at their places in a batch.
+    """Scatter the tokens of some references to their rows of a batch.
 
     Args:
-        tokens: Of ``len(rows)`` references.
-        rows: Their places in the batch.
+        tokens: Tokens of ``len(rows)`` references.
+        rows: Rows of these references in the batch.
         batch: B.
     """
     if len(rows) == batch:
         return tokens
-    places = torch.tensor(rows, device=tokens.tokens.device)
+    indices = torch.tensor(rows, device=tokens.tokens.device)
 
-    def placed(x: Tensor, rest: float) -> Tensor:
-        whole = x.new_full((batch, *x.shape[1:]), rest)
-        return whole.index_copy(0, places, x)
+    def scatter(x: Tensor, fill: float) -> Tensor:
+        whole = x.new_full((batch, *x.shape[1:]), fill)
+        return whole.index_copy(0, indices, x)
 
     return ReferenceTokens(
-        tokens=placed(tokens.tokens, 0),
-        padding_mask=placed(tokens.padding_mask, True),
-        positions=placed(tokens.positions, 0),
-        sentence=placed(tokens.sentence, 0),
-        present=placed(torch.ones_like(places, dtype=torch.bool), False),
+        tokens=scatter(tokens.tokens, 0),
+        padding_mask=scatter(tokens.padding_mask, True),
+        positions=scatter(tokens.positions, 0),
+        sentence=scatter(tokens.sentence, 0),
+        present=scatter(torch.ones_like(indices, dtype=torch.bool), False),
     )

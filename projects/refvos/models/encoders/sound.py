@@ -1,4 +1,4 @@
-"""Sound references: a token a second of a video's own soundtrack."""
+"""Encoder of sound references: one token per second of a soundtrack."""
 
 from typing import List, Optional, Tuple
 
@@ -16,22 +16,23 @@ from ..layers import sine_positions_1d
 
 @MODELS.register_module()
 class SoundEncoder(BaseModule):
-    """VGGish a second and the resizer to C channels.
+    """VGGish per second and a resizer to C channels.
 
-    Seconds stand in the words' place (MUTR, "Feature Backbone": a
-    spectrogram, pre-trained VGGish, a linear projection). The resizer is
-    :class:`TextEncoder`'s. The whole sound is the mean of its seconds:
-    VGGish has no pooler as RoBERTa has, and the paper says nothing of it.
+    Seconds take the place of words (MUTR, "Feature Backbone": a spectrogram,
+    pre-trained VGGish, a linear projection). The resizer is that of
+    :class:`TextEncoder`. The feature of the whole sound is the mean of its
+    seconds: VGGish has no pooler as RoBERTa has, and the paper does not
+    define one.
 
     Args:
-        vggish: The network, as of :class:`VGGish`; there it is frozen, too.
+        vggish: Config of :class:`VGGish`; ``frozen`` is set there.
         embed_dims: C.
-        dropout: After the resizer.
-        sentence_first: Put the whole sound before the seconds as one more
-            token, as <s> stands before the words. MUTR's MTA makes its
-            queries of the first token; without, that is the first second,
-            which knows nothing of the others.
-        init_cfg: mmengine's initialisation.
+        dropout: Dropout after the resizer.
+        sentence_first: Prepend the feature of the whole sound as one more
+            token, as <s> precedes the words. The queries of MUTR start from
+            the first token after MTA; if False, this is the first second,
+            which has no information about the others.
+        init_cfg: Config of mmengine's initialisation.
 
     Example:
         >>> encoder = SoundEncoder(
@@ -66,11 +67,11 @@ class SoundEncoder(BaseModule):
         )
 
     def forward(self, references: List[Reference]) -> ReferenceTokens:
-        """Encode sound references, of any lengths.
+        """Encode sound references of any lengths.
 
         Raises:
             InputError: A reference has no sound, or one of another form
-                than :class:`Reference` says.
+                than :class:`Reference` documents.
         """
         device = next(self.parameters()).device
         examples = [
@@ -86,8 +87,8 @@ class SoundEncoder(BaseModule):
         """Encode log-mel examples.
 
         Args:
-            examples: (sum of lengths, 1, 96, 64), sound after sound.
-            lengths: Seconds of each of the B sounds.
+            examples: (sum of lengths, 1, 96, 64), sound by sound.
+            lengths: Length of each of the B sounds in seconds.
         """
         seconds = self.resizer(self.vggish(examples))
         sounds = seconds.split(lengths)
@@ -110,7 +111,11 @@ class SoundEncoder(BaseModule):
 
 
 def examples_of(reference: Reference) -> Tensor:
-    """A reference's log-mel examples: (seconds, 1, 96, 64) float32."""
+    """Return the log-mel examples of a reference, (seconds, 1, 96, 64).
+
+    Raises:
+        InputError: See :meth:`SoundEncoder.forward`.
+    """
     sound = reference.sound
     form: Optional[Tuple[int, ...]] = None
     if sound is not None:

@@ -1,4 +1,4 @@
-"""Text references: words and their sentence."""
+"""Encoder of text references: words and the sentence."""
 
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, Optional
@@ -16,15 +16,15 @@ from ..layers import sine_positions_1d
 
 
 @contextmanager
-def unreachable_named(name: str, argument: str) -> Iterator[None]:
-    """Say in one line what could not be read and what takes a local folder.
+def reading_from_hub(name: str, argument: str) -> Iterator[None]:
+    """Replace the errors of transformers by one line.
 
     Args:
-        name: Of the model, or its folder.
+        name: Name of the model, or its folder.
         argument: The argument of :class:`TextEncoder` that names it.
 
     Raises:
-        InputError: transformers cannot read or download it.
+        InputError: transformers can neither read nor download it.
     """
     try:
         yield
@@ -40,22 +40,22 @@ def unreachable_named(name: str, argument: str) -> Iterator[None]:
 
 @MODELS.register_module()
 class TextEncoder(BaseModule):
-    """A transformers language model and the resizer to C channels.
+    """Language model of transformers and a resizer to C channels.
 
-    Words come from the last hidden state, the sentence from the pooler
-    output, both through one shared resizer (ReferFormer, Section 3.1).
+    Words are the last hidden state, the sentence is the pooler output; both
+    pass through one shared resizer (ReferFormer, Section 3.1).
 
     Args:
-        config: The language model's configuration: ``model_type`` (roberta,
+        config: Configuration of the language model: ``model_type`` (roberta,
             bert, ...) and the fields of its transformers config class.
         tokenizer: Name or folder of the tokenizer; read at first use.
         embed_dims: C.
-        pretrained: Name or folder of weights to start training from; None
-            starts from random ones. Read when the model's weights are
-            initialised, so that testing a checkpoint does not need it.
-        frozen: The language model (not the resizer) is not trained and its
-            dropout is off.
-        dropout: After the resizer.
+        pretrained: Name or folder of the weights to start training from;
+            None starts from random weights. They are read when the weights
+            are initialised, so testing a checkpoint does not need them.
+        frozen: Do not train the language model (the resizer is trained) and
+            disable its dropout.
+        dropout: Dropout after the resizer.
 
     Example:
         >>> encoder = TextEncoder(
@@ -98,17 +98,14 @@ class TextEncoder(BaseModule):
         )
 
     def init_weights(self) -> None:
-        """Load ``pretrained``; random weights stay as transformers made them.
+        """Load ``pretrained``, or keep the random weights of transformers.
 
-        mmengine's recursion would call the language model's own
-        ``init_weights``, which draws them anew.
+        mmengine's recursion would call ``init_weights`` of the language
+        model, which draws them again.
         """
         if self.pretrained is not None:
-            with unreachable_named(self.pretrained, 'pretrained'):
-                language_model = AutoModel.from_pretrained(
-                    self.pretrained,
-                    local_files_only=must_be_local(self.pretrained),
-                )
+            with reading_from_hub(self.pretrained, 'pretrained'):
+                language_model = AutoModel.from_pretrained(self.pretrained)
             weights = language_model.state_dict()
             self.model.load_state_dict(weights)
         self._is_init = True
@@ -122,7 +119,7 @@ class TextEncoder(BaseModule):
     @property
     def tokenizer(self) -> Any:
         if self._tokenizer is None:
-            with unreachable_named(self.tokenizer_name, 'tokenizer'):
+            with reading_from_hub(self.tokenizer_name, 'tokenizer'):
                 self._tokenizer = AutoTokenizer.from_pretrained(
                     self.tokenizer_name,
                     local_files_only=must_be_local(self.tokenizer_name),
@@ -131,7 +128,7 @@ class TextEncoder(BaseModule):
 
     @property
     def max_tokens(self) -> int:
-        """Longest input, <s> and </s> counted."""
+        """Maximum number of tokens, including <s> and </s>."""
         config = self.model.config
         # RoBERTa numbers its positions from the padding index + 1.
         is_roberta = 'roberta' in config.model_type
@@ -142,7 +139,7 @@ class TextEncoder(BaseModule):
         """Encode text references.
 
         Raises:
-            InputError: A reference has no text or too long a text.
+            InputError: A reference has no text, or one that is too long.
         """
         for reference in references:
             if not reference.text:

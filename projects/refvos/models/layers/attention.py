@@ -1,4 +1,4 @@
-"""Attention: post-norm blocks, and pixels that attend to few tokens."""
+"""Attention: post-norm blocks, and attention of pixels to few tokens."""
 
 from typing import Optional
 
@@ -10,12 +10,12 @@ from ...structures import ReferenceTokens
 
 
 class FeedForward(nn.Module):
-    """Two linear layers, residual, then a norm.
+    """Post-norm feed-forward network: two linear layers, residual, norm.
 
     Args:
         embed_dims: C.
-        feedforward_channels: Width between the two.
-        dropout: After each layer.
+        feedforward_channels: Hidden channels.
+        dropout: Dropout after each layer.
     """
 
     def __init__(
@@ -36,12 +36,12 @@ class FeedForward(nn.Module):
 
 
 class Attention(nn.Module):
-    """Attention, residual, then a norm.
+    """Post-norm attention: attention, residual, norm.
 
     Args:
         embed_dims: C.
         num_heads: Attention heads.
-        dropout: Of the attention weights and of the result.
+        dropout: Dropout of the attention weights and of the result.
     """
 
     def __init__(
@@ -63,7 +63,10 @@ class Attention(nn.Module):
         key_padding_mask: Optional[Tensor] = None,
         attn_mask: Optional[Tensor] = None,
     ) -> Tensor:
-        """Add the attention's result to x (B, L, C); see torch's module."""
+        """Add the result of the attention to x (B, L, C), then normalise.
+
+        The other arguments are those of ``nn.MultiheadAttention``.
+        """
         result, _ = self.attention(
             query,
             key,
@@ -80,16 +83,16 @@ def attend_to_tokens(
     pixels: Tensor,
     tokens: ReferenceTokens,
 ) -> Tensor:
-    """Let the pixels of each clip attend to its reference's tokens.
+    """Attend from the pixels of each clip to the tokens of its reference.
 
-    The keys are the tokens with their positions, the values without. Where
-    no gradients are wanted and tokens are few, the projections of the pixels
-    are folded into the tokens', which are far fewer: the same product in
-    another order.
+    Keys are the tokens plus their positions, values the tokens. Without
+    gradients, and for few tokens, the query and output projections are
+    applied to the tokens instead of to the many pixels; it is the same
+    product in another order.
 
     Args:
-        attention: The module whose weights are used, ``batch_first``.
-        pixels: (B, P, C), those of all frames.
+        attention: Attention module with ``batch_first``.
+        pixels: (B, P, C), pixels of all frames.
         tokens: B references, (B, L, C).
 
     Returns:
@@ -101,14 +104,14 @@ def attend_to_tokens(
     saves = num_heads * num_tokens < attention.embed_dim + num_tokens
     if saves and not (torch.is_grad_enabled() or attention.training):
         return fold_and_attend(attention, pixels, tokens)
-    answer, _ = attention(
+    context, _ = attention(
         query=pixels,
         key=tokens.tokens + tokens.positions,
         value=tokens.tokens,
         key_padding_mask=tokens.padding_mask,
         need_weights=False,
     )
-    return answer
+    return context
 
 
 def fold_and_attend(
@@ -116,7 +119,11 @@ def fold_and_attend(
     pixels: Tensor,
     tokens: ReferenceTokens,
 ) -> Tensor:
-    """Do as :func:`attend_to_tokens`: (x Wq) (y Wk)' is x (Wq (y Wk)')."""
+    """Compute :func:`attend_to_tokens` as x (Wq (y Wk)'), not (x Wq) (y Wk)'.
+
+    x are the pixels, y the tokens; values and output weights are folded in
+    the same way.
+    """
     heads, width = attention.num_heads, attention.head_dim
     in_weight, in_bias = attention.in_proj_weight, attention.in_proj_bias
     # Computed in float32: cheap, and every pixel depends on it.
@@ -131,8 +138,8 @@ def fold_and_attend(
         keys = rearrange(keys, 'b l (h d) -> b h d l', h=heads) * width**-0.5
         values = rearrange(values, 'b l (h d) -> b h l d', h=heads)
         # (h, C, d) times (B, h, d, L)
-        into = rearrange(query_weight, '(h d) c -> h c d', h=heads) @ keys
-        into = rearrange(into, 'b h c l -> b c (h l)')
+        folded = rearrange(query_weight, '(h d) c -> h c d', h=heads) @ keys
+        folded = rearrange(folded, 'b h c l -> b c (h l)')
         offset = query_bias.view(heads, 1, width) @ keys  # (B, h, 1, L)
         hidden = tokens.padding_mask[:, None, None]
         offset = offset.masked_fill(hidden, float('-inf')).flatten(1)[:, None]
@@ -140,6 +147,6 @@ def fold_and_attend(
         out_weight = attention.out_proj.weight
         out = values @ rearrange(out_weight, 'c (h d) -> h d c', h=heads)
         out = out.flatten(1, 2)  # (B, h*L, C)
-    logits = pixels @ into + offset
+    logits = pixels @ folded + offset
     weights = logits.unflatten(-1, (heads, -1)).softmax(-1).flatten(-2)
     return weights @ out + attention.out_proj.bias

@@ -1,4 +1,4 @@
-"""The cross-modal feature pyramid (ReferFormer, Section 3.3, Figure 4)."""
+"""Cross-modal feature pyramid (ReferFormer, Section 3.3, Figure 4)."""
 
 from typing import Any, Iterable, List, Optional, Sequence
 
@@ -16,19 +16,20 @@ TOKENS_AT_ONCE = 2048
 
 
 class VisionLanguageBlock(nn.Module):
-    """Pixels attend across all frames, then to the words.
+    """Attention of pixels across all frames, then to the words.
 
-    In two steps: :meth:`attend_across_frames` needs all frames of a clip,
-    but only down-sampled; :meth:`forward` then finishes any of them.
+    It has two steps: :meth:`attend_across_frames` needs all frames of a
+    clip, but only down-sampled; :meth:`forward` computes the rest for any
+    part of the frames.
 
     Args:
         embed_dims: C.
         num_heads: Attention heads.
-        feedforward_channels: Width of the feed-forward network.
-        reduction: The self-attention runs on maps down-sampled by this
-            factor (nearest, sizes floored); its result is up-sampled
+        feedforward_channels: Hidden channels of the feed-forward network.
+        reduction: Factor by which maps are down-sampled (nearest, sizes
+            floored) for the self-attention; its result is up-sampled
             (bilinear).
-        dropout: After each part and inside the feed-forward network.
+        dropout: Dropout after each part and inside the feed-forward network.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class VisionLanguageBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def shrink(self, maps: Tensor) -> Tensor:
-        """Take every ``reduction``-th pixel of (..., h, w)."""
+        """Down-sample (..., h, w) by ``reduction``."""
         if self.reduction == 1:
             return maps
         size = [max(1, side // self.reduction) for side in maps.shape[-2:]]
@@ -69,12 +70,12 @@ class VisionLanguageBlock(nn.Module):
         positions: Tensor,
         padding_mask: Optional[Tensor],
     ) -> Tensor:
-        """Self-attention over all frames.
+        """Run the self-attention over all frames.
 
         Args:
-            small: (B*T, C, h', w'), all frames, as :meth:`shrink` gives.
+            small: (B*T, C, h', w'), all frames, result of :meth:`shrink`.
             positions: (B, C, h, w).
-            padding_mask: (B, h, w) bool, None where nothing is padded.
+            padding_mask: (B, h, w) bool; None if nothing is padded.
 
         Returns:
             (B*T, C, h', w').
@@ -101,14 +102,14 @@ class VisionLanguageBlock(nn.Module):
         positions: Tensor,
         words: ReferenceTokens,
     ) -> Tensor:
-        """Fuse some frames of each clip.
+        """Fuse a part of the frames of each clip.
 
         Args:
             maps: (B*T, C, h, w).
             attended: (B*T, C, h', w'), result of
                 :meth:`attend_across_frames` for these frames.
             positions: (B, C, h, w).
-            words: B references.
+            words: Tokens of B references.
 
         Returns:
             (B*T, C, h, w).
@@ -131,10 +132,11 @@ class VisionLanguageBlock(nn.Module):
         return maps_of(x, num_frames, size)
 
     def feed_forward(self, x: Tensor) -> Tensor:
-        """Run the network, whose hidden layer is 8 times as wide as x.
+        """Run the feed-forward network.
 
-        Without gradients some tokens at a time: that of all tokens at
-        stride 4 would be the largest tensor of the model.
+        Without gradients it processes ``TOKENS_AT_ONCE`` tokens at a time:
+        its hidden layer is 8 times as wide as x, and at stride 4 would be
+        the largest tensor of the model.
         """
         if torch.is_grad_enabled():
             return self.feedforward(x)
@@ -147,14 +149,14 @@ class VisionLanguageBlock(nn.Module):
 
 
 class CrossModalFPN(nn.Module):
-    """Top-down pyramid whose levels are fused with the words.
+    """Top-down feature pyramid with vision-language fusion at every level.
 
     Args:
         in_channels: Channels of the levels, finest (stride 4) first.
         embed_dims: C.
         num_heads: Attention heads of the blocks.
-        feedforward_channels: Width of the blocks' feed-forward networks.
-        reductions: Spatial reduction of each level's self-attention, finest
+        feedforward_channels: Hidden channels of the feed-forward networks.
+        reductions: Spatial reduction of the self-attention per level, finest
             first (Section 3.3: 8, 4, 2, 1).
         dropout: Dropout of the blocks.
         fuse_words: False leaves the blocks out (Table 4, "w/o
@@ -203,7 +205,7 @@ class CrossModalFPN(nn.Module):
         self.mask_features = nn.Conv2d(embed_dims, embed_dims, 3, padding=1)
 
     def project(self, levels: List[FeatureLevel]) -> List[Tensor]:
-        """Bring all levels to C channels: (B*T, C, h, w) each."""
+        """Project all levels to C channels, (B*T, C, h, w) each."""
         return [
             lateral(level.values())
             for lateral, level in zip(self.laterals, levels)
@@ -212,14 +214,14 @@ class CrossModalFPN(nn.Module):
     def shrink(
         self, maps: List[Tensor], levels: List[FeatureLevel]
     ) -> List[Tensor]:
-        """Down-sampled keys and values for the attention across frames.
+        """Down-sample keys and values for the attention across frames.
 
         Args:
             maps: Result of :meth:`project`.
             levels: Strides 4, 8, 16, 32.
 
         Returns:
-            (B, T, C, h', w') per level; empty where words are not fused.
+            (B, T, C, h', w') per level; empty if ``fuse_words`` is False.
         """
         blocks: Iterable[Any] = self.blocks
         return [
@@ -233,14 +235,15 @@ class CrossModalFPN(nn.Module):
         levels: List[FeatureLevel],
         is_padded: bool,
     ) -> List[Tensor]:
-        """Let the pixels of all frames attend to each other.
+        """Run the attention between the pixels of all frames.
 
         Args:
-            parts: Results of :meth:`shrink` for the clip's parts; **emptied
-                level by level**, so that a long video's levels are not kept
-                twice.
-            levels: Those of any part: positions and padding are the same.
-            is_padded: Whether the levels' padding masks mask anything.
+            parts: Results of :meth:`shrink` for the parts of the clip. They
+                are **emptied level by level**, so that the levels of a long
+                video are not in memory twice.
+            levels: Levels of any part; positions and padding are the same in
+                all of them.
+            is_padded: Whether any clip of the batch is padded.
 
         Returns:
             (B, T, C, h', w') per level.
@@ -264,14 +267,16 @@ class CrossModalFPN(nn.Module):
         words: ReferenceTokens,
         attended: List[Tensor],
     ) -> Tensor:
-        """Run the pyramid on some frames, without the last convolution.
+        """Run the pyramid on a part of the frames.
+
+        The last convolution, ``mask_features``, is not applied.
 
         Args:
             maps: Result of :meth:`project`.
             levels: Strides 4, 8, 16, 32, with positions of C channels.
-            words: B references.
-            attended: Result of :meth:`attend_across_frames`, these frames'
-                part of it.
+            words: Tokens of B references.
+            attended: Result of :meth:`attend_across_frames` for these
+                frames.
 
         Returns:
             (B*T, C, H/4, W/4), the input of ``mask_features``.
@@ -298,12 +303,12 @@ class CrossModalFPN(nn.Module):
         words: ReferenceTokens,
         is_padded: bool,
     ) -> Tensor:
-        """Build the mask features of whole clips.
+        """Compute the mask features of whole clips.
 
         Args:
             levels: Strides 4, 8, 16, 32, with positions of C channels.
-            words: B references.
-            is_padded: Whether the levels' padding masks mask anything.
+            words: Tokens of B references.
+            is_padded: Whether any clip of the batch is padded.
 
         Returns:
             (B*T, C, H/4, W/4).

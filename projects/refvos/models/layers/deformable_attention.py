@@ -1,4 +1,4 @@
-"""Deformable attention that is fast on CPUs and takes long clips."""
+"""Deformable attention that is fast on CPUs and accepts long clips."""
 
 from typing import Any, List, Optional, Tuple
 
@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from mmcv.ops import MultiScaleDeformableAttention
 from torch import Tensor
 
-# Largest number of frames that mmcv's CUDA kernel takes at once.
+# Largest number of frames that mmcv's CUDA kernel accepts at once.
 LARGEST_STEP = 64
 
 
@@ -18,10 +18,10 @@ class DeformableAttention(MultiScaleDeformableAttention):
     them. Here the four neighbours of all points of a query and head are one
     bag of ``F.embedding_bag``, which gathers, weights and sums in one pass.
     The maps have a border of zeros, so points outside need no special case.
-    Used only without gradients and with ``batch_first``; parameters and
-    results are mmcv's.
+    This is used only on CPUs, without gradients and with ``batch_first``;
+    parameters and results are those of mmcv.
 
-    On CUDA mmcv's kernel refuses batches that are no multiple of its step;
+    mmcv's CUDA kernel accepts only batches that are a multiple of its step;
     the step is adapted to the batch.
     """
 
@@ -83,7 +83,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
 
 
 def step_for(batch: int) -> int:
-    """Return the largest divisor of a batch that the CUDA kernel takes."""
+    """Return the largest divisor of a batch that the CUDA kernel accepts."""
     steps = range(min(batch, LARGEST_STEP), 0, -1)
     return next(step for step in steps if batch % step == 0)
 

@@ -9,18 +9,19 @@ from torch import Tensor, nn
 
 
 class DynamicMaskHead(nn.Module):
-    """Each query becomes three 1x1 convolutions that draw its mask.
+    """Predict the mask of each query with its own 1x1 convolutions.
 
-    The first convolution sees the mask features and the pixel's place
-    relative to the query's reference point. It is linear, so its two parts
-    are computed apart: no feature map is repeated N times.
+    The input of the first convolution is the mask features and the position
+    of the pixel relative to the reference point of the query. It is linear,
+    so its two parts are computed separately: no feature map is repeated N
+    times.
 
     Args:
         embed_dims: C, channels of queries and mask features.
-        channels: Channels between the dynamic convolutions.
+        channels: Hidden channels of the dynamic convolutions.
         num_layers: Number of dynamic convolutions.
         stride: Input pixels per mask pixel.
-        relative_coordinates: False leaves the relative place out (Table 4,
+        relative_coordinates: False leaves the relative position out (Table 4,
             "w/o Relative Coordinates").
     """
 
@@ -44,7 +45,7 @@ class DynamicMaskHead(nn.Module):
         self.controller = MLP(embed_dims, embed_dims, num_parameters, 3)
 
     def init_weights(self) -> None:
-        """Xavier weights and zero biases, as in the published code."""
+        """Set Xavier weights and zero biases, as in the published code."""
         for layer in self.controller.layers:
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -65,17 +66,17 @@ class DynamicMaskHead(nn.Module):
             reference_points: (B, T, N, 2), x and y in 0..1 of the frame.
             image_shapes: (height, width) of each clip's frames, without
                 padding; reference points are relative to them.
-            conv: A convolution that has yet to be applied to
+            conv: Convolution that is still to be applied to
                 ``mask_features``. It is merged into the first dynamic
-                convolution: the same result for less work, where there are
-                few queries.
+                convolution, which has the same result and is faster for few
+                queries.
 
         Returns:
             (B, T, N, h, w) mask logits.
         """
         height, width = mask_features.shape[-2:]
         weights, biases = self.split(self.controller(queries.flatten(0, 1)))
-        features, places = weights[0].split(
+        features, positions = weights[0].split(
             [self.embed_dims, self.num_coordinates], dim=-1
         )
         if conv is None:
@@ -87,19 +88,19 @@ class DynamicMaskHead(nn.Module):
         x = x.unflatten(1, features.shape[1:3])  # (B*T, N, 8, h, w)
         x = x + biases[0][..., None, None]
         if self.num_coordinates:
-            away_x, away_y = self.relative_places(
+            offset_x, offset_y = self.relative_positions(
                 reference_points, image_shapes, height, width
             )
             # The weights of x and y times (B*T, N, 1, w) and (B*T, N, 1, h).
-            x = x + (places[..., 0:1] * away_x[:, :, None])[..., None, :]
-            x = x + (places[..., 1:2] * away_y[:, :, None])[..., :, None]
+            x = x + (positions[..., 0:1] * offset_x[:, :, None])[..., None, :]
+            x = x + (positions[..., 1:2] * offset_y[:, :, None])[..., :, None]
         x = x.flatten(-2)  # (B*T, N, 8, h*w)
         for weight, bias in zip(weights[1:], biases[1:]):
             x = weight @ x.relu() + bias[..., None]
         return x.view(*queries.shape[:3], height, width)
 
     def split(self, parameters: Tensor) -> Tuple[List[Tensor], List[Tensor]]:
-        """Cut (B*T, N, P) into weights and biases: all weights come first."""
+        """Split (B*T, N, P) into weights and biases, all weights first."""
         sizes = [o * i for o, i in self.weight_shapes]
         sizes += [o for o, _ in self.weight_shapes]
         parts = parameters.split(sizes, dim=-1)
@@ -110,14 +111,14 @@ class DynamicMaskHead(nn.Module):
         ]
         return weights, list(parts[num_layers:])
 
-    def relative_places(
+    def relative_positions(
         self,
         reference_points: Tensor,
         image_shapes: Sequence[Tuple[int, int]],
         height: int,
         width: int,
     ) -> Tuple[Tensor, Tensor]:
-        """Reference minus pixel centre, in input pixels.
+        """Return reference point minus pixel centre, in input pixels.
 
         Returns:
             (B*T, N, w) along x and (B*T, N, h) along y: the offset is the
@@ -134,11 +135,11 @@ class DynamicMaskHead(nn.Module):
 def merged_convolution(
     weights: Tensor, conv: nn.Conv2d, maps: Tensor
 ) -> Tensor:
-    """Convolve, then multiply by a matrix of each frame's, in one step.
+    """Merge a convolution and a matrix per frame into one convolution.
 
     Args:
-        weights: (F, O, C).
-        conv: A convolution with C output channels.
+        weights: (F, O, C), matrix of each frame.
+        conv: Convolution with C output channels, applied first.
         maps: (F, I, h, w).
 
     Returns:

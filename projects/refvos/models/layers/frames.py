@@ -11,17 +11,17 @@ from ...structures import VideoFeatures
 
 
 def per_frame(x: Tensor, num_frames: int) -> Tensor:
-    """Give each frame its clip's values: (B, ...) -> (B*T, ...)."""
+    """Repeat the values of a clip per frame: (B, ...) -> (B*T, ...)."""
     return x[:, None].expand(-1, num_frames, *x.shape[1:]).flatten(0, 1)
 
 
 def tokens_of(maps: Tensor, num_frames: int) -> Tensor:
-    """Line up the pixels of a clip's frames: (B*T, C, h, w) -> (B, Thw, C)."""
+    """Flatten the pixels of a clip: (B*T, C, h, w) -> (B, T*h*w, C)."""
     return rearrange(maps, '(b t) c h w -> b (t h w) c', t=num_frames)
 
 
 def maps_of(tokens: Tensor, num_frames: int, size: Sequence[int]) -> Tensor:
-    """Undo :func:`tokens_of`: (B, T*h*w, C) -> (B*T, C, h, w)."""
+    """Invert :func:`tokens_of`: (B, T*h*w, C) -> (B*T, C, h, w)."""
     return rearrange(
         tokens,
         'b (t h w) c -> (b t) c h w',
@@ -34,7 +34,7 @@ def maps_of(tokens: Tensor, num_frames: int, size: Sequence[int]) -> Tensor:
 def add_positions(
     tokens: Tensor, positions: Tensor, num_frames: int
 ) -> Tensor:
-    """Add a clip's positions (B, C, h, w) to all frames' (B, T*h*w, C)."""
+    """Add positions (B, C, h, w) to all frames of tokens (B, T*h*w, C)."""
     place = positions.flatten(2).transpose(1, 2)[:, None]
     return (tokens.unflatten(1, (num_frames, -1)) + place).flatten(1, 2)
 
@@ -42,15 +42,17 @@ def add_positions(
 def gather_parts(
     parts: Iterable[List[Tensor]], size: int, device: torch.device
 ) -> List[Tensor]:
-    """Join what was made of a clip's parts, one part in memory at a time.
+    """Concatenate the features of parts of clips along the frames.
+
+    Only one part is in memory at a time, beside the result.
 
     Args:
-        parts: Tensors (B, t, ...), the same ones of every part.
-        size: T, the frames of all parts together.
-        device: Where they are joined.
+        parts: For each part, the same list of tensors (B, t, ...).
+        size: T, the number of frames of all parts.
+        device: Device of the result.
 
     Returns:
-        Tensors (B, T, ...); those of the part itself where there is one.
+        Tensors (B, T, ...); not copied if there is only one part.
     """
     joined: List[Tensor] = []
     start = 0
@@ -70,7 +72,7 @@ def gather_parts(
 
 
 def take_frames(x: Tensor, indices: List[List[int]]) -> Tensor:
-    """Keep some frames of each clip: (B, T, ...) -> (B, A, ...)."""
+    """Select frames of each clip: (B, T, ...) -> (B, A, ...)."""
     clips = torch.arange(len(x), device=x.device)[:, None]
     return x[clips, torch.tensor(indices, device=x.device)]
 
@@ -78,10 +80,10 @@ def take_frames(x: Tensor, indices: List[List[int]]) -> Tensor:
 def to_original_size(
     logits: Tensor, video: VideoFeatures, original_shape: Tuple[int, int]
 ) -> Tensor:
-    """Resize (T, h, w) mask logits to the frames' own size, bilinear.
+    """Resize (T, h, w) mask logits to the original size, bilinear.
 
-    A video without padding is resized in one step, as the published test
-    code does; from a padded one the padding is cut off first.
+    A video without padding is resized in one step, as in the published test
+    code; from a padded video the padding is cropped first.
     """
     maps = logits[:, None].float()
     if video.is_padded:

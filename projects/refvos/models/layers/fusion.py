@@ -1,4 +1,4 @@
-"""Early fusion: pixels attend to the reference's tokens."""
+"""Early fusion of pixels and reference tokens."""
 
 from torch import Tensor, nn
 
@@ -9,10 +9,10 @@ COMBINATIONS = ('multiply', 'add')
 
 
 class PixelReferenceFusion(nn.Module):
-    """Pixels attend to the tokens; the result changes the pixels.
+    """Combine each pixel with the result of its attention to the tokens.
 
-    ReferFormer multiplies (Section 3.2), MUTR adds. One module serves all
-    levels of the pyramid.
+    ReferFormer multiplies (Section 3.2), MUTR adds. All levels of the pyramid
+    share the module.
 
     Args:
         embed_dims: C.
@@ -37,8 +37,8 @@ class PixelReferenceFusion(nn.Module):
         """Fuse one level.
 
         Args:
-            pixels: (B, P, C), the pixels of all frames.
-            tokens: The reference's tokens, (B, L, C).
+            pixels: (B, P, C), pixels of all frames.
+            tokens: Tokens of B references, (B, L, C).
 
         Returns:
             (B, P, C).

@@ -13,22 +13,22 @@ from .frames import per_frame
 
 
 class TemporalAggregation(nn.Module):
-    """MTA: tokens attend to all frames, level after level.
+    """MTA: attention of the tokens to all frames, level by level.
 
     At every level the tokens attend to the projected pixels of all frames
-    together ("Multi-scale Temporal Aggregation", equations 2 and 3).
+    ("Multi-scale Temporal Aggregation", equations 2 and 3).
 
     Args:
         embed_dims: C.
         num_heads: Attention heads.
-        feedforward_channels: Width of the feed-forward networks.
-        num_blocks: Blocks, one after the other at every level; the same
-            weights serve all levels, as in the published code (Table 5
-            counts them so).
-        temporal: False attends to one frame at a time and gives each frame
-            a token of its own (Table 5, "multi-scale" alone).
-        num_levels: Levels that are attended to, coarsest last; 1 is the
-            coarsest alone (Table 5, "temporal" alone).
+        feedforward_channels: Hidden channels of the feed-forward networks.
+        num_blocks: Number of consecutive blocks at every level; all levels
+            share their weights, as in the published code (and in the count
+            of Table 5).
+        temporal: False attends to one frame at a time, so that each frame
+            has its own tokens (Table 5, "multi-scale" alone).
+        num_levels: Number of levels that are attended to, the coarsest ones;
+            1 is the coarsest alone (Table 5, "temporal" alone).
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class TemporalAggregation(nn.Module):
         """Aggregate the video into the tokens.
 
         Args:
-            tokens: B references.
-            levels: Those of B clips, before the words change them.
+            tokens: Tokens of B references.
+            levels: Levels of B clips, before the fusion with words.
             num_frames: T.
-            is_padded: Whether the levels' padding masks mask anything.
+            is_padded: Whether any clip of the batch is padded.
 
         Returns:
-            (B * T, C): the first token, for every frame; the same in all
-            frames of a clip where it attends to all of them.
+            (B * T, C): the first token per frame; it is the same in all
+            frames of a clip if ``temporal`` is True.
         """
         x, positions = tokens.tokens, tokens.positions
         if not self.temporal:
@@ -99,21 +99,22 @@ class TemporalAggregation(nn.Module):
 
 
 class TemporalInteraction(nn.Module):
-    """MTI: queries of all frames interact; N queries result per video.
+    """MTI: interaction of the queries of all frames.
 
-    Encoder: self-attention inside windows of some frames, shifted by half a
-    window in every second layer. Decoder: N learned queries attend to the
-    queries of all frames ("Multi-object Temporal Interaction").
+    Encoder: self-attention within windows of frames, which are shifted by
+    half a window in every second layer. Decoder: N learned queries attend to
+    the queries of all frames ("Multi-object Temporal Interaction").
 
     Args:
         num_queries: N.
         embed_dims: C.
         num_heads: Attention heads.
-        feedforward_channels: Width of the feed-forward networks.
-        num_encoder_layers: 0 leaves the encoder out (Table 6).
-        num_decoder_layers: 0 leaves the decoder out: every frame keeps its
-            own queries (Table 6).
-        window: Frames per window.
+        feedforward_channels: Hidden channels of the feed-forward networks.
+        num_encoder_layers: Encoder layers; 0 leaves the encoder out
+            (Table 6).
+        num_decoder_layers: Decoder layers; 0 leaves the decoder out, and
+            every frame keeps its own queries (Table 6).
+        window: Number of frames per window.
         dropout: Dropout of all attentions and feed-forward networks.
     """
 
@@ -154,14 +155,14 @@ class TemporalInteraction(nn.Module):
             self.norm = nn.LayerNorm(embed_dims)
 
     def forward(self, frames: Tensor, shift: bool = True) -> Tensor:
-        """Let the queries of all frames interact.
+        """Compute the queries of the video from those of all frames.
 
         Args:
-            frames: (B, T, N, C), states of the transformer's decoder.
-            shift: Shift the windows of every second layer.
+            frames: (B, T, N, C), states of the transformer decoder.
+            shift: Whether to shift the windows of every second layer.
 
         Returns:
-            (B, T, N, C): the video's queries, the same in all frames.
+            (B, T, N, C), the queries of the video, the same in all frames.
         """
         frames = self.encode(frames, shift)
         if not self.cross_attentions:
@@ -180,7 +181,7 @@ class TemporalInteraction(nn.Module):
         return self.norm(x)[:, None].expand(-1, num_frames, -1, -1)
 
     def encode(self, frames: Tensor, shift: bool) -> Tensor:
-        """Self-attention inside windows; (B, T, N, C) as it came."""
+        """Run the encoder: self-attention within windows, (B, T, N, C)."""
         num_frames, num_queries = frames.shape[1:3]
         padding = -num_frames % self.window
         x = F.pad(frames, (0, 0, 0, 0, 0, padding))
@@ -212,12 +213,13 @@ class TemporalInteraction(nn.Module):
         attention: Any,
         num_queries: int,
     ) -> Tensor:
-        """Run one encoder layer's self-attention inside windows.
+        """Run the self-attention of one encoder layer within windows.
 
         Args:
             x: (B, T, N, C), T a multiple of the window.
-            regions: (T,).
-            attention: The layer's :class:`Attention`.
+            regions: (T,) numbers; frames attend to each other within a
+                region only.
+            attention: :class:`Attention` of the layer.
             num_queries: N.
         """
         batch = len(x)

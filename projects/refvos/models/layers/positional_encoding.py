@@ -9,13 +9,14 @@ from torch import Tensor
 def sine_positions_1d(
     padding_mask: Tensor, embed_dims: int, temperature: float = 10000.0
 ) -> Tensor:
-    """Return sine positions of the valid tokens, the last one at 2 pi.
+    """Return sine encodings of token positions, scaled to 0..2 pi.
 
     mmdet's ``SinePositionalEncoding`` has only the two-dimensional form.
 
     Args:
         padding_mask: (B, L) bool, True where a token is padding.
         embed_dims: C, even.
+        temperature: Base of the periods.
 
     Returns:
         (B, L, C) float32.

@@ -13,23 +13,23 @@ from torch import Tensor, nn
 from ...errors import InputError
 from ...structures import RefDataSample
 
-# The logit of a pixel that is surely none of the object's: its probability
-# and the losses' gradient are 0, in half precision, too.
-SURELY_NOT = -1e4
+# Logit of a background pixel whose probability, and so the gradient of the
+# losses, is 0, in half precision too.
+BACKGROUND_LOGIT = -1e4
 
 
 @dataclass
 class QueryOutputs:
-    """What one decoder layer predicts for B clips.
+    """Predictions of one decoder layer for B clips.
 
-    Masks are drawn when they are asked for: a loss that matches by classes
-    and boxes needs those of the matched queries only.
+    Masks are drawn on demand: a loss that matches by classes and boxes needs
+    those of the matched queries only.
 
     Args:
         scores: (B, T, N, K) class logits.
-        bboxes: (B, T, N, 4) cx, cy, w, h in 0..1 of the frame; None where
-            the model predicts no boxes.
-        draw: Draws the masks of some queries of each clip: (B, K) indices
+        bboxes: (B, T, N, 4) cx, cy, w, h in 0..1 of the frame; None if the
+            model predicts no boxes.
+        draw: Function that draws the masks of chosen queries: (B, K) indices
             -> (B, T, K, h, w) mask logits.
     """
 
@@ -39,21 +39,24 @@ class QueryOutputs:
 
     @property
     def masks(self) -> Tensor:
-        """The masks of all queries, (B, T, N, h, w), drawn at every use."""
+        """Masks of all queries, (B, T, N, h, w), drawn at every access."""
         batch, _, num_queries = self.scores.shape[:3]
-        everyone = torch.arange(num_queries, device=self.scores.device)
-        return self.draw(everyone.expand(batch, -1))
+        all_queries = torch.arange(num_queries, device=self.scores.device)
+        return self.draw(all_queries.expand(batch, -1))
 
 
 @dataclass
 class ClipTargets:
-    """The referred object of each of B references.
+    """Ground truth of B references.
 
     Args:
-        labels: (B,) its class; 0 for class-agnostic models.
-        bboxes: (B, T, 4) cx, cy, w, h in 0..1; zeros where invisible.
-        masks: (B, T, h, w) bool, sampled at the mask head's stride.
-        visible: (B, T) bool; False where nothing is known.
+        labels: (B,) class of the referred object; 0 for class-agnostic
+            models.
+        bboxes: (B, T, 4) its box cx, cy, w, h in 0..1; zeros in frames where
+            it is not visible.
+        masks: (B, T, h, w) bool, its mask, sampled at the stride of the mask
+            head.
+        visible: (B, T) bool, frames in which it is known to be visible.
         labelled: (B, T) bool, frames whose ground truth is known; None if
             it is known in all frames.
     """
@@ -66,19 +69,19 @@ class ClipTargets:
 
 
 class ClipLoss(nn.Module):
-    """Base of clip losses: makes targets, and computes mask losses.
+    """Base class of clip losses: targets and mask losses.
 
-    Every loss is normalised by the number of frames in which the batch's
-    objects are visible, averaged over processes. Frames whose ground truth
-    is not known (``gt_labelled`` of the sample) take no part: neither in
-    matching nor in a loss nor in its normaliser.
+    Every loss is normalised by the number of frames in which the objects of
+    the batch are visible, averaged over processes. Frames whose ground truth
+    is not known (``gt_labelled`` of the sample) are ignored in matching, in
+    the losses and in the normaliser.
 
-    A sample may hold several references to its object. Batches are flat
-    then: one row per reference, sample after sample.
+    A sample may have several references to its object. Batches have one row
+    per reference, sample by sample.
 
     Args:
-        loss_mask: Focal loss over all pixels.
-        loss_dice: Dice loss over the whole clip.
+        loss_mask: Config of the focal loss over all pixels.
+        loss_dice: Config of the Dice loss over the whole clip.
         mask_stride: Input pixels per mask pixel.
     """
 
@@ -95,31 +98,31 @@ class ClipLoss(nn.Module):
     def mask_losses(
         self, masks: Tensor, targets: ClipTargets, count: Tensor
     ) -> Dict[str, Tensor]:
-        """Focal and Dice loss of (B, T, h, w) mask logits."""
+        """Compute focal and Dice loss of (B, T, h, w) mask logits."""
         weight = None
         if targets.labelled is not None:
             # Prediction and target are both empty there, so the loss is zero.
             unknown = ~targets.labelled[..., None, None]
-            masks = masks.masked_fill(unknown, SURELY_NOT)
+            masks = masks.masked_fill(unknown, BACKGROUND_LOGIT)
             weight = self.share_of_pixels(targets.labelled, masks)
         masks = masks.flatten(1)  # (B, T*h*w)
-        true_masks = targets.masks.flatten(1)
+        gt_masks = targets.masks.flatten(1)
         return dict(
             # mmdet's focal loss takes labels: 0 is the object, 1 is not.
             loss_mask=self.loss_mask(
                 masks.reshape(-1, 1),
-                (~true_masks).long().flatten(),
+                (~gt_masks).long().flatten(),
                 weight=weight,
                 avg_factor=count * masks.shape[1],
             ),
             loss_dice=self.loss_dice(
-                masks, true_masks.float(), avg_factor=count
+                masks, gt_masks.float(), avg_factor=count
             ),
         )
 
     @staticmethod
     def share_of_pixels(labelled: Tensor, masks: Tensor) -> Tensor:
-        """Weight pixels so that a clip's mean is over its labelled frames.
+        """Weight pixels so that the mean of a clip is over labelled frames.
 
         Returns:
             (B*T*h*w,), T over each clip's number of labelled frames.
@@ -150,12 +153,12 @@ class ClipLoss(nn.Module):
             )
             clip_boxes = torch.zeros(len(sample), 4)
             for index, frame in enumerate(sample):
-                truth = frame.gt_instances
-                if len(truth) == 0 or not known[index]:
+                gt = frame.gt_instances
+                if len(gt) == 0 or not known[index]:
                     continue
-                mask = torch.as_tensor(truth.masks.masks[0])
+                mask = torch.as_tensor(gt.masks.masks[0])
                 clip_masks[index, : mask.shape[0], : mask.shape[1]] = mask > 0
-                x1, y1, x2, y2 = (truth.bboxes[0].cpu() / scale).tolist()
+                x1, y1, x2, y2 = (gt.bboxes[0].cpu() / scale).tolist()
                 clip_boxes[index] = torch.tensor(
                     [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]
                 )
@@ -180,11 +183,10 @@ class ClipLoss(nn.Module):
         )
 
     def label_of(self, sample: RefDataSample) -> int:
-        """Look up the object's class; 0 where the model is class-agnostic.
+        """Return the class of the object; 0 for a class-agnostic model.
 
         Raises:
-            InputError: The model names classes and the object has none of
-                them.
+            InputError: The object has none of the classes of the model.
         """
         if self.num_classes == 1:
             return 0
@@ -207,7 +209,7 @@ class ClipLoss(nn.Module):
 
 @MODELS.register_module()
 class ClipMaskLoss(ClipLoss):
-    """Losses of one mask trajectory per reference, without queries.
+    """Mask losses for models that predict one mask tube per reference.
 
     See :class:`ClipLoss` for the arguments. Source: the mask losses of
     ReferFormer, Section 3.4.
@@ -223,7 +225,7 @@ class ClipMaskLoss(ClipLoss):
 
         Args:
             masks: (B, T, h, w) logits, a row per reference.
-            samples: Clips with one object each, padded masks or not.
+            samples: Clips with one object each.
             padded_shape: (H, W) of the batch.
 
         Returns:
@@ -235,21 +237,23 @@ class ClipMaskLoss(ClipLoss):
 
 @MODELS.register_module()
 class ClipSetLoss(ClipLoss):
-    """Match one of N trajectories to the referred object, sum up the losses.
+    """Match one of N query tubes to the referred object, compute losses.
 
-    Queries are matched first; then only the matched ones' masks are drawn
-    for the losses. Costs on masks need all N, which are drawn without
-    gradients: nothing of them is kept for the backward pass.
+    Queries are matched first; then only the masks of the matched queries are
+    drawn for the losses. Costs of masks need all N masks, which are drawn
+    without gradients, so that they take no memory in the backward pass.
 
     Args:
-        assigner: mmdet assigner with clip costs (Table 6c).
-        num_classes: K; 1 decides "referred or not".
-        loss_cls: Focal loss over all T*N predictions.
-        loss_mask: Focal loss of the matched masks.
-        loss_dice: Dice loss of the same, over the whole clip.
-        loss_bbox: L1 loss of the matched boxes, all frames; None leaves it
-            out.
-        loss_iou: GIoU loss of the same; None leaves it out.
+        assigner: Config of an mmdet assigner with clip costs (Table 6c).
+        num_classes: K; 1 is "referred or not".
+        loss_cls: Config of the focal loss over all T*N predictions.
+        loss_mask: Config of the focal loss of the matched masks.
+        loss_dice: Config of the Dice loss of the matched masks over the
+            whole clip.
+        loss_bbox: Config of the L1 loss of the matched boxes, all frames;
+            None leaves it out.
+        loss_iou: Config of the GIoU loss of the matched boxes; None leaves
+            it out.
         mask_stride: Input pixels per mask pixel.
     """
 
@@ -277,22 +281,23 @@ class ClipSetLoss(ClipLoss):
         samples: List[RefDataSample],
         padded_shape: Tuple[int, int],
     ) -> Tuple[Dict[str, Tensor], Tensor]:
-        """Sum up the losses of all decoder layers.
+        """Compute the losses of all decoder layers.
 
         Args:
-            layers: First to last; the last one's losses have no prefix.
-            samples: Clips with one object each, padded masks or not; the
-                rows of ``layers`` are their references.
+            layers: Predictions of the layers, first to last; a row per
+                reference of ``samples``.
+            samples: Clips with one object each.
             padded_shape: (H, W) of the batch.
 
         Returns:
-            ``loss_cls``, ``loss_bbox``, ``loss_iou``, ``loss_mask`` and
-            ``loss_dice``, and the same with ``d0.``, ``d1.``, ... before;
-            and the matched queries, (layers, B) indices.
+            A dict of ``loss_cls``, ``loss_bbox``, ``loss_iou``,
+            ``loss_mask`` and ``loss_dice`` of the last layer, and of the
+            others with the prefix ``d0.``, ``d1.``, ...; and the matched
+            queries, (layers, B) indices.
 
         Raises:
-            InputError: A loss or a cost is about boxes, and the model
-                predicts none.
+            InputError: A loss or a cost needs boxes, and the model predicts
+                none.
         """
         self.check_boxes(layers[0])
         targets = self.make_targets(
@@ -312,7 +317,7 @@ class ClipSetLoss(ClipLoss):
         return losses, torch.stack(matches)
 
     def check_boxes(self, layer: QueryOutputs) -> None:
-        """Refuse losses and costs of boxes where there are none."""
+        """Check that the model predicts boxes if a loss or cost needs them."""
         if layer.bboxes is not None:
             return
         named = [
@@ -337,13 +342,13 @@ class ClipSetLoss(ClipLoss):
         """Whether a cost reads ``scores``, ``bboxes`` or ``masks``."""
         costs = getattr(self.assigner, 'match_costs', None)
         if costs is None:
-            # Another kind of assigner: give it all there is.
+            # Another kind of assigner: pass all predictions.
             return True
         return any(name in fields_of(cost) for cost in costs)
 
     @torch.no_grad()
     def match(self, layer: QueryOutputs, targets: ClipTargets) -> Tensor:
-        """Choose the query of each clip; (B,) indices."""
+        """Match one query to each reference; return (B,) indices."""
         if layer.scores.shape[2] == 1:
             return torch.zeros_like(targets.labels)
         predicted = {'scores': layer.scores}
@@ -356,19 +361,19 @@ class ClipSetLoss(ClipLoss):
             known: Any = slice(None)
             if targets.labelled is not None:
                 known = targets.labelled[clip]
-            trajectories = InstanceData(
+            tubes = InstanceData(
                 **{
                     name: x[clip, known].transpose(0, 1)
                     for name, x in predicted.items()
                 }
             )
-            truth = InstanceData(
+            gt = InstanceData(
                 labels=targets.labels[clip : clip + 1],
                 bboxes=targets.bboxes[clip : clip + 1, known],
                 masks=targets.masks[clip : clip + 1, known],
                 visible=targets.visible[clip : clip + 1, known],
             )
-            assigned = self.assigner.assign(trajectories, truth).gt_inds
+            assigned = self.assigner.assign(tubes, gt).gt_inds
             chosen.append(assigned.argmax())
         return torch.stack(chosen)
 
@@ -379,7 +384,7 @@ class ClipSetLoss(ClipLoss):
         matched: Tensor,
         count: Tensor,
     ) -> Dict[str, Tensor]:
-        """Compute one layer's losses, given the matched queries (B,)."""
+        """Compute the losses of one layer for the matched queries (B,)."""
         clips = torch.arange(len(matched), device=matched.device)
         labels = torch.full_like(
             layer.scores[..., 0], self.num_classes, dtype=torch.long
@@ -409,7 +414,7 @@ class ClipSetLoss(ClipLoss):
     def box_losses(
         self, boxes: Tensor, targets: Tensor, count: Tensor
     ) -> Dict[str, Tensor]:
-        """L1 and GIoU loss of (F, 4) cx, cy, w, h, where configured."""
+        """Compute the configured losses of (F, 4) boxes cx, cy, w, h."""
         losses = {}
         if self.loss_bbox is not None:
             losses['loss_bbox'] = self.loss_bbox(
@@ -425,23 +430,23 @@ class ClipSetLoss(ClipLoss):
 
 
 def fields_of(cost: Any) -> Tuple[str, ...]:
-    """Name what a match cost reads; all, where it does not say."""
+    """Return the predictions that a match cost reads; all by default."""
     return getattr(cost, 'reads', ('scores', 'bboxes', 'masks'))
 
 
 def labelled_frames(sample: RefDataSample) -> List[bool]:
-    """Say which frames have a known ground truth; by default all."""
+    """Return for each frame whether its ground truth is known."""
     return list(sample.metainfo.get('gt_labelled', [True] * len(sample)))
 
 
 def known_frames(x: Tensor, targets: ClipTargets) -> Tensor:
-    """Keep frames with a known ground truth: (B, T, ...) -> (F, ...)."""
+    """Select frames with a known ground truth: (B, T, ...) -> (F, ...)."""
     if targets.labelled is None:
         return x.flatten(0, 1)
     return x[targets.labelled]
 
 
 def visible_frames(targets: ClipTargets) -> Tensor:
-    """Count frames that show the objects, averaged over processes."""
+    """Count frames with a visible object, averaged over processes."""
     count = targets.visible.sum().float()
     return reduce_mean(count).clamp(min=1)

@@ -12,12 +12,12 @@ from ...errors import InputError
 
 
 class GatherRows(torch.autograd.Function):
-    """Concatenate the rows of all processes; gradients flow to all of them.
+    """Concatenate the rows of all processes, with gradients to all of them.
 
-    Backward adds up what the processes' losses say of a row, so that a loss
-    of the gathered rows, computed on every process, trains as one process
-    with the whole batch does: DistributedDataParallel divides by the number
-    of processes again.
+    The backward pass sums the gradients of a row over the losses of all
+    processes. As DistributedDataParallel divides by the number of processes,
+    a loss of the gathered rows has the gradients of one process with the
+    whole batch.
     """
 
     @staticmethod
@@ -47,7 +47,7 @@ def gather_parts_of(rows: Tensor) -> List[Tensor]:
     sizes = [torch.empty_like(size) for _ in range(world_size)]
     distributed.all_gather(sizes, size)
     counts = [int(each) for each in sizes]
-    # all_gather wants tensors of one size.
+    # all_gather needs tensors of one size.
     padded = rows.new_zeros(max(counts), *rows.shape[1:])
     padded[: len(rows)] = rows
     parts = [torch.empty_like(padded) for _ in range(world_size)]
@@ -58,8 +58,8 @@ def gather_parts_of(rows: Tensor) -> List[Tensor]:
 def gather_rows(rows: Tensor) -> Tensor:
     """Concatenate (B_i, ...) of all processes, in the order of ranks.
 
-    Differentiable for floating-point rows; with one process, the rows
-    themselves.
+    It is differentiable for floating-point rows. With one process the result
+    is ``rows``.
     """
     _, world_size = get_dist_info()
     if world_size == 1:
@@ -71,19 +71,19 @@ def gather_rows(rows: Tensor) -> Tensor:
 
 @MODELS.register_module()
 class SymmetricInfoNCE(nn.Module):
-    """InfoNCE between two views of the same things, both ways.
+    """Symmetric InfoNCE loss between two views of the same instances.
 
-    Row i of the first view is to be most similar (cosine) to row i of the
-    second, among the rows of all processes, and the other way round; the
-    loss is the mean of the two cross entropies. For example, the text and
+    Row i of the first view is classified among the rows of the second view of
+    all processes by cosine similarity, and the other way round; the loss is
+    the mean of the two cross entropies. Views are, for example, the text and
     the speech of one expression, or an object and its expression. Source:
     van den Oord et al. 2018; the symmetric form is that of CLIP.
 
     Args:
-        temperature: Cosines are divided by it; where it is learned, its
-            start.
+        temperature: Divisor of the cosine similarities; the initial value if
+            it is learned.
         learned: Learn the temperature (its logarithm, as CLIP does).
-        min_temperature: A learned temperature does not fall below it.
+        min_temperature: Lower bound of a learned temperature.
         loss_weight: Factor of the loss.
 
     Raises:
@@ -125,7 +125,7 @@ class SymmetricInfoNCE(nn.Module):
 
     @property
     def temperature(self) -> Tensor:
-        """The temperature that similarities are divided by."""
+        """Current temperature, a scalar tensor."""
         value = self.log_temperature.exp()
         if self.learned:
             value = value.clamp(min=self.min_temperature)
@@ -134,17 +134,15 @@ class SymmetricInfoNCE(nn.Module):
     def forward(
         self, first: Tensor, second: Tensor, groups: Optional[Tensor] = None
     ) -> Tensor:
-        """Compare two views.
-
-        Every process gets the loss of the whole batch.
+        """Compute the loss of the whole batch, on every process.
 
         Args:
-            first: (B, C), of any length. B may differ between processes, so
+            first: (B, C), not normalised. B may differ between processes, so
                 that rows without a partner can be left out.
-            second: (B, C), row by row of the same things.
-            groups: (B,) integers; rows of one group are the same thing, and
-                all of them are positives. They must mean the same on all
-                processes. None: every row is a thing of its own.
+            second: (B, C), the same instances row by row.
+            groups: (B,) integers, the same numbering on all processes; rows
+                of one group are all positives of each other. None: every row
+                is an instance of its own.
 
         Returns:
             The loss, a scalar; 0 for a batch without rows.
@@ -159,7 +157,7 @@ class SymmetricInfoNCE(nn.Module):
         )
         positive = (groups[:, None] == groups[None]).to(similarity)
         target = positive / positive.sum(1, keepdim=True)
-        # ``positive`` is symmetric: the same target serves both ways.
+        # ``positive`` is symmetric: the target is the same in both directions.
         losses = [
             nn.functional.cross_entropy(logits, target)
             for logits in (similarity, similarity.T)

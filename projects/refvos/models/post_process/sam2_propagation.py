@@ -24,12 +24,12 @@ class SAM2Propagation:
 
     The mask of the frame with the highest score (among those with a mask) is
     tracked forward and backward (Section 4.2; the paper used CFBI). Masks
-    change, scores do not. A prediction without any mask is not changed.
+    change, scores do not. A prediction with only empty masks is not changed.
 
-    SAM 2 reads the image files, which have a higher resolution than the
-    frames that the segmentor saw. Without image files (a video file, frames
-    in memory) it takes the segmentor's frames. Its image encoder sees each
-    frame once for all references.
+    The input of SAM 2 is the image files, which have a higher resolution
+    than the input of the segmentor. Without image files (a video file,
+    frames in memory) it is the frames of the segmentor. Each frame is
+    encoded once for all references.
 
     Args:
         checkpoint: Folder of a SAM 2 video model as transformers saves it
@@ -37,11 +37,11 @@ class SAM2Propagation:
             such as a download of ``facebook/sam2.1-hiera-large``. It is read
             at the first video.
         prompt: Prompt in the best frame: 'mask' keeps the mask of that
-            frame; 'box' (around the mask) and 'points' (its innermost pixel)
-            let SAM 2 segment that frame, too.
-        cached_frames: Length of the longest video whose encoded frames are
-            all kept on the model's device (17 MB each at 1024 x 1024
-            pixels); for longer ones each reference encodes all frames
+            frame; with 'box' (around the mask) and 'points' (its innermost
+            pixel) SAM 2 segments that frame, too.
+        cached_frames: Maximum length of a video whose encoded frames are all
+            kept on the device of the model (17 MB each at 1024 x 1024
+            pixels); for longer videos each reference encodes all frames
             again.
 
     Example:
@@ -68,7 +68,7 @@ class SAM2Propagation:
         self.processor: Any = None
 
     def load(self, device: torch.device) -> None:
-        """Read the checkpoint, once.
+        """Read the checkpoint at the first call.
 
         Raises:
             InputError: It is missing, or not a complete SAM 2 video model.
@@ -83,7 +83,7 @@ class SAM2Propagation:
 
         Args:
             sample: A video with its predictions.
-            frames: (T, 3, h, w) uint8 RGB, as the segmentor saw them.
+            frames: (T, 3, h, w) uint8 RGB, the input of the segmentor.
         """
         self.load(frames.device)
         session = self.start_session(sample, frames)
@@ -95,7 +95,7 @@ class SAM2Propagation:
                 )
 
     def start_session(self, sample: RefDataSample, frames: Tensor) -> Any:
-        """Prepare a video; encode it if all its frames can be kept."""
+        """Prepare a video; encode it if all its frames can be cached."""
         keep = len(frames) <= self.cached_frames
         session = self.processor.init_video_session(
             inference_device=frames.device,
@@ -112,8 +112,8 @@ class SAM2Propagation:
     def encode_frames(self, session: Any) -> None:
         """Encode all frames for all references.
 
-        Positions are the same in all frames and four times as large as the
-        features, so they are kept once.
+        Positional encodings are the same in all frames and four times as
+        large as the features, so they are stored once.
         """
         positions = None
         for index in range(session.num_frames):
@@ -131,7 +131,7 @@ class SAM2Propagation:
             )
 
     def propagate(self, session: Any, start: int, prompt: Rle) -> List[Rle]:
-        """Track one object; one mask per frame, at the frames' own size."""
+        """Track one object; return a mask per frame at the original size."""
         session.reset_tracking_data()
         self.add_prompt(session, start, rle_codec.decode(prompt))
         size = session.video_height, session.video_width
@@ -145,7 +145,7 @@ class SAM2Propagation:
                 )
                 masks[output.frame_idx] = as_rle(mask[0, 0])
         if self.prompt == 'mask':
-            # SAM 2's version was resized to its resolution and back.
+            # SAM 2 has resized it to its own resolution and back.
             masks[start] = prompt
         return [masks[index] for index in range(session.num_frames)]
 
@@ -169,8 +169,8 @@ class SAM2Propagation:
 class FramesOnDemand:
     """Frames of a video, read and prepared for SAM 2 on access.
 
-    Replaces the session's dict, which holds all of them as floats: a video
-    of any length then needs the memory of one frame.
+    It replaces the dict of the session, which holds all frames as floats: a
+    video of any length then needs the memory of one frame.
 
     Args:
         paths: Image files of the frames, if known.
@@ -191,7 +191,7 @@ class FramesOnDemand:
         return len(self.frames)
 
     def __getitem__(self, index: int) -> Tensor:
-        """Prepare a frame; (3, S, S) float."""
+        """Return a prepared frame, (3, S, S) float."""
         if self.paths is None:
             frame = self.frames[index]
         else:
@@ -211,7 +211,7 @@ def load_sam2(checkpoint: Optional[str]) -> tuple:
     Raises:
         InputError: The folder or one of its files is missing or broken.
     """
-    # The import is slow and needed for post-processing only.
+    # A slow import that only post-processing needs.
     from transformers import Sam2VideoModel, Sam2VideoProcessor
 
     folder = Path(checkpoint or '').expanduser()
@@ -231,7 +231,7 @@ def load_sam2(checkpoint: Optional[str]) -> tuple:
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError.of(folder, 'content', reason, wanted) from error
-    # transformers would initialise them at random and only warn.
+    # transformers would initialise them randomly and only warn.
     missing = sorted(report['missing_keys'])
     if missing:
         raise InputError.of(

@@ -1,4 +1,4 @@
-"""What every segmentor is to the runner, the inferencer and the metrics."""
+"""The base class of all segmentors."""
 
 from abc import ABCMeta, abstractmethod
 from contextlib import contextmanager
@@ -52,22 +52,24 @@ TargetFrames = Optional[List[List[int]]]
 
 # Frames at once where ``test_cfg.frame_chunk`` is None.
 CHUNK_ON_CPU, CHUNK_ON_GPU = 1, 8
-# Of a mask without a pixel: a probability of 4e-44, 0 in float32.
+# Logit of an empty mask: a probability of 4e-44, 0 in float32.
 EMPTY_LOGIT = -100.0
 
 
 class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
-    """A model in two halves, so that a video is encoded once.
+    """Segmentor in two halves, so that a video is encoded once.
 
-    ``encode_video`` does all that does not see the reference; ``refer``
-    does the rest for references given as tokens. ``loss``, ``predict`` and
-    ``tensor`` are mmengine's three modes.
+    ``encode_video`` computes everything that does not depend on the
+    reference; ``refer`` and ``answer`` compute the rest from the encoded
+    video and the encoded references. ``loss``, ``predict`` and ``tensor`` are
+    the three modes of mmengine.
 
     Args:
-        data_preprocessor: Normalises, pads and stacks the clips.
+        data_preprocessor: Config of the module that normalises, pads and
+            stacks the clips.
         test_cfg: Options at test time, the fields of :class:`TestConfig`, and
             ``post_process``.
-        init_cfg: mmengine's initialisation.
+        init_cfg: Config of mmengine's initialisation.
     """
 
     # Whether one reference may have several modalities, and a batch may mix
@@ -89,19 +91,19 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         )
 
     def prepare_for_test(self) -> None:
-        """Trade the ability to be trained for speed.
+        """Make the model faster, for prediction only.
 
         Batch norms are merged into the convolutions before them, and 2d
         convolutions keep channels last, so that maps become tokens without
-        a copy. Answers stay the same within float error. The model can't be
-        trained afterwards, nor given other weights.
+        a copy. Predictions stay the same within float error. Afterwards the
+        model can neither be trained nor load other weights.
         """
         self.eval()
         backbone: Any = getattr(self, 'backbone', None)
         if backbone is not None:
             self.backbone = fuse_conv_bn(backbone)
-        # Module by module: the format fits no other weights, such as the 3d
-        # convolution of Video-Swin's patch embedding.
+        # Module by module, because the format does not fit other weights,
+        # such as the 3d convolution of Video-Swin's patch embedding.
         convolutions: List[Any] = [
             module
             for module in self.modules()
@@ -122,13 +124,14 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         Args:
             frames: (B, T, 3, H, W), normalised and padded.
             image_shapes: (h, w) of each clip without padding.
-            target_frames: Indices of the frames of each clip that go on
-                after the backbone, as many in every clip; None for all.
+            target_frames: Indices of the target frames of each clip, the
+                same number in every clip; None for all frames. Only these
+                are encoded after the backbone.
         """
 
     @property
     def reference_encoders(self) -> Dict[str, nn.Module]:
-        """Modality -> its encoder, the attribute ``<modality>_encoder``."""
+        """Encoder of each modality, the attributes ``<modality>_encoder``."""
         found = {
             modality: getattr(self, f'{modality}_encoder', None)
             for modality in MODALITIES
@@ -137,13 +140,13 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
 
     @property
     def modalities(self) -> Tuple[str, ...]:
-        """The modalities that a reference to this model may have."""
+        """Modalities that the model accepts in a reference."""
         return tuple(self.reference_encoders)
 
     def encode_references(
         self, references: List[Reference]
     ) -> EncodedReferences:
-        """Encode references, one per clip: a token stream per modality.
+        """Encode references, one per clip, into tokens for each modality.
 
         Raises:
             InputError: See :meth:`check_modalities`, and the encoders.
@@ -152,12 +155,12 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         return encode_modalities(self.reference_encoders, references)
 
     def check_modalities(self, references: List[Reference]) -> None:
-        """Refuse references that the model can't take.
+        """Check that the model accepts the modalities of references.
 
         Raises:
-            InputError: A reference has no modality, one that the model has
-                no encoder for, or several where the model takes one; or
-                a batch mixes modalities there.
+            InputError: A reference has no modality, one without an encoder,
+                or several although ``combines_modalities`` is False; or a
+                batch mixes modalities although it is False.
         """
         taken, name = self.modalities, type(self).__name__
         for reference in references:
@@ -192,13 +195,16 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     def refer(
         self, video: VideoFeatures, references: EncodedReferences
     ) -> Any:
-        """Find the referred object of each clip."""
+        """Compute the raw outputs for one reference per clip.
+
+        The outputs are those that the loss compares with the ground truth.
+        """
 
     @abstractmethod
     def loss(
         self, inputs: Tensor, data_samples: List[RefDataSample]
     ) -> Dict[str, Tensor]:
-        """Losses of a batch of clips.
+        """Compute the losses of a batch of clips.
 
         A clip may hold several references to the same object.
         """
@@ -207,7 +213,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     def answer(
         self, video: VideoFeatures, references: EncodedReferences
     ) -> Answer:
-        """Answer one reference to one video."""
+        """Segment the object of one reference in one video."""
 
     def forward(
         self,
@@ -242,10 +248,10 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     def _forward(
         self, inputs: Tensor, data_samples: List[RefDataSample]
     ) -> Any:
-        """Refer to each clip with all of its sample's references.
+        """Compute the raw outputs for all references of all samples.
 
-        Clips are encoded once; only what was made of them is repeated for
-        the references, which follow each other sample by sample.
+        Each clip is encoded once; its features are repeated for its
+        references, which are ordered sample by sample.
         """
         counts = [len(sample.references) for sample in data_samples]
         references = [
@@ -259,7 +265,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     def encode_samples(
         self, inputs: Tensor, data_samples: List[RefDataSample]
     ) -> VideoFeatures:
-        """Encode clips as their samples describe them."""
+        """Encode clips, given the metainfo of their samples."""
         return self.encode_video(
             inputs,
             image_shapes_of(data_samples),
@@ -270,7 +276,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     def predict(
         self, inputs: Tensor, data_samples: List[RefDataSample]
     ) -> List[RefDataSample]:
-        """Answer all references of each video; fills ``predictions``."""
+        """Fill ``predictions`` of each sample, one per reference."""
         for frames, sample in zip(inputs, data_samples):
             video = self.encode_sample(frames, sample)
             sample.predictions = self.answer_references(
@@ -281,7 +287,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     def encode_sample(
         self, frames: Tensor, sample: RefDataSample
     ) -> VideoFeatures:
-        """Encode one video, (T, 3, H, W), at the precision of tests."""
+        """Encode one video (T, 3, H, W) with ``test_cfg.precision``."""
         with self.autocast(frames.device):
             return self.encode_samples(frames[None], [sample])
 
@@ -312,10 +318,11 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             ]
         if self.post_process is None or frames is None or not predictions:
             return predictions
-        asked = RefDataSample(metainfo=sample.metainfo)
-        asked.references, asked.predictions = references, predictions
-        self.post_process(asked, self.data_preprocessor.restore(frames, asked))
-        return asked.predictions
+        answered = RefDataSample(metainfo=sample.metainfo)
+        answered.references, answered.predictions = references, predictions
+        restored = self.data_preprocessor.restore(frames, answered)
+        self.post_process(answered, restored)
+        return answered.predictions
 
     @contextmanager
     def test_options(self, **changes: Any) -> Iterator[None]:
@@ -339,16 +346,17 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             self.test_cfg = config
 
     def autocast(self, device: torch.device) -> torch.autocast:
-        """The precision of ``test_cfg``."""
+        """Return a context with ``test_cfg.precision``."""
         dtype = PRECISIONS[self.test_cfg.precision]
         return torch.autocast(
             device.type, dtype or torch.bfloat16, enabled=dtype is not None
         )
 
     def frames_at_once(self, num_frames: int) -> int:
-        """How many of a clip's frames go through the model together.
+        """Return the number of frames that are processed together.
 
-        All of them where gradients are wanted: nothing is freed then.
+        With gradients it is all frames, because their activations are kept
+        for the backward pass anyway.
         """
         if self.training or torch.is_grad_enabled():
             return num_frames
@@ -361,10 +369,11 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         default = CHUNK_ON_CPU if on_cpu else CHUNK_ON_GPU
         return self.test_cfg.frame_chunk or default
 
-    def waiting_device(self, device: torch.device) -> torch.device:
-        """Where a video's features wait, of a video on ``device``.
+    def storage_device(self, device: torch.device) -> torch.device:
+        """Return the device that keeps the features of a video.
 
-        There, where gradients are wanted.
+        It is ``test_cfg.features_on``; by default, and with gradients, it is
+        the device of the video.
         """
         elsewhere = self.test_cfg.features_on
         if elsewhere is None or torch.is_grad_enabled():
@@ -456,12 +465,18 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         video: VideoFeatures,
         original_shape: Tuple[int, int],
     ) -> List[dict]:
-        """Bring (T, h, w) logits to full size, a few frames at a time."""
+        """Encode masks at the original size, a few frames at a time.
+
+        Args:
+            logits: (T, h, w) mask logits.
+            video: Features of the video.
+            original_shape: (height, width) of the frames.
+        """
         encoded: List[dict] = []
         for chunk in logits.split(self.frame_chunk):
             full = to_original_size(chunk, video, original_shape)
             masks = full.sigmoid() > self.test_cfg.threshold
-            # pycocotools wants (h, w, T) in Fortran's order.
+            # pycocotools expects (h, w, T) in Fortran order.
             stack = masks.permute(1, 2, 0).to(torch.uint8).cpu().numpy()
             encoded += rle_codec.encode(np.asfortranarray(stack))
         return encoded
@@ -472,7 +487,13 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
         video: VideoFeatures,
         original_shape: Tuple[int, int],
     ) -> SoftMasks:
-        """Keep (T, h, w) logits at full size, a few frames at a time."""
+        """Compress soft masks at the original size, a few frames at a time.
+
+        Args:
+            logits: (T, h, w) mask logits.
+            video: Features of the video.
+            original_shape: (height, width) of the frames.
+        """
         soft = SoftMasks(
             (original_shape[0], original_shape[1]),
             linear=self.test_cfg.soft_masks == 'linear',
@@ -488,28 +509,32 @@ def full_precision(device: torch.device) -> torch.autocast:
 
 
 def image_shapes_of(samples: List[RefDataSample]) -> List[Tuple[int, int]]:
-    """(h, w) of each clip's frames as the model sees them, unpadded."""
+    """Return (h, w) of the resized frames of each clip, without padding."""
     return [tuple(sample.img_shape[:2]) for sample in samples]
 
 
 def target_frames_of(
     samples: List[RefDataSample], num_frames: int
 ) -> TargetFrames:
-    """Which of its T frames each clip asks for; None where all ask for all.
+    """Return the target frames of each clip; None if all frames are targets.
+
+    Args:
+        samples: Samples of the batch.
+        num_frames: T.
 
     Raises:
-        ValueError: Clips of one batch ask for different numbers of frames.
+        ValueError: Clips of one batch have different numbers of targets.
     """
-    asked = [sample.metainfo.get('target_frames') for sample in samples]
-    if all(indices is None for indices in asked):
+    given = [sample.metainfo.get('target_frames') for sample in samples]
+    if all(indices is None for indices in given):
         return None
     indices = [
         list(range(num_frames)) if each is None else list(each)
-        for each in asked
+        for each in given
     ]
     if len({len(each) for each in indices}) > 1:
         raise ValueError(
-            f'target_frames of the batch are {asked}; expected as many '
+            f'target_frames of the batch are {given}; expected as many '
             'frames of every clip'
         )
     return indices
@@ -518,12 +543,12 @@ def target_frames_of(
 def to_original_boxes(
     boxes: Optional[Tensor], original_shape: Tuple[int, int]
 ) -> List[List[float]]:
-    """Bring boxes to x1, y1, x2, y2 in pixels of the frames' own size.
+    """Convert boxes to x1, y1, x2, y2 in pixels of the original frames.
 
     Args:
         boxes: (T, 4) cx, cy, w, h in 0..1 of the frame without padding, so
             that resizing and padding need not be undone; or None.
-        original_shape: (height, width).
+        original_shape: (height, width) of the frames.
     """
     if boxes is None:
         return []

@@ -1,4 +1,4 @@
-"""The base line without queries of ReferFormer's Table 4."""
+"""The query-free baseline of ReferFormer (Table 4)."""
 
 from typing import Dict, List, Optional, Sequence
 
@@ -23,42 +23,41 @@ from .pyramid import PyramidSegmentor, build_optional, xavier_matrices
 
 @MODELS.register_module()
 class BottomUpTransformer(PyramidSegmentor):
-    """Segment from pixels alone: no queries, no boxes, no dynamic kernels.
+    """Segment from pixels, without queries, boxes or dynamic kernels.
 
     frames -> backbone -> input projection            (``encode_video``)
     -> pixels of all frames and words in one sequence
     -> transformer encoder -> pyramid -> masks        (``refer``)
 
     Section 4.4: the pixels of a clip of 5 frames are flattened, the words
-    are appended, a plain transformer encoder relates all of them, the pixels
-    are taken out again, and "a standard FPN-like architecture" makes masks
-    of them. Where the paper is silent, this is the plainest reading:
+    are appended, a transformer encoder runs on all of them, the pixels are
+    split off again, and "a standard FPN-like architecture" predicts masks
+    from them. Details that the paper leaves open are chosen as follows:
 
-    - the encoder sees one level, the coarsest (stride 32), and has as many
-      layers as ReferFormer's;
-    - pixels and words carry the positions that ReferFormer gives them, the
-      same in every frame;
-    - the pyramid is ReferFormer's without the words, from the memory
-      (stride 32), two projected levels and the backbone's finest one;
-    - a 1x1 convolution draws the mask, trained with ReferFormer's mask
-      losses;
-    - a longer video is answered 5 frames at a time, the last ones alone;
-    - a frame's score is the mean probability of the pixels in its mask.
+    - the input of the encoder is one level, the coarsest (stride 32), and it
+      has the number of layers of ReferFormer's encoder;
+    - pixels and words have the positional encodings of ReferFormer, the same
+      in every frame;
+    - the pyramid is ReferFormer's without the words, on the memory (stride
+      32), two projected levels and the finest level of the backbone;
+    - a 1x1 convolution predicts the mask; the mask losses are ReferFormer's;
+    - a longer video is split into clips of 5 frames, the last one shorter;
+    - the score of a frame is the mean probability of the pixels in its mask.
 
     Args:
         backbone: Config of a backbone with four levels, strides 4 to 32.
-        text_encoder: Config of what makes tokens of expressions.
+        text_encoder: Config of the text encoder.
         encoder: Arguments of ``DetrTransformerEncoder``.
         fpn: Arguments of :class:`CrossModalFPN`, without its channels; it
             fuses no words.
         in_channels: Channels of the backbone's levels, finest first.
         embed_dims: C.
-        clip_frames: Frames that see each other.
-        loss: Config of :class:`ClipMaskLoss`; without it the model only
+        clip_frames: Number of frames that attend to each other.
+        loss: Config of :class:`ClipMaskLoss`; None for a model that only
             predicts.
         data_preprocessor: Config of :class:`RefDataPreprocessor`.
         test_cfg: See :class:`BaseReferringSegmentor`.
-        init_cfg: mmengine's initialisation.
+        init_cfg: Config of mmengine's initialisation.
     """
 
     def __init__(
@@ -79,7 +78,7 @@ class BottomUpTransformer(PyramidSegmentor):
             backbone,
             in_channels,
             embed_dims,
-            # Strides 8, 16 and 32: nothing looks at a coarser level.
+            # Strides 8, 16 and 32: a coarser level would not be used.
             len(in_channels) - 1,
             data_preprocessor,
             test_cfg,
@@ -103,7 +102,7 @@ class BottomUpTransformer(PyramidSegmentor):
     def loss(
         self, inputs: Tensor, data_samples: List[RefDataSample]
     ) -> Dict[str, Tensor]:
-        """Mask losses of B clips."""
+        """Compute the mask losses of B clips."""
         if self.mask_loss is None:
             raise ValueError('the model was built without a loss')
         masks = self._forward(inputs, data_samples)
@@ -113,7 +112,7 @@ class BottomUpTransformer(PyramidSegmentor):
             )
 
     def extract_maps(self, frames: Tensor) -> List[Tensor]:
-        """Run the backbone, which sees no more frames than the rest does."""
+        """Run the backbone on clips of ``clip_frames`` frames."""
         clips = [
             super(BottomUpTransformer, self).extract_maps(clip)
             for clip in frames.split(self.clip_frames, dim=1)
@@ -129,7 +128,7 @@ class BottomUpTransformer(PyramidSegmentor):
     def refer(
         self, video: VideoFeatures, references: EncodedReferences
     ) -> Tensor:
-        """Draw masks, clip after clip; (B, T, H/4, W/4) logits."""
+        """Predict mask logits (B, T, H/4, W/4), one clip after the other."""
         tokens = references.only()
         starts = range(0, video.num_frames, self.clip_frames)
         return torch.cat(
@@ -143,7 +142,7 @@ class BottomUpTransformer(PyramidSegmentor):
         )
 
     def segment(self, video: VideoFeatures, tokens: ReferenceTokens) -> Tensor:
-        """Draw the masks of clips of a few frames; (B, T, H/4, W/4)."""
+        """Predict mask logits (B, T, H/4, W/4) of clips of a few frames."""
         memory = self.encode(video, tokens)
         masks = self.mask_conv(self.make_mask_features(memory, video, tokens))
         return self.by_clip(masks[:, 0], video).float()
@@ -152,7 +151,7 @@ class BottomUpTransformer(PyramidSegmentor):
         """Encode all pixels and words together.
 
         Returns:
-            The pixels, (B*T, C, H/32, W/32).
+            The encoded pixels, (B*T, C, H/32, W/32).
         """
         level, num_frames = video.levels[-1], video.num_frames
         pixels = rearrange(
@@ -182,7 +181,11 @@ class BottomUpTransformer(PyramidSegmentor):
     def make_mask_features(
         self, memory: Tensor, video: VideoFeatures, tokens: ReferenceTokens
     ) -> Tensor:
-        """Run the pyramid, the memory on top; (B*T, C, H/4, W/4)."""
+        """Run the pyramid with the memory as its coarsest level.
+
+        Returns:
+            (B*T, C, H/4, W/4).
+        """
         top = video.levels[-1]
         levels = [
             video.high_resolution,
@@ -194,10 +197,11 @@ class BottomUpTransformer(PyramidSegmentor):
     def answer(
         self, video: VideoFeatures, references: EncodedReferences
     ) -> Answer:
-        """Draw the masks of one video.
+        """Segment the object of one reference in one video.
 
-        A frame's score is the mean probability of the pixels in its mask, 0
-        where there is none. The model has no boxes and no candidates.
+        The score of a frame is the mean probability of the pixels in its
+        mask, 0 if the mask is empty. The model has no boxes and no
+        candidates.
         """
         masks = self.refer(video, references)[0]
         probabilities = masks.flatten(1).sigmoid()

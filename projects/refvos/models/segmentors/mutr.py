@@ -22,39 +22,39 @@ from .referformer import ReferFormer
 
 @MODELS.register_module()
 class MUTR(ReferFormer):
-    """ReferFormer with references that have seen the video (MTA) and queries
-    that speak for all of its frames (MTI).
+    """ReferFormer with temporal aggregation (MTA) and interaction (MTI).
 
     frames -> backbone -> input projection            (``encode_video``)
-    -> tokens gather from all frames (MTA)
+    -> tokens attend to all frames (MTA)
     -> fusion with tokens -> deformable encoder
-    -> decoder, queries made of the first gathered token
+    -> decoder, queries start from the first token after MTA
     -> queries of all frames interact (MTI)           (``decode_video``)
     -> cross-modal FPN -> dynamic mask head           (``refer``)
 
-    Classes and masks come from the video's queries, boxes from each frame's.
+    Classes and masks are predicted from the queries of the video, boxes from
+    the queries of each frame.
 
-    References are texts or sounds: a batch has one modality, and goes
-    through its own encoder, all else is shared ("Joint Training for
+    References are texts or sounds. A batch has one modality; each modality
+    has its own encoder, all other parts are shared ("Joint Training for
     Multi-modality").
 
     Args:
-        text_encoder: Config of what makes tokens of expressions; None if
-            the model takes no texts.
-        sound_encoder: Config of what makes tokens of soundtracks; None if
-            the model takes no sounds.
+        text_encoder: Config of the text encoder; None for a model without
+            texts.
+        sound_encoder: Config of the sound encoder; None for a model without
+            sounds.
         mta: Arguments of :class:`TemporalAggregation`; None leaves it out
-            (Table 7), the sentence is the queries' content then.
+            (Table 7), and queries start from the sentence.
         mti: Arguments of :class:`TemporalInteraction`; None leaves it out
             (Table 7).
-        published_habits: Compute what the published code computes, for its
-            checkpoints: in training no windows of MTI are shifted; at test
-            time MTI runs on the last decoder layer's queries, but the
-            **first** layer's class branch scores them, and boxes and the
-            points from which masks are drawn are the first layer's. Without,
-            windows are shifted in training too and all that answers is the
-            last layer's, as it was trained.
-        kwargs: Arguments of :class:`ReferFormer`; ``fusion`` adds.
+        published_habits: Reproduce the published code, for its checkpoints:
+            in training the windows of MTI are not shifted; at test time MTI
+            runs on the queries of the last decoder layer, but the class
+            branch, the boxes and the reference points are those of the
+            **first** layer. False shifts the windows in training too, and
+            uses the last layer for everything, as it was trained.
+        kwargs: Arguments of :class:`ReferFormer`; the paper's ``fusion`` has
+            ``combine='add'``.
     """
 
     def __init__(
@@ -89,8 +89,8 @@ class MUTR(ReferFormer):
         super().init_weights()
         for part in (self.mta, self.mti):
             for module in part.modules() if part is not None else ():
-                # Embeddings stay as far from each other as they were drawn:
-                # ten times closer, all of the video's queries would be one.
+                # Embeddings keep their standard deviation of 1: at a tenth of
+                # it the queries of the video would be nearly identical.
                 if isinstance(module, nn.Embedding):
                     continue
                 for parameter in module.parameters(recurse=False):
@@ -119,11 +119,11 @@ class MUTR(ReferFormer):
         return replace(decoded, queries=torch.stack(queries))
 
     def as_published(self, decoded: DecodedVideo) -> DecodedVideo:
-        """Pair the last layer's queries with the first layer's rest.
+        """Combine the queries of the last layer with the first layer.
 
-        So the published code does at test time: the one layer that is left
-        is the first, whose class branch, boxes and reference points are
-        used, but its queries are made of the last layer's states.
+        This is what the published code computes at test time: it keeps only
+        the first layer, with its class branch, boxes and reference points,
+        but its queries come from the states of the last layer.
         """
         with full_precision(decoded.states.device):
             queries = self.clip_queries(decoded.states[-1])
@@ -135,7 +135,10 @@ class MUTR(ReferFormer):
         )
 
     def clip_queries(self, state: Tensor) -> Tensor:
-        """Make the video's queries, the same in all frames: (B, T, N, C)."""
+        """Compute the queries of the video, (B, T, N, C).
+
+        They are the same in all frames; without MTI they are the states.
+        """
         if self.mti is None:
             return state
         shift = not (self.published_habits and self.training)

@@ -1,4 +1,4 @@
-"""The video half of systems that work on a feature pyramid."""
+"""Base class of the segmentors that work on a feature pyramid."""
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -25,9 +25,9 @@ class PyramidSegmentor(BaseReferringSegmentor):
 
     frames -> backbone -> input projections            (``encode_video``)
 
-    Frames are encoded a few at a time where no gradients are wanted, and
-    wait in 16 bits until they are used. A system on top adds the rest: see
-    :class:`BaseReferringSegmentor` for what it has to define.
+    Without gradients, frames are encoded a few at a time and their features
+    are kept in 16 bits until they are used. Subclasses define the methods
+    that depend on the reference, see :class:`BaseReferringSegmentor`.
 
     Args:
         backbone: Config of a backbone with four levels, strides 4 to 32.
@@ -36,7 +36,7 @@ class PyramidSegmentor(BaseReferringSegmentor):
         num_levels: Projected levels, strides 8, 16, 32, ...
         data_preprocessor: Config of :class:`RefDataPreprocessor`.
         test_cfg: See :class:`BaseReferringSegmentor`.
-        init_cfg: mmengine's initialisation.
+        init_cfg: Config of mmengine's initialisation.
     """
 
     def __init__(
@@ -77,23 +77,24 @@ class PyramidSegmentor(BaseReferringSegmentor):
         Args:
             frames: (B, T, 3, H, W), normalised and padded.
             image_shapes: (h, w) of each clip without padding.
-            target_frames: Indices of the frames of each clip that go on
-                after the backbone, as many in every clip; None for all.
+            target_frames: Indices of the target frames of each clip, the
+                same number in every clip; None for all frames. Only these
+                are encoded after the backbone.
         """
         padded_shape = (frames.shape[-2], frames.shape[-1])
-        if target_frames is not None and not self.sees_clips:
+        if target_frames is not None and not self.takes_clips:
             frames = take_frames(frames, target_frames)
             target_frames = None
-        # A backbone that sees clips gets all frames; the target frames
-        # come out.
+        # A backbone that processes clips gets all frames; the target frames
+        # are selected from its output.
         at_once = self.frames_at_once(frames.shape[1])
-        parts = [frames] if self.sees_clips else frames.split(at_once, dim=1)
+        parts = [frames] if self.takes_clips else frames.split(at_once, dim=1)
         packed = gather_parts(
             (self.pack(self.project(x, target_frames)) for x in parts),
             frames.shape[1]
             if target_frames is None
             else len(target_frames[0]),
-            self.waiting_device(frames.device),
+            self.storage_device(frames.device),
         )
         mask = padding_mask_of(image_shapes, padded_shape, frames.device)
         finest, *levels = (
@@ -115,10 +116,12 @@ class PyramidSegmentor(BaseReferringSegmentor):
 
         Args:
             frames: (B, T, 3, H, W), as in :meth:`encode_video`.
-            target_frames: Those that are projected; None for all.
+            target_frames: Frames of each clip that are projected; None for
+                all.
 
         Returns:
-            (B, A, c, h, w) each: the finest level as it is, then the
+            A tensor (B, A, c, h, w) per level, A the number of target
+            frames: the finest level as the backbone returns it, then the
             projected ones.
         """
         if frames.dtype == torch.uint8:
@@ -145,33 +148,33 @@ class PyramidSegmentor(BaseReferringSegmentor):
         ]
 
     @property
-    def sees_clips(self) -> bool:
-        """Whether the backbone looks at a clip's frames together."""
+    def takes_clips(self) -> bool:
+        """Whether the backbone processes the frames of a clip together."""
         return getattr(self.backbone, 'takes_clips', False)
 
     def extract_maps(self, frames: Tensor) -> List[Tensor]:
         """Run the backbone: four maps (B*T, c, H/s, W/s), s = 4, ..., 32."""
-        if self.sees_clips:
+        if self.takes_clips:
             return list(self.backbone(frames))
         return list(self.backbone(frames.flatten(0, 1)))
 
-    # ------------------------------------------------- how features are kept
+    # ------------------------------------------------------ storing features
 
     @property
     def packs(self) -> bool:
-        """Whether features are kept in 16 bits; never with gradients."""
+        """Whether features are stored in 16 bits; never with gradients."""
         return self.test_cfg.compact_features and not torch.is_grad_enabled()
 
     def pack(self, maps: List[Tensor]) -> List[Tensor]:
-        """Pack what is kept of a video, if it is to be packed.
+        """Pack the feature maps of a video if ``packs`` is True.
 
         Args:
             maps: The result of :meth:`project`.
 
         Returns:
             Maps and ranges in turn, two tensors per level. The ranges are
-            empty where the maps are kept as they are: with gradients, and
-            where they have 16 bits anyway.
+            empty for maps that are not packed: with gradients, and if they
+            have 16 bits already.
         """
         pairs = [
             pack_maps(level)
@@ -181,18 +184,24 @@ class PyramidSegmentor(BaseReferringSegmentor):
         ]
         return [x for pair in pairs for x in pair]
 
-    def keep(self, level: FeatureLevel) -> FeatureLevel:
-        """Pack a level and move it to where features wait."""
+    def store(self, level: FeatureLevel) -> FeatureLevel:
+        """Pack a level and move it to the device that keeps features."""
         if self.packs:
             level = level.packed()
-        return level.moved(self.waiting_device(level.positions.device))
+        return level.moved(self.storage_device(level.positions.device))
 
-    # ---------------------------------------------------- how levels are laid
+    # ---------------------------------------------------------------- levels
 
     def make_level(
         self, features: Tensor, ranges: Tensor, mask: Tensor
     ) -> FeatureLevel:
-        """Attach positions and padding to a level (B, T, c, h, w)."""
+        """Attach positions and padding mask to a level.
+
+        Args:
+            features: (B, T, c, h, w), packed or not.
+            ranges: (B, T, c, 2) ranges of packed features, or empty.
+            mask: (B, H, W) bool, True where the batch is padded.
+        """
         size = features.shape[-2:]
         small = F.interpolate(mask[:, None].float(), size)[:, 0].bool()
         return FeatureLevel(
@@ -203,10 +212,10 @@ class PyramidSegmentor(BaseReferringSegmentor):
         )
 
     def describe_levels(self, video: VideoFeatures) -> Dict[str, Any]:
-        """Describe how the projected levels lie in one flat memory.
+        """Describe the layout of the projected levels in one flat memory.
 
         Returns:
-            The arguments of mmdet's deformable encoder and decoder; without
+            Arguments of mmdet's deformable encoder and decoder; without
             padding the ``key_padding_mask`` is None.
         """
         masks = [level.padding_mask for level in video.levels]
@@ -229,10 +238,11 @@ class PyramidSegmentor(BaseReferringSegmentor):
     def pyramid_levels(
         self, memory: Tensor, video: VideoFeatures
     ) -> List[FeatureLevel]:
-        """Cut a memory (B*T, S, C) into levels below the finest one.
+        """Split a memory (B*T, S, C) into the levels of the mask pyramid.
 
         Returns:
-            Strides 4 to 32: the backbone's finest level, then the memory's.
+            Strides 4 to 32: the finest level of the backbone, then those of
+            the memory.
         """
         levels = [video.high_resolution]
         start = 0
@@ -251,14 +261,21 @@ class PyramidSegmentor(BaseReferringSegmentor):
 
     @staticmethod
     def by_clip(x: Tensor, video: VideoFeatures) -> Tensor:
-        """(B*T, ...) -> (B, T, ...)."""
+        """Split frames by clip: (B*T, ...) -> (B, T, ...)."""
         return x.unflatten(0, (-1, video.num_frames))
 
 
 def build_projections(
     in_channels: Sequence[int], embed_dims: int, num_levels: int
 ) -> nn.ModuleList:
-    """Build 1x1 convolutions of strides 8 to 32, 3x3 of stride 2 beyond."""
+    """Build the input projections.
+
+    Args:
+        in_channels: Channels of the backbone's levels, finest first.
+        embed_dims: Output channels.
+        num_levels: Projected levels: 1x1 convolutions of strides 8 to 32,
+            then 3x3 convolutions with stride 2.
+    """
     norm = dict(type='GN', num_groups=32)
     projections = [
         ConvModule(
@@ -285,14 +302,14 @@ def build_projections(
 
 
 def build_optional(config: Optional[dict], **defaults: Any) -> Any:
-    """Build a module of its config; None stays None."""
+    """Build a module from its config; return None for None."""
     if config is None:
         return None
     return MODELS.build({**defaults, **config})
 
 
 def xavier_matrices(*modules: nn.Module) -> None:
-    """Initialise all parameters of more than one dimension."""
+    """Initialise all parameters that have more than one dimension."""
     for module in modules:
         for parameter in module.parameters():
             if parameter.dim() > 1:
@@ -300,7 +317,11 @@ def xavier_matrices(*modules: nn.Module) -> None:
 
 
 def valid_ratio(padding_mask: Tensor) -> Tensor:
-    """Share of a level that is frame: (B, h, w) bool -> (B, 2) as w, h."""
+    """Return the share of a level without padding, (B, 2) as w, h.
+
+    Args:
+        padding_mask: (B, h, w) bool, True where a level is padded.
+    """
     valid = ~padding_mask
     height, width = padding_mask.shape[-2:]
     return torch.stack(

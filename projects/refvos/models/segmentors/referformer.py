@@ -51,13 +51,13 @@ class ReferFormer(PyramidSegmentor):
     -> the best query                                 (``choose_queries``)
     -> dynamic mask head                              (``draw_masks``)
 
-    Training predicts with every decoder layer and lets the loss choose
-    (``refer``), a test with the last one (``answer``).
+    In training every decoder layer predicts and the loss matches a query
+    (``refer``); at test time the last layer predicts (``answer``).
 
     Args:
         backbone: Config of a backbone with four levels, strides 4 to 32.
-        text_encoder: Config of what makes tokens of expressions; None is for
-            subclasses whose references are something else.
+        text_encoder: Config of the text encoder; None is for subclasses
+            whose references have other modalities.
         encoder: Arguments of ``DeformableDetrTransformerEncoder``.
         decoder: Arguments of ``DeformableDetrTransformerDecoder``.
         fpn: Arguments of :class:`CrossModalFPN`, without its channels.
@@ -67,15 +67,15 @@ class ReferFormer(PyramidSegmentor):
         fusion: Arguments of :class:`PixelReferenceFusion`, without
             ``embed_dims``.
         num_queries: N, queries per frame (Table 6a).
-        num_classes: K; 1 decides "referred or not", more name the referred
-            object's category (Table D1).
+        num_classes: K; 1 is "referred or not", more are the categories of
+            the referred object (Table D1).
         embed_dims: C.
         num_levels: Levels of the deformable transformer.
-        loss: Config of :class:`ClipSetLoss`; without it the model only
+        loss: Config of :class:`ClipSetLoss`; None for a model that only
             predicts.
         data_preprocessor: Config of :class:`RefDataPreprocessor`.
         test_cfg: See :class:`BaseReferringSegmentor`.
-        init_cfg: mmengine's initialisation.
+        init_cfg: Config of mmengine's initialisation.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class ReferFormer(PyramidSegmentor):
         self.fusion = PixelReferenceFusion(embed_dims, **(fusion or {}))
         self.encoder = DeformableDetrTransformerEncoder(**encoder)
         use_deformable_attention(self.encoder)
-        # Decoder, its queries and what each layer predicts of them.
+        # Decoder, its queries and the prediction branches of each layer.
         self.decoder = DeformableDetrTransformerDecoder(**decoder)
         use_deformable_attention(self.decoder)
         self.query_embedding = nn.Embedding(num_queries, embed_dims)
@@ -150,12 +150,12 @@ class ReferFormer(PyramidSegmentor):
             )
         self.mask_head.init_weights()
 
-    # ------------------------------------------------- training and answering
+    # --------------------------------------------------- training and testing
 
     def loss(
         self, inputs: Tensor, data_samples: List[RefDataSample]
     ) -> Dict[str, Tensor]:
-        """Losses of B clips; see :meth:`refer` for several references."""
+        """Compute the losses of B clips, a row per reference."""
         if self.set_loss is None:
             raise ValueError('the model was built without a loss')
         layers = self._forward(inputs, data_samples)
@@ -168,9 +168,9 @@ class ReferFormer(PyramidSegmentor):
     def refer(
         self, video: VideoFeatures, references: EncodedReferences
     ) -> List[QueryOutputs]:
-        """Predict with all decoder layers; masks are drawn when asked for."""
+        """Predict with all decoder layers; masks are drawn on demand."""
         decoded = self.decode_video(video, references)
-        # All layers draw on the same features: make them once.
+        # All layers draw masks from the same features: compute them once.
         pyramid = MaskPyramid(
             [], [], False, features=self.make_mask_features(decoded)
         )
@@ -186,8 +186,8 @@ class ReferFormer(PyramidSegmentor):
 
         def draw(chosen: Tensor) -> Tensor:
             chosen = repeat(chosen, 'b k -> b t k', t=decoded.num_frames)
-            # What was decoded without gradients is drawn without, too,
-            # whenever that is.
+            # Decoded without gradients, drawn without gradients: the caller
+            # may draw later, in another context.
             enabled = has_gradients and torch.is_grad_enabled()
             with torch.set_grad_enabled(enabled):
                 return self.draw_masks(decoded, chosen, layer)
@@ -201,14 +201,14 @@ class ReferFormer(PyramidSegmentor):
     def answer(
         self, video: VideoFeatures, references: EncodedReferences
     ) -> Answer:
-        """Answer one reference to one video with the last decoder layer.
+        """Segment the object of one reference with the last decoder layer.
 
-        Only the chosen queries' masks are drawn.
+        Only the masks of the chosen queries are drawn.
         """
         decoded = self.decode_video(video, references)
         last = decoded.num_layers - 1
         logits = self.score_queries(decoded, last)
-        # The likeliest class is the score: (T, N).
+        # The score is the probability of the best class: (T, N).
         scores = logits[0].sigmoid().amax(-1)
         chosen = self.choose_queries(decoded, scores)  # (T, K)
         masks = self.draw_masks(decoded, chosen[None], last)[0]
@@ -240,16 +240,15 @@ class ReferFormer(PyramidSegmentor):
     ) -> DecodedVideo:
         """Run encoder and decoder, and prepare the pyramid.
 
-        Encoder, decoder and pyramid see each frame alone: where no gradients
-        are wanted, a few frames at a time go through them. Only where the
-        pyramid's pixels attend across frames are all of them needed,
-        down-sampled.
+        Encoder, decoder and pyramid process each frame alone, so without
+        gradients they run on a few frames at a time. Only the attention of
+        the pyramid across frames needs all of them, down-sampled.
         """
         tokens = references.only()
         parts = video.split(self.frames_at_once(video.num_frames))
         content = self.by_clip(self.query_content(video, tokens), video)
         starts = content.split([part.num_frames for part in parts], dim=1)
-        waiting, small, states, points = [], [], [], []
+        kept_levels, small, states, points = [], [], [], []
         for part, start in zip(parts, starts):
             memory, flat = self.encode(part, tokens)
             state, refined = self.decode(memory, flat, start.flatten(0, 1))
@@ -259,8 +258,8 @@ class ReferFormer(PyramidSegmentor):
             maps = self.fpn.project(levels)
             small.append(self.fpn.shrink(maps, levels))
             if len(parts) > 1:
-                levels = [self.keep(level) for level in levels]
-            waiting.append(levels)
+                levels = [self.store(level) for level in levels]
+            kept_levels.append(levels)
         all_states = torch.cat(states, 2)
         return DecodedVideo(
             states=all_states,
@@ -269,7 +268,7 @@ class ReferFormer(PyramidSegmentor):
             references=references,
             image_shapes=video.image_shapes,
             pyramid=MaskPyramid(
-                waiting,
+                kept_levels,
                 self.fpn.attend_across_frames(small, levels, video.is_padded),
                 video.is_padded,
                 maps if len(parts) == 1 else None,
@@ -277,7 +276,7 @@ class ReferFormer(PyramidSegmentor):
         )
 
     def score_queries(self, decoded: DecodedVideo, layer: int) -> Tensor:
-        """Say how likely each query is the object: logits (B, T, N, K)."""
+        """Classify the queries of a decoder layer: logits (B, T, N, K)."""
         queries = decoded.queries[layer]
         with full_precision(queries.device):
             return self.class_branches[layer](queries)
@@ -286,11 +285,11 @@ class ReferFormer(PyramidSegmentor):
         """Choose the query with the best mean score (Section 3.5).
 
         Args:
-            decoded: Of one video.
+            decoded: Result of :meth:`decode_video` for one video.
             scores: (T, N), probabilities.
 
         Returns:
-            (T, K) indices: the answer's first, then the other candidates.
+            (T, K) indices, the best query first, then the other candidates.
         """
         order = scores.mean(0).argsort(descending=True, stable=True)
         return order[: max(1, self.num_candidates)].expand(len(scores), -1)
@@ -298,18 +297,18 @@ class ReferFormer(PyramidSegmentor):
     def draw_masks(
         self, decoded: DecodedVideo, chosen: Tensor, layer: int
     ) -> Tensor:
-        """Draw the masks of some queries.
+        """Draw the masks of the chosen queries.
 
         Args:
             decoded: The result of :meth:`decode_video`.
             chosen: (B, T, K) indices of queries.
-            layer: The decoder layer that draws.
+            layer: Index of the decoder layer.
 
         Returns:
             (B, T, K, h, w) mask logits.
         """
         queries = take_queries(decoded.queries[layer], chosen)
-        # The refined reference, which carries no gradient.
+        # The refined reference points, which carry no gradient.
         points = take_queries(decoded.reference_points[layer + 1], chosen)[
             ..., :2
         ]
@@ -338,8 +337,8 @@ class ReferFormer(PyramidSegmentor):
         """Fuse with the words, then run the deformable encoder.
 
         Returns:
-            Memory (B*T, S, C), S the pixels of all levels, and how the
-            levels lie in it.
+            Memory (B*T, S, C), S the pixels of all levels, and the layout of
+            the levels in it, see :meth:`describe_levels`.
         """
         num_frames = video.num_frames
         pixels, positions = [], []
@@ -364,7 +363,10 @@ class ReferFormer(PyramidSegmentor):
     def query_content(
         self, video: VideoFeatures, tokens: ReferenceTokens
     ) -> Tensor:
-        """Give each frame's queries the sentence to start from, (B*T, C)."""
+        """Return the initial content of all queries of a frame, (B*T, C).
+
+        It is the feature of the sentence (Section 3.3).
+        """
         return per_frame(tokens.sentence, video.num_frames)
 
     def decode(
@@ -375,7 +377,7 @@ class ReferFormer(PyramidSegmentor):
         Args:
             memory: The first result of :meth:`encode`.
             flat: The second one.
-            content: (B*T, C), what every query of a frame starts from.
+            content: (B*T, C), the initial content of the queries.
 
         Returns:
             States (layers, B*T, N, C), and reference points before the
@@ -401,7 +403,7 @@ class ReferFormer(PyramidSegmentor):
     def predict_boxes(self, decoded: DecodedVideo, layer: int) -> Tensor:
         """Predict the boxes of a layer: (B, T, N, 4) cx, cy, w, h in 0..1."""
         if not torch.is_grad_enabled():
-            # The decoder has made the same, without gradients.
+            # Without gradients the decoder has computed the same boxes.
             return decoded.reference_points[layer + 1]
         with full_precision(decoded.states.device):
             delta = self.box_branches[layer](decoded.states[layer])
@@ -418,8 +420,9 @@ class ReferFormer(PyramidSegmentor):
         """Run the cross-modal FPN, one part of the frames after the other.
 
         Yields:
-            (B*t, C, H/4, W/4), and the convolution that has yet to make mask
-            features of them; None where they are mask features.
+            Features (B*t, C, H/4, W/4) of a part, and the convolution that is
+            still to be applied to get mask features; None if they are mask
+            features already.
         """
         pyramid, tokens = decoded.pyramid, decoded.references.only()
         if pyramid.features is not None:
@@ -435,7 +438,7 @@ class ReferFormer(PyramidSegmentor):
             yield features, self.fpn.mask_features
 
     def make_mask_features(self, decoded: DecodedVideo) -> Tensor:
-        """Make the mask features of all frames; (B*T, C, H/4, W/4)."""
+        """Compute the mask features of all frames, (B*T, C, H/4, W/4)."""
         batch = len(decoded.image_shapes)
         parts = [
             features if conv is None else conv(features)
@@ -453,7 +456,10 @@ def take_queries(x: Tensor, chosen: Tensor) -> Tensor:
 
 
 def init_branches(class_branch: Any, box_branch: Any, layer: int) -> None:
-    """Start a decoder layer's branches: not referred, box where it was."""
+    """Initialise a decoder layer's branches.
+
+    Classes start as "not referred", boxes at their reference points.
+    """
     # The probability of "referred" starts at 0.01 (focal loss).
     nn.init.constant_(class_branch.bias, -math.log(99))
     last = box_branch.layers[-1]

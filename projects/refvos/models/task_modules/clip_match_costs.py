@@ -1,6 +1,6 @@
-"""Costs of matching a query's trajectory to the object of a clip.
+"""Costs of matching the tube of a query to the object of a clip.
 
-For mmdet's ``HungarianAssigner``: predictions are N trajectories over T
+For mmdet's ``HungarianAssigner``: predictions are N tubes over T
 frames (``scores`` (N, T, K) logits, ``bboxes`` (N, T, 4) as cx, cy, w, h in
 0..1, ``masks`` (N, T, h, w) logits), the ground truth is M of the same
 (``labels`` (M,), ``bboxes``, ``masks`` in 0..1, ``visible`` (M, T) bool). Each
@@ -18,7 +18,7 @@ from torch import Tensor
 
 
 class ClipCost:
-    """A weighted cost.
+    """Base class of weighted costs.
 
     ``reads`` names the predictions that the cost needs, so that masks are
     drawn only for costs of masks.
@@ -41,7 +41,7 @@ class ClipCost:
     ) -> Tensor:
         return self.weight * self.cost(pred_instances, gt_instances)
 
-    def cost(self, pred: InstanceData, truth: InstanceData) -> Tensor:
+    def cost(self, pred: InstanceData, gt: InstanceData) -> Tensor:
         raise NotImplementedError
 
 
@@ -64,12 +64,12 @@ class ClipFocalCost(ClipCost):
         self.alpha = alpha
         self.gamma = gamma
 
-    def cost(self, pred: InstanceData, truth: InstanceData) -> Tensor:
-        p = pred.scores[..., truth.labels].sigmoid()  # (N, T, M)
+    def cost(self, pred: InstanceData, gt: InstanceData) -> Tensor:
+        p = pred.scores[..., gt.labels].sigmoid()  # (N, T, M)
         eps = 1e-8
         positive = -self.alpha * (1 - p) ** self.gamma * (p + eps).log()
         negative = -(1 - self.alpha) * p**self.gamma * (1 - p + eps).log()
-        visible = truth.visible.T.float()  # (T, M)
+        visible = gt.visible.T.float()  # (T, M)
         count = visible.sum(0).clamp(min=1)
         return ((positive - negative) * visible).sum(1) / count
 
@@ -80,10 +80,10 @@ class ClipBBoxL1Cost(ClipCost):
 
     reads = ('bboxes',)
 
-    def cost(self, pred: InstanceData, truth: InstanceData) -> Tensor:
+    def cost(self, pred: InstanceData, gt: InstanceData) -> Tensor:
         num_frames = pred.bboxes.shape[1]
         distance = torch.cdist(
-            pred.bboxes.flatten(1), truth.bboxes.flatten(1), p=1
+            pred.bboxes.flatten(1), gt.bboxes.flatten(1), p=1
         )
         return distance / num_frames
 
@@ -94,10 +94,10 @@ class ClipGIoUCost(ClipCost):
 
     reads = ('bboxes',)
 
-    def cost(self, pred: InstanceData, truth: InstanceData) -> Tensor:
+    def cost(self, pred: InstanceData, gt: InstanceData) -> Tensor:
         giou = bbox_overlaps(
             bbox_cxcywh_to_xyxy(pred.bboxes.transpose(0, 1)),
-            bbox_cxcywh_to_xyxy(truth.bboxes.transpose(0, 1)),
+            bbox_cxcywh_to_xyxy(gt.bboxes.transpose(0, 1)),
             mode='giou',
         )  # (T, N, M)
         return -giou.mean(0)
@@ -109,9 +109,9 @@ class ClipMaskFocalCost(ClipFocalCost):
 
     reads = ('masks',)
 
-    def cost(self, pred: InstanceData, truth: InstanceData) -> Tensor:
+    def cost(self, pred: InstanceData, gt: InstanceData) -> Tensor:
         logits = pred.masks.flatten(1)  # (N, P)
-        target = truth.masks.flatten(1).to(logits)  # (M, P)
+        target = gt.masks.flatten(1).to(logits)  # (M, P)
         p = logits.sigmoid()
         # The loss of a pixel is one of two values, so the sum over pixels is
         # a matrix product and nothing is repeated M times.
@@ -127,8 +127,8 @@ class ClipDiceCost(ClipCost):
 
     reads = ('masks',)
 
-    def cost(self, pred: InstanceData, truth: InstanceData) -> Tensor:
+    def cost(self, pred: InstanceData, gt: InstanceData) -> Tensor:
         p = pred.masks.flatten(1).sigmoid()
-        target = truth.masks.flatten(1).to(p)
+        target = gt.masks.flatten(1).to(p)
         total = p.sum(1)[:, None] + target.sum(1)[None]
         return -(2 * (p @ target.T) + 1) / (total + 1)
