@@ -65,8 +65,8 @@ def test_only_the_frames_in_common_are_encoded_for_all_candidates():
     frames = torch.randint(0, 256, (4, 3, *SIZE)).to(torch.uint8)
     sample = make_sample(np.zeros((4, *SIZE), bool))
     reference = Reference('0', text='the red circle')
-    video = model.encode_sample(frames, sample)
     with torch.no_grad(), model.test_options(candidates=-1):
+        video = model.encode_sample(frames, sample)
         (whole,) = model.answer_references(video, [reference], sample)
     # Continue the query with the lowest score.
     worst = min(whole.candidates, key=lambda each: each.score)

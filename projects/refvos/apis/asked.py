@@ -1,4 +1,4 @@
-"""The references that are asked for: from arguments to ``Reference``."""
+"""Make references from the arguments of the inferencer."""
 
 import shlex
 from dataclasses import dataclass, replace
@@ -19,48 +19,50 @@ References = Union[Reference, Sequence[Reference], None]
 
 @dataclass
 class AskedReference:
-    """A reference, and the sound that belongs to it.
+    """A reference whose sound is cut to the parts of the video.
 
     Args:
-        reference: Without its sound where there is a ``cue``.
-        cue: Its sound, of which each part of a video hears its own seconds.
+        reference: The reference, without its sound if there is a ``cue``.
+        cue: Sound of the reference for the whole video.
     """
 
     reference: Reference
     cue: Optional[SoundCue] = None
 
     def whole(self) -> Reference:
-        """Give the reference with all of its sound."""
+        """Return the reference with its whole sound."""
         if self.cue is None:
             return self.reference
         return replace(self.reference, sound=self.cue.read())
 
     def part(self, start: float, seconds: float) -> Reference:
-        """Give the reference with the sound of a part of the video.
+        """Return the reference with the sound of a part of the video.
 
         Args:
-            start: In seconds.
-            seconds: Length; a sound that is shorter is silent for the rest.
+            start: Start of the part in seconds.
+            seconds: Length of the part; a shorter sound is padded with
+                silence.
         """
         if self.cue is None:
             return self.reference
-        heard = self.cue.part(start, seconds)
-        return replace(self.reference, sound=heard)
+        sound = self.cue.part(start, seconds)
+        return replace(self.reference, sound=sound)
 
 
 def collect(
     references: References, texts: Texts, first_id: int = 0
 ) -> List[AskedReference]:
-    """Make a list of ready references, then one per text.
+    """List the given references, followed by one reference per text.
 
     Args:
-        references: A speech or sound of which only the path is given is
-            read.
+        references: Given references. Speech and sound are read if only their
+            path is given.
         texts: Expressions.
-        first_id: References that were asked before; texts are numbered.
+        first_id: Number of earlier references; the identifier of a text is
+            its number.
 
     Raises:
-        InputError: One of them can't be used.
+        InputError: One of them cannot be used.
     """
     if references is None:
         references = []
@@ -77,16 +79,16 @@ def add_sound(
     video: Any,
     first_id: int = 0,
 ) -> List[AskedReference]:
-    """Add the reference that is a sound alone, if there is one.
+    """Append a reference for the sound, if there is one.
 
     Args:
         asked: The references before it.
         sound: See :func:`find_sound`.
-        video: The video whose soundtrack ``True`` is.
-        first_id: References that were asked before.
+        video: Source of the video, whose soundtrack is used for ``True``.
+        first_id: Number of earlier references.
 
     Raises:
-        InputError: The sound can't be used, or nothing is asked at all.
+        InputError: The sound cannot be used, or there is no reference.
     """
     if is_asked(sound):
         cue = find_sound(sound, video)
@@ -104,7 +106,7 @@ def add_sound(
 
 
 def take_reference(reference: Any) -> AskedReference:
-    """Take a ready reference; read what it names by a path only."""
+    """Check a given reference; read speech and sound from their paths."""
     if not isinstance(reference, Reference):
         raise InputError.of(
             'inferencer', 'references', reference, 'Reference objects'
@@ -116,7 +118,7 @@ def take_reference(reference: Any) -> AskedReference:
         reference = replace(reference, speech=speech)
     cue = None
     if reference.sound is not None:
-        # Ready log-mel examples stay as they are.
+        # Log-mel examples are used unchanged.
         if reference.sound.dim() == 1:
             cue = find_sound(reference.sound, None)
     elif reference.sound_path is not None:
@@ -127,7 +129,7 @@ def take_reference(reference: Any) -> AskedReference:
 
 
 def make_references(texts: Any, first_id: int = 0) -> List[Reference]:
-    """Make a reference per expression, numbered; none for None."""
+    """Make one reference per expression, numbered from ``first_id``."""
     if texts is None:
         return []
     if isinstance(texts, str):
@@ -146,16 +148,17 @@ def make_references(texts: Any, first_id: int = 0) -> List[Reference]:
 
 
 def parse_reference(words: str, id: str, video: str) -> Reference:
-    """Read a reference of several modalities from one argument.
+    """Parse a reference of several modalities from one argument.
 
     Args:
-        words: As ``text="the red one" sound=a.wav speech=b.wav``; ``sound``
-            alone is the soundtrack of the video.
-        id: The reference's identifier.
+        words: Entries such as ``text="the red one" sound=a.wav
+            speech=b.wav``; ``sound`` alone is the soundtrack of the video.
+        id: Identifier of the reference.
         video: The video file.
 
     Raises:
-        InputError: A word is no modality, is given twice, or has no value.
+        InputError: An entry is not a modality, is given twice, or has no
+            value.
     """
     expected = f'{", ".join(f"{name}=…" for name in MODALITIES)}, or sound'
     try:
@@ -184,7 +187,7 @@ def parse_reference(words: str, id: str, video: str) -> Reference:
     )
 
 
-def shown_sound(sound: SoundSource) -> Any:
-    """A sound in an error's message."""
-    given = isinstance(sound, (np.ndarray, Tensor))
-    return 'samples' if given else sound
+def describe_sound(sound: SoundSource) -> Any:
+    """Return the value of a sound for an error message."""
+    is_waveform = isinstance(sound, (np.ndarray, Tensor))
+    return 'samples' if is_waveform else sound

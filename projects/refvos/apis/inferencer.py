@@ -1,12 +1,10 @@
-"""Ask for objects of a video in words, or by their sound."""
+"""Segment the objects of a video that references refer to."""
 
 import copy
 import os
-from collections import deque
 from dataclasses import replace
 from typing import (
     Any,
-    Deque,
     Dict,
     Iterable,
     Iterator,
@@ -32,8 +30,8 @@ from ..datasets.transforms import LoadTubes, SampleWindow
 from ..engine import check_config, keep_large_buffers
 from ..engine.cli import load_config, merge_options
 from ..errors import InputError
+from ..io.paths import PathLike
 from ..io.safe_checkpoint import load_checkpoint_file
-from ..structures import Rle
 from ..visualization import moment_of
 from .asked import (
     AskedReference,
@@ -41,13 +39,14 @@ from .asked import (
     Texts,
     add_sound,
     collect,
-    shown_sound,
+    describe_sound,
 )
 from .results import InferenceResult, WindowedResults, check_out_dir
 from .session import VideoSession
 from .sound_cue import SoundSource, is_asked
-from .streaming import StreamedFrame, windows
+from .streaming import StreamedFrame, Tracks, windows
 from .video_reader import (
+    Frame,
     Video,
     VideoSource,
     describe_video,
@@ -55,33 +54,32 @@ from .video_reader import (
     stream_video,
 )
 
-# Batch norm's counters change nothing at test time.
+# Counters of batch norms, which have no effect at test time.
 NOT_NEEDED = 'num_batches_tracked'
 
 
 class RefVOSInferencer:
-    """Find the objects that expressions or a sound refer to in a video.
+    """Segment the objects that expressions or a sound refer to in a video.
 
-    Frames go through the transforms of the config's test set, so that the
-    answers are those of ``tools/test.py``.
+    Frames pass through the transforms of the config's test set, so that
+    predictions are those of ``tools/test.py``.
 
     Args:
         config: A config file, or a config.
         checkpoint: Weights, a local ``.pth``, ``.pt`` or ``.safetensors``
-            file, of any precision; they must be those of the config's model
-            without a key more or less. None: weights as at the start of a
-            training, for trials.
-        device: Such as ``'cuda:0'`` or ``'cpu'``; by default the first GPU,
-            or the CPU where there is none.
-        trust_checkpoint: Read a pickle that holds more than tensors and
-            plain data. It can run any code.
-        cfg_options: Changes to the config: dotted names and values.
-        precision: 'bf16' or 'fp16'; None: as the config says, float32 by
-            default.
+            file of any precision; its keys must be exactly those of the
+            model. None initialises the weights as training does, for trials.
+        device: A device such as ``'cuda:0'`` or ``'cpu'``; by default the
+            first GPU, or the CPU if there is none.
+        trust_checkpoint: Read a pickle with more than tensors and plain
+            data. It can run arbitrary code.
+        cfg_options: Changes to the config, dotted names and values.
+        precision: 'bf16' or 'fp16'; None for that of the config, by default
+            float32.
 
     Raises:
         InputError: The config, an option, the device or the checkpoint
-            can't be used.
+            cannot be used.
 
     Example:
         >>> inferencer = RefVOSInferencer(
@@ -98,8 +96,8 @@ class RefVOSInferencer:
 
     def __init__(
         self,
-        config: Union[str, 'os.PathLike[str]', Config],
-        checkpoint: Union[str, 'os.PathLike[str]', None] = None,
+        config: Union[PathLike, Config],
+        checkpoint: Optional[PathLike] = None,
         device: Union[str, torch.device, None] = None,
         trust_checkpoint: bool = False,
         cfg_options: Optional[Mapping[str, Any]] = None,
@@ -126,8 +124,8 @@ class RefVOSInferencer:
     def __call__(
         self,
         video: VideoSource,
-        texts: Union[str, Sequence[str], None] = None,
-        out_dir: Union[str, 'os.PathLike[str]', None] = None,
+        texts: Texts = None,
+        out_dir: Optional[PathLike] = None,
         fps: Optional[float] = None,
         threshold: Optional[float] = None,
         progress: bool = False,
@@ -135,42 +133,44 @@ class RefVOSInferencer:
         sound: SoundSource = None,
         references: References = None,
     ) -> InferenceResult:
-        """Answer references to one video, which is encoded once.
+        """Segment the objects of references in one video.
 
-        ``open(video)`` gives a session that can be asked again.
+        The video is encoded once for all references; :meth:`open` keeps it
+        encoded for later ones.
 
         Args:
             video: A video file; a folder of images; a list of image files;
                 or a list of frames, RGB, uint8, (H, W, 3).
-            texts: Expressions, one for each answer; or a single one.
-            out_dir: Write ``masks/<k>_<text>/<frame>.png`` (0 and 255; of
-                the sound ``masks/<k>_sound``), ``predictions.json``,
-                ``overlay.mp4`` and ``strip.png`` to this folder. It must be
-                new, empty, or hold earlier results, which are replaced when
-                the new ones are whole.
-            fps: Frames a second: a video file with more is thinned out,
-                images are so many, 6 by default.
+            texts: One or several expressions, each a reference.
+            out_dir: Folder for ``masks/<k>_<text>/<frame>.png`` (0 and 255;
+                for the sound ``masks/<k>_sound``), ``predictions.json``,
+                ``overlay.mp4`` and ``strip.png``. It must be new, empty, or
+                contain earlier results, which are replaced when the new ones
+                are complete.
+            fps: Frames per second. A video file with a higher rate is
+                subsampled; images have this rate, by default 6.
             threshold: Probability above which a pixel belongs to the
-                object; the config's by default.
+                object; by default that of the config.
             progress: Show a progress bar on the terminal.
-            window: Let the model see so many frames together, a quarter of
-                them again in the next window, see :meth:`stream`: for videos
-                that don't fit into memory. By default all frames.
-            sound: Ask for what sounds, too, in an answer of its own after
-                those to the texts: True for the soundtrack of a video file,
-                a sound or video file, or a waveform (floats (samples,),
-                16 kHz mono, -1..1). It begins with the video, is cut to its
-                length (frames / ``fps`` seconds) or filled up with silence.
-            references: Ready ones before the texts, such as those of
-                several modalities.
+            window: Number of frames that the model processes together, for
+                videos that do not fit into memory; a quarter of them overlap
+                with the next window, see :meth:`stream`. By default all
+                frames.
+            sound: One more reference, after the texts: True for the
+                soundtrack of a video file, a sound or video file, or a
+                waveform (floats (samples,), 16 kHz mono, -1..1). It begins
+                with the video, and is cut to its length (frames / ``fps``
+                seconds) or padded with silence.
+            references: References before the texts, for example of several
+                modalities.
 
         Raises:
             InputError: The video, a text, the sound, the folder or a number
-                can't be used, or the model has no encoder for a reference.
+                cannot be used, or the model has no encoder for a reference.
         """
         if out_dir is not None:
             check_out_dir(out_dir)
-        # Reading and encoding a video can take long: refuse before.
+        # Before the video is read and encoded, which can take long.
         asked = self.prepare(references, texts, sound, video, threshold)
         if window is not None:
             return self.answer_in_windows(
@@ -186,15 +186,15 @@ class RefVOSInferencer:
         fps: Optional[float] = None,
         progress: bool = False,
     ) -> VideoSession:
-        """Read, transform and encode a video, to ask it many times.
+        """Read, transform and encode a video for several calls.
 
         Args:
-            video: As in a call.
-            fps: As in a call.
-            progress: As in a call.
+            video: See :meth:`__call__`.
+            fps: See :meth:`__call__`.
+            progress: See :meth:`__call__`.
 
         Raises:
-            InputError: The video or ``fps`` can't be used.
+            InputError: The video or ``fps`` cannot be used.
         """
         return VideoSession(self, read_video(video, fps, progress), video)
 
@@ -202,13 +202,13 @@ class RefVOSInferencer:
         self,
         video: VideoSource,
         asked: List[AskedReference],
-        out_dir: Union[str, 'os.PathLike[str]', None],
+        out_dir: Optional[PathLike],
         fps: Optional[float],
         threshold: Optional[float],
         progress: bool,
         window: int,
     ) -> InferenceResult:
-        """As a call, with a window of the video in memory."""
+        """Segment with one window of the video in memory."""
         name, rate = describe_video(video, fps)
         stream = self.stream_asked(video, asked, window, None, fps, threshold)
         results = WindowedResults(asked, rate)
@@ -232,7 +232,7 @@ class RefVOSInferencer:
     def stream(
         self,
         frames: Union[VideoSource, Iterable[np.ndarray]],
-        texts: Union[str, Sequence[str], None] = None,
+        texts: Texts = None,
         window: int = 32,
         overlap: Optional[int] = None,
         fps: Optional[float] = None,
@@ -240,36 +240,36 @@ class RefVOSInferencer:
         sound: SoundSource = None,
         references: References = None,
     ) -> Iterator[StreamedFrame]:
-        """Answer references to a camera's view, or a video of any length.
+        """Segment a camera's frames, or a video of any length.
 
-        The model sees a window of frames at a time; the first of them are
-        the last ones of the window before. Among the answers of all queries
-        the one goes on with an object that is surest and overlaps most with
-        what was answered in the frames that both windows share. Memory
-        depends on the window, not on the video. Of a sound, each window
-        hears its own seconds; all of it, at most an hour, is in memory
-        (0.23 GB an hour).
+        The model processes a window of frames at a time, which overlaps with
+        the previous one. The query that continues an object is that with the
+        highest sum of its score and its overlap with the masks of the frames
+        that both windows share. Memory depends on the window, not on the
+        video. The reference of a window is the part of a sound that belongs
+        to it; the whole sound, at most an hour, is in memory (0.23 GB per
+        hour).
 
         Args:
-            frames: What the inferencer takes, or anything that gives frames
-                one after the other: RGB, uint8, (H, W, 3).
-            texts: As in a call.
-            window: Frames that the model sees together.
-            overlap: Of them, those that the window before has seen; a
-                quarter by default.
-            fps: A video file with more frames a second is thinned out;
-                other frames are so many a second, 6 by default (the sound
-                needs to know).
-            threshold: As in a call.
-            sound: As in a call.
-            references: As in a call.
+            frames: A video as in :meth:`__call__`, or an iterable of frames:
+                RGB, uint8, (H, W, 3).
+            texts: See :meth:`__call__`.
+            window: Number of frames that the model processes together.
+            overlap: Number of these frames that were in the previous window;
+                by default a quarter.
+            fps: Frames per second. A video file with a higher rate is
+                subsampled; other frames have this rate, by default 6, which
+                matters for sounds only.
+            threshold: See :meth:`__call__`.
+            sound: See :meth:`__call__`.
+            references: See :meth:`__call__`.
 
-        Returns:
-            One item a frame, in order, as soon as its window is full.
+        Yields:
+            One item per frame, in order, as soon as its window is complete.
 
         Raises:
             InputError: While iterating: the video, a text, the sound or a
-                number can't be used.
+                number cannot be used.
 
         Example:
             >>> for frame in inferencer.stream('long.mp4', ['the dog']):
@@ -290,53 +290,39 @@ class RefVOSInferencer:
         fps: Optional[float],
         threshold: Optional[float],
     ) -> Iterator[StreamedFrame]:
-        """Stream the answers to references that were checked."""
+        """Stream predictions for references that :meth:`prepare` made."""
         overlap = check_window(window, overlap)
-        answered: List[Deque[Rle]] = [deque(maxlen=window) for _ in asked]
         cues = [each.cue for each in asked if each.cue is not None]
         for cue in cues:
             cue.read()
         _, rate = describe_video(frames, fps) if cues else ('', 1.0)
+        tracks = Tracks(len(asked), window)
         number = 0
         for old, part in windows(stream_video(frames, fps), window, overlap):
-            video = Video(
-                name='stream',
-                frames=[frame.picture for frame in part],
-                frame_ids=[frame.id for frame in part],
-                sources=[frame.source for frame in part],
-                fps=rate,
-            )
+            video = video_of(part, rate)
             start = (number - old) / rate
-            heard = [each.part(start, video.seconds) for each in asked]
+            references = [each.part(start, video.seconds) for each in asked]
             session = VideoSession(self, video)
-            chosen = session.predict(
-                heard, threshold, [last_masks(each, old) for each in answered]
+            predictions = session.predict(
+                references, threshold, tracks.last(old)
             )
-            del session  # Its features, before the next window's are made.
-            nothing = [each.is_null for each in chosen]
-            for before, is_null in zip(answered, nothing):
-                if is_null:
-                    before.clear()
+            del session  # Free its features before the next window.
+            tracks.extend(predictions, old)
             for index in range(old, len(part)):
-                masks = [each.masks[index] for each in chosen]
-                for before, mask, is_null in zip(answered, masks, nothing):
-                    # An object that comes after nothing goes on with nothing.
-                    if not is_null:
-                        before.append(mask)
                 yield StreamedFrame(
                     index=number,
                     picture=part[index].picture,
                     id=part[index].id,
-                    masks=masks,
-                    scores=[each.score for each in chosen],
-                    references=heard,
+                    masks=[each.masks[index] for each in predictions],
+                    scores=[each.score for each in predictions],
+                    references=references,
                     moment=moment_of(index, len(part)),
-                    is_null=nothing,
+                    is_null=[each.is_null for each in predictions],
                 )
                 number += 1
 
     def pack(self, video: Video) -> Dict[str, Any]:
-        """Put a video through the transforms of the test set."""
+        """Apply the transforms of the test set to a video."""
         frames = [
             {'img': frame, 'img_path': source, 'frame_id': frame_id}
             for frame, source, frame_id in zip(
@@ -356,9 +342,9 @@ class RefVOSInferencer:
         threshold: Optional[float],
         first_id: int = 0,
     ) -> List[AskedReference]:
-        """Make what is asked of the arguments; refuse what can't be.
+        """Make references from the arguments, and check them.
 
-        How long a sound has to be is known when the video has been read.
+        The length of a sound is set later, when the video has been read.
         """
         self.check_threshold(threshold)
         self.check_sound(sound)
@@ -367,31 +353,31 @@ class RefVOSInferencer:
         return add_sound(asked, sound, video, first_id)
 
     def check_sound(self, sound: SoundSource) -> None:
-        """Refuse a sound, unread, where the model takes none."""
+        """Check that the model accepts sounds, if there is one."""
         taken = self.model.modalities
         if is_asked(sound) and 'sound' not in taken:
             raise InputError.of(
                 'inferencer',
                 'sound',
-                shown_sound(sound),
+                describe_sound(sound),
                 f'None: this {type(self.model).__name__} takes '
                 f'{" and ".join(taken)} only',
             )
 
     @torch.no_grad()
     def check_asked(self, asked: List[AskedReference]) -> None:
-        """Let the model refuse what it can't take, such as long texts."""
+        """Check that the model accepts references, e.g. long texts."""
         for each in asked:
             reference = each.reference
             if each.cue is None:
                 self.model.encode_references([reference])
             else:
-                # Its length is not known yet.
+                # The length of the sound is not known yet.
                 silence = replace(reference, sound=torch.zeros(1))
                 self.model.check_modalities([silence])
 
     def check_threshold(self, threshold: Optional[float]) -> None:
-        """Refuse what a threshold can't be."""
+        """Check that a threshold is between 0 and 1."""
         if threshold is not None and not 0 < threshold < 1:
             raise InputError.of(
                 'inferencer', 'threshold', threshold, 'between 0 and 1'
@@ -399,7 +385,7 @@ class RefVOSInferencer:
 
 
 def check_window(window: int, overlap: Optional[int]) -> int:
-    """Refuse what a window can't be; gives the overlap."""
+    """Check the sizes of a window and its overlap; return the overlap."""
     if overlap is None:
         overlap = max(window, 0) // 4
     for name, value, least, most in (
@@ -414,16 +400,22 @@ def check_window(window: int, overlap: Optional[int]) -> int:
     return overlap
 
 
-def last_masks(masks: Deque[Rle], count: int) -> List[Rle]:
-    """The last masks; none where there are fewer."""
-    return list(masks)[len(masks) - count :] if len(masks) >= count else []
+def video_of(frames: Sequence[Frame], fps: float) -> Video:
+    """Make a video of the frames of a window."""
+    return Video(
+        name='stream',
+        frames=[frame.picture for frame in frames],
+        frame_ids=[frame.id for frame in frames],
+        sources=[frame.source for frame in frames],
+        fps=fps,
+    )
 
 
 def prepare_config(
-    config: Union[str, 'os.PathLike[str]', Config],
+    config: Union[PathLike, Config],
     options: Mapping[str, Any],
 ) -> Config:
-    """Read or copy a config, apply options, check the result."""
+    """Read or copy a config, apply options and check the result."""
     if isinstance(config, Config):
         cfg = copy.deepcopy(config)
     else:
@@ -436,13 +428,17 @@ def prepare_config(
 
 
 def choose_device(device: Union[str, torch.device, None]) -> torch.device:
-    """The device asked for, if it is there; else the first GPU or the CPU."""
+    """Return the given device; by default the first GPU, or the CPU.
+
+    Raises:
+        InputError: This machine has no such device.
+    """
     if device is None:
         device = 'cuda:0' if torch.cuda.is_available() else 'cpu'
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
-    # What torch raises depends on how it was built.
+    # The type of the error depends on the build of torch.
     except (AssertionError, NotImplementedError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError.of(
@@ -455,7 +451,7 @@ def choose_device(device: Union[str, torch.device, None]) -> torch.device:
 
 
 def build_pipeline(cfg: Config) -> Compose:
-    """The test set's transforms, without those that need the truth."""
+    """Build the transforms of the test set that need no ground truth."""
     loader = cfg.get('test_dataloader') or {}
     steps = (loader.get('dataset') or {}).get('pipeline')
     if not steps:
@@ -466,12 +462,12 @@ def build_pipeline(cfg: Config) -> Compose:
             'the transforms that frames go through',
         )
     transforms = [TRANSFORMS.build(step) for step in steps]
-    needs_truth = (LoadTubes, SampleWindow)
-    return Compose([t for t in transforms if not isinstance(t, needs_truth)])
+    needs_gt = (LoadTubes, SampleWindow)
+    return Compose([t for t in transforms if not isinstance(t, needs_gt)])
 
 
 def init_quietly(model: BaseModule) -> None:
-    """Draw weights; mmengine would log some lines about each of them."""
+    """Initialise weights without the log lines of mmengine for each."""
     logger = MMLogger.get_current_instance()
     logger.warning('no checkpoint: the model has learned nothing')
     level = logger.level
@@ -483,12 +479,12 @@ def init_quietly(model: BaseModule) -> None:
 
 
 def load_weights(model: nn.Module, content: Dict[str, Any], path: str) -> None:
-    """Load a checkpoint's weights; every key must fit.
+    """Load the weights of a checkpoint with exactly the keys of a model.
 
     Args:
-        model: Keeps its own precision.
+        model: The model, which keeps its precision.
         content: A state dict, or a checkpoint with one in ``state_dict``.
-        path: For messages.
+        path: File name for messages.
 
     Raises:
         InputError: A key is missing, unknown or of another shape.

@@ -1,4 +1,4 @@
-"""What the inferencer answers, in memory and in a folder."""
+"""Results of the inferencer, in memory and in a folder."""
 
 import json
 import os
@@ -15,6 +15,7 @@ from pycocotools import mask as rle_codec
 
 from ..errors import InputError
 from ..io.atomic import replace_folder
+from ..io.paths import PathLike
 from ..structures import RefDataSample, ReferencePrediction, Rle
 from ..version import __version__
 from ..visualization import (
@@ -34,21 +35,21 @@ STRIP = 'strip.png'
 RESULTS = {MASKS, PREDICTIONS, OVERLAY, STRIP}
 MADE_BY = 'refvos'
 LONGEST_SLUG = 40
-# Frames of a video in windows that are kept for the strip.
+# Frames that are kept for the strip of a video in windows.
 MOST_SHOWN = 24
 
 
 @dataclass
 class InferenceResult:
-    """Answers to the references to objects of one video.
+    """Predictions for the references to objects of one video.
 
     Args:
-        predictions: One a reference, in the order asked: masks (one RLE a
-            frame, at the frames' own size), score, frame scores.
+        predictions: One per reference, in their order: masks (one RLE per
+            frame, at the original size), score, frame scores.
         frame_size: Height and width of the frames and masks.
-        frame_ids: The frames' names.
-        fps: Frames a second.
-        out_dir: Where the files lie, if any were written.
+        frame_ids: Names of the frames.
+        fps: Frames per second.
+        out_dir: Folder of the written files, if any.
     """
 
     predictions: List[ReferencePrediction]
@@ -58,7 +59,7 @@ class InferenceResult:
     out_dir: Optional[Path] = None
 
     def __repr__(self) -> str:
-        """What there is in one line per reference, without masks."""
+        """Describe the result in one line per reference, without masks."""
         height, width = self.frame_size
         lines = [
             f'{type(self).__name__}({len(self.frame_ids)} frames of '
@@ -68,36 +69,36 @@ class InferenceResult:
         return '\n'.join(lines)
 
     def masks(self, index: int) -> np.ndarray:
-        """Masks of one reference as bool, (T, H, W)."""
+        """Return the masks of one reference, (T, H, W) bool."""
         rles = self.predictions[index].masks
         return np.stack([rle_codec.decode(rle) for rle in rles]).astype(bool)
 
 
 def slug(text: str) -> str:
-    """A piece of a file name that tells what was asked."""
+    """Shorten a text to letters, digits and dashes for a file name."""
     return re.sub(r'\W+', '-', text)[:LONGEST_SLUG].strip('-')
 
 
 def mask_folder(index: int, prediction: ReferencePrediction) -> str:
-    """Where a reference's masks lie below the results, e.g. masks/0_the-cat.
+    """Return the folder of a reference's masks, such as ``masks/0_the-cat``.
 
-    Only letters, digits and dashes of the text are in it.
+    It is relative to the folder of the results.
     """
     return f'{MASKS}/{index}_{slug(prediction.reference.name)}'
 
 
-def check_out_dir(out_dir: 'str | os.PathLike[str]') -> Path:
-    """Refuse a folder that results can't replace, before the work starts.
+def check_out_dir(out_dir: PathLike) -> Path:
+    """Check that results can be written to a folder.
 
     Returns:
         The folder without links in its path.
 
     Raises:
-        InputError: It holds something else than our results, or can't be
+        InputError: It contains something else than results, or cannot be
             made.
     """
     folder = Path(out_dir).expanduser().resolve()
-    found = whats_wrong(folder)
+    found = find_obstacle(folder)
     if found is not None:
         raise InputError.of(
             folder,
@@ -108,8 +109,8 @@ def check_out_dir(out_dir: 'str | os.PathLike[str]') -> Path:
     return folder
 
 
-def whats_wrong(folder: Path) -> Optional[str]:
-    """Say why results can't be renamed to a folder; None if they can."""
+def find_obstacle(folder: Path) -> Optional[str]:
+    """Return why results cannot be moved to a folder; None if they can."""
     if folder.exists():
         if not folder.is_dir():
             return 'a file'
@@ -128,7 +129,7 @@ def whats_wrong(folder: Path) -> Optional[str]:
 
 
 def holds_results(folder: Path) -> bool:
-    """Whether a folder holds what we have written, and nothing else."""
+    """Whether a folder contains results of the inferencer only."""
     names = {entry.name for entry in folder.iterdir()}
     if PREDICTIONS not in names or not names <= RESULTS:
         return False
@@ -147,11 +148,11 @@ def write_results(
     """Write masks, predictions, overlay and strip; all or nothing.
 
     Args:
-        folder: As :func:`check_out_dir` gave it.
-        video: What was asked about.
-        predictions: The answers.
+        folder: Result of :func:`check_out_dir`.
+        video: The video.
+        predictions: The predictions for it.
     """
-    with whole_folder(folder) as partial:
+    with atomic_folder(folder) as partial:
         for index, prediction in enumerate(predictions):
             write_masks(
                 partial / mask_folder(index, prediction),
@@ -163,13 +164,13 @@ def write_results(
 
 
 class WindowedResults:
-    """Gathers what :meth:`RefVOSInferencer.stream` gives, and writes it.
+    """Collect and write the output of :meth:`RefVOSInferencer.stream`.
 
-    Frames are not kept, but for some that show the whole video in a strip.
+    Only the few frames that the strip shows are kept.
 
     Args:
         asked: The references.
-        fps: Frames a second.
+        fps: Frames per second.
     """
 
     def __init__(self, asked: Sequence[AskedReference], fps: float) -> None:
@@ -186,19 +187,19 @@ class WindowedResults:
     def gather(
         self, stream: Iterable[StreamedFrame]
     ) -> Iterator[StreamedFrame]:
-        """Take down every frame's answers and pass it on."""
+        """Collect the predictions of every frame and yield the frame."""
         for frame in stream:
             self.frame_ids.append(frame.id)
             self.size = frame.picture.shape[:2]
-            nothing = frame.is_null or [False] * len(frame.masks)
+            null_flags = frame.is_null or [False] * len(frame.masks)
             for prediction, mask, score, is_null in zip(
                 self.predictions,
                 frame.masks,
                 frame.scores,
-                nothing,
+                null_flags,
                 strict=True,
             ):
-                # Nothing is referred where no frame has anything.
+                # Null for the video only if it is null in all frames.
                 prediction.is_null = is_null and (
                     prediction.is_null or not prediction.masks
                 )
@@ -211,7 +212,7 @@ class WindowedResults:
                 self.step *= 2
                 self.shown = self.shown[::2]
             yield frame
-        # Only now it is known how long the video is.
+        # The length of the video is known only now.
         seconds = len(self.frame_ids) / self.fps
         for asked, prediction in zip(self.asked, self.predictions):
             prediction.reference = asked.part(0.0, seconds)
@@ -219,14 +220,14 @@ class WindowedResults:
     def write(
         self, folder: Path, stream: Iterable[StreamedFrame], name: str
     ) -> None:
-        """Write what :func:`write_results` writes, as frames come.
+        """Write the files of :func:`write_results` frame by frame.
 
         Args:
-            folder: As :func:`check_out_dir` gave it.
-            stream: What :meth:`gather` passes on.
-            name: The video's.
+            folder: Result of :func:`check_out_dir`.
+            stream: Frames of :meth:`gather`.
+            name: Name of the video.
         """
-        with whole_folder(folder) as partial:
+        with atomic_folder(folder) as partial:
             pictures = self.draw(partial, stream)
             write_video(partial / OVERLAY, pictures, self.fps)
             visualizer = RefVOSVisualizer(
@@ -250,7 +251,7 @@ class WindowedResults:
     def draw(
         self, folder: Path, stream: Iterable[StreamedFrame]
     ) -> Iterator[np.ndarray]:
-        """Write each frame's masks; gives its overlay."""
+        """Write the masks of each frame, and yield its overlay."""
         visualizer = RefVOSVisualizer('inferencer')
         folders = [
             folder / mask_folder(index, prediction)
@@ -259,27 +260,27 @@ class WindowedResults:
         for path in folders:
             path.mkdir(parents=True)
         for frame in stream:
-            nothing = frame.is_null or [False] * len(frame.masks)
-            alone = [
+            null_flags = frame.is_null or [False] * len(frame.masks)
+            predictions = [
                 ReferencePrediction(reference, [mask], score, is_null=is_null)
                 for reference, mask, score, is_null in zip(
                     frame.references,
                     frame.masks,
                     frame.scores,
-                    nothing,
+                    null_flags,
                     strict=True,
                 )
             ]
             for path, mask in zip(folders, frame.masks):
                 write_mask(path / f'{frame.id}.png', mask)
             yield from visualizer.draw_frames(
-                [frame.picture], alone, moments=[frame.moment]
+                [frame.picture], predictions, moments=[frame.moment]
             )
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """A folder to write to that takes its name when all is written."""
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder, which is renamed when all is written."""
     partial = folder.with_name(f'.{folder.name}.{os.getpid()}.partial')
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -317,7 +318,7 @@ def write_predictions(
 def write_overlays(
     folder: Path, video: Video, predictions: List[ReferencePrediction]
 ) -> None:
-    """Draw all references: together as a video, one a row in the strip."""
+    """Draw all references: in one video, and one per row of the strip."""
     visualizer = RefVOSVisualizer(
         'inferencer', max_references=len(predictions)
     )
@@ -329,7 +330,10 @@ def write_overlays(
 
 
 def as_json(video: Video, predictions: List[ReferencePrediction]) -> dict:
-    """What ``predictions.json`` holds; pycocotools reads its masks."""
+    """Make the content of ``predictions.json``.
+
+    Masks have the format of pycocotools.
+    """
     return {
         'made_by': MADE_BY,
         'version': __version__,
@@ -345,7 +349,7 @@ def as_json(video: Video, predictions: List[ReferencePrediction]) -> dict:
 
 
 def prediction_as_json(index: int, prediction: ReferencePrediction) -> dict:
-    """The entry of one reference."""
+    """Make the entry of one reference."""
     reference = prediction.reference
     return {
         'id': reference.id,
@@ -364,5 +368,5 @@ def prediction_as_json(index: int, prediction: ReferencePrediction) -> dict:
 
 
 def rle_as_json(rle: dict) -> dict:
-    """COCO's form, with its counts as text."""
+    """Convert a mask to COCO's format, with its counts as text."""
     return {'size': list(rle['size']), 'counts': rle['counts'].decode()}

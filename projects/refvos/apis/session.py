@@ -1,11 +1,11 @@
-"""A video that is encoded once and asked many times."""
+"""An encoded video for several calls with references."""
 
-import os
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
 import torch
 from torch import Tensor
 
+from ..io.paths import PathLike
 from ..structures import Reference, ReferencePrediction, Rle
 from .asked import AskedReference, References, Texts
 from .results import InferenceResult, check_out_dir, write_results
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 class VideoSession:
-    """The state of a video: read, transformed and encoded once.
+    """A video that was read, transformed and encoded once.
 
-    :meth:`RefVOSInferencer.open` makes it. It holds the video's features
-    until it is deleted.
+    :meth:`RefVOSInferencer.open` returns it. It keeps the features of the
+    video until it is deleted.
 
     Args:
-        inferencer: Holds the model.
-        video: The frames.
-        source: Where they came from, for the soundtrack.
+        inferencer: Inferencer with the model.
+        video: Frames of the video.
+        source: Source of the video, for its soundtrack.
 
     Example:
         >>> session = inferencer.open('video.mp4')
@@ -53,7 +53,7 @@ class VideoSession:
         data = model.data_preprocessor(batch, False)
         (self.sample,) = data['data_samples']
         self.features = model.encode_sample(data['inputs'][0], self.sample)
-        # The post-process sees pictures, the model no longer does.
+        # Only a post-process still needs the frames.
         self.frames: Optional[Tensor] = None
         if model.post_process is not None:
             self.frames = data['inputs'][0]
@@ -66,21 +66,23 @@ class VideoSession:
         sound: SoundSource = None,
         threshold: Optional[float] = None,
     ) -> InferenceResult:
-        """Answer references.
+        """Segment the objects of references.
 
         Args:
-            references: One or several, each of one or more modalities. Of a
-                speech or sound the path is enough. A waveform is brought to
-                the video's length.
-            texts: Expressions, a reference each.
-            sound: A reference of its own, as in a call of the inferencer.
-            threshold: As in a call of the inferencer.
+            references: One or several, each of one or more modalities.
+                Speech or sound may be given as a path only. A waveform is
+                cut or padded to the length of the video.
+            texts: One or several expressions, each a reference.
+            sound: One more reference, see
+                :meth:`RefVOSInferencer.__call__`.
+            threshold: See :meth:`RefVOSInferencer.__call__`.
 
         Returns:
-            The answers to these references; ``session.result`` has all.
+            The predictions for these references; ``session.result`` has
+            those of all calls.
 
         Raises:
-            InputError: A reference or the threshold can't be used.
+            InputError: A reference or the threshold cannot be used.
         """
         asked = self.inferencer.prepare(
             references,
@@ -97,7 +99,7 @@ class VideoSession:
         asked: Sequence[AskedReference],
         threshold: Optional[float] = None,
     ) -> List[ReferencePrediction]:
-        """Answer what was checked, and keep the answers."""
+        """Predict for references that were checked; keep the predictions."""
         seconds = self.video.seconds
         for each in asked:
             if each.cue is not None:
@@ -136,13 +138,13 @@ class VideoSession:
             )
 
     def soundtrack(self) -> Tensor:
-        """Read the video's own sound, brought to its length.
+        """Read the soundtrack of the video, cut or padded to its length.
 
         Returns:
             (samples,) float32, 16 kHz mono.
 
         Raises:
-            InputError: The video is no file, or has no sound.
+            InputError: The video is not a file, or has no sound.
         """
         cue = find_sound(True, self.source)
         cue.read(self.video.seconds)
@@ -150,7 +152,7 @@ class VideoSession:
 
     @property
     def result(self) -> InferenceResult:
-        """The answers to all that was asked."""
+        """The predictions of all calls."""
         return self.make_result(list(self.predictions))
 
     def make_result(
@@ -161,16 +163,14 @@ class VideoSession:
             predictions, video.size, video.frame_ids, video.fps
         )
 
-    def write(
-        self, out_dir: Union[str, 'os.PathLike[str]']
-    ) -> InferenceResult:
-        """Write the answers to all that was asked.
+    def write(self, out_dir: PathLike) -> InferenceResult:
+        """Write the predictions of all calls.
 
         Args:
-            out_dir: As in a call of the inferencer.
+            out_dir: See :meth:`RefVOSInferencer.__call__`.
 
         Raises:
-            InputError: Results can't be written there.
+            InputError: Results cannot be written there.
         """
         folder = check_out_dir(out_dir)
         write_results(folder, self.video, self.predictions)

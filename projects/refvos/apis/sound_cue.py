@@ -1,4 +1,4 @@
-"""The sound that refers to an object of a video, from its source."""
+"""Sounds that refer to an object of a video."""
 
 import os
 from dataclasses import dataclass
@@ -11,12 +11,13 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..io.log_mel import SAMPLE_RATE
+from ..io.paths import PathLike
 from ..io.sound_files import check_samples, fit_sound, read_sound
-from .video_reader import IMAGE_SUFFIXES, PathLike
+from .video_reader import IMAGE_SUFFIXES
 
 SoundSource = Union[bool, PathLike, np.ndarray, Tensor, None]
 
-# So much shows that there is a sound; all of it is read after the video.
+# Enough to check that there is a sound; the rest is read after the video.
 PROBE_SECONDS = 0.1
 
 
@@ -25,7 +26,7 @@ class SoundCue:
     """A sound that is a reference.
 
     Args:
-        path: The sound or video file; None where samples were given.
+        path: The sound or video file; None if samples were given.
         samples: (samples,) float32, 16 kHz mono, -1..1; None until read.
     """
 
@@ -33,10 +34,11 @@ class SoundCue:
     samples: Optional[Tensor] = None
 
     def read(self, seconds: Optional[float] = None) -> Tensor:
-        """Read the file, unless that is done; gives the samples.
+        """Return the samples; read the file at the first call.
 
         Args:
-            seconds: So much from its start; None for all, at most an hour.
+            seconds: Length to read from its start; None for all, at most an
+                hour.
 
         Raises:
             InputError: See :func:`read_sound`.
@@ -47,36 +49,37 @@ class SoundCue:
         return self.samples
 
     def part(self, start: float, seconds: float) -> Tensor:
-        """Cut out what belongs to a part of the video.
+        """Return the samples of a part of the video.
 
         Args:
-            start: In seconds.
-            seconds: Length; what the sound lacks of it is silent.
+            start: Start of the part in seconds.
+            seconds: Length of the part; a shorter sound is padded with
+                silence.
         """
         first = round(start * SAMPLE_RATE)
         return fit_sound(self.read()[first:], seconds, SAMPLE_RATE)
 
 
 def is_asked(sound: SoundSource) -> bool:
-    """Whether there is a sound; False says no, as None does."""
+    """Whether a sound is given; False means no sound, as None does."""
     return sound is not None and sound is not False
 
 
 def find_sound(sound: SoundSource, video: Any) -> SoundCue:
-    """Find a sound and make sure that it can be read.
+    """Find a sound and check that it can be read.
 
     Args:
-        sound: True for the video's own soundtrack, a sound or video file,
+        sound: True for the soundtrack of the video, a sound or video file,
             or samples: floats (samples,), 16 kHz mono, -1..1.
-        video: What the inferencer takes.
+        video: Source of the video, see :meth:`RefVOSInferencer.__call__`.
 
     Raises:
         InputError: There is no such sound.
     """
     if isinstance(sound, (np.ndarray, Tensor)):
-        return SoundCue(samples=check_given(sound))
+        return SoundCue(samples=check_waveform(sound))
     if sound is True:
-        path = own_file(video)
+        path = soundtrack_file(video)
     elif isinstance(sound, (str, os.PathLike)):
         path = os.path.expanduser(os.fspath(sound))
     else:
@@ -87,8 +90,12 @@ def find_sound(sound: SoundSource, video: Any) -> SoundCue:
     return SoundCue(path)
 
 
-def own_file(video: Any) -> str:
-    """The file of a video whose soundtrack is asked for."""
+def soundtrack_file(video: Any) -> str:
+    """Return the file of a video with a soundtrack.
+
+    Raises:
+        InputError: The video is not a video file.
+    """
     name = 'video'
     if isinstance(video, (str, os.PathLike)):
         path = Path(video).expanduser()
@@ -103,8 +110,12 @@ def own_file(video: Any) -> str:
     )
 
 
-def check_given(sound: Union[np.ndarray, Tensor]) -> Tensor:
-    """Take samples as those of a file are taken: (samples,) float32."""
+def check_waveform(sound: Union[np.ndarray, Tensor]) -> Tensor:
+    """Check a waveform; return it as those of files: (samples,) float32.
+
+    Raises:
+        InputError: It is no waveform.
+    """
     of_floats = (
         sound.dtype.kind == 'f'
         if isinstance(sound, np.ndarray)
@@ -118,7 +129,7 @@ def check_given(sound: Union[np.ndarray, Tensor]) -> Tensor:
             'a waveform: floats (samples,), 16 kHz mono',
         )
     if isinstance(sound, np.ndarray):
-        # Torch takes no views from behind and no foreign byte orders.
+        # Torch accepts neither negative strides nor foreign byte orders.
         sound = torch.from_numpy(np.ascontiguousarray(sound, np.float32))
     samples = sound.detach().cpu().float()
     check_samples('inferencer: sound', samples.numpy(), 0.0)

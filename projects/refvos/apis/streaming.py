@@ -1,29 +1,29 @@
-"""Answers for a video of any length, a window of frames at a time."""
+"""Predict for a video of any length, a window of frames at a time."""
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Deque, Iterable, Iterator, List, Tuple
+from typing import Deque, Iterable, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
-from ..structures import Reference, Rle
+from ..structures import Reference, ReferencePrediction, Rle
 from .video_reader import Frame
 
 
 @dataclass
 class StreamedFrame:
-    """The answers to all references in one frame.
+    """Predictions for all references in one frame.
 
     Args:
         index: Number of the frame, from 0.
         picture: RGB, uint8, (H, W, 3).
-        id: Its name.
-        masks: One run-length encoding a reference, at the frame's own size.
-        scores: How sure the model is of each in the frame's window, 0..1.
-        references: What was asked; a sound is the window's part of it.
-        moment: Where the frame begins and ends in its window, 0..1.
-        is_null: Of each reference, whether the window shows nothing that it
-            refers to.
+        id: Name of the frame.
+        masks: One run-length encoding per reference, at the original size.
+        scores: Score of each reference in the window of the frame, 0..1.
+        references: The references; a sound is the part for the window.
+        moment: Start and end of the frame in its window, 0..1.
+        is_null: For each reference, whether it refers to nothing in the
+            window.
     """
 
     index: int
@@ -39,24 +39,67 @@ class StreamedFrame:
 def windows(
     frames: Iterable[Frame], size: int, overlap: int
 ) -> Iterator[Tuple[int, List[Frame]]]:
-    """Cut frames into windows that share some with the one before.
+    """Split frames into windows that overlap with the previous one.
 
     Args:
-        frames: All frames; a window of them is kept.
-        size: Frames of a window; the last one goes back as far as it must
-            to have so many, too.
-        overlap: How many of them the one before has had.
+        frames: All frames; one window of them is in memory.
+        size: Frames per window. The last window starts earlier if necessary
+            to have this length.
+        overlap: Frames that a window shares with the previous one.
 
-    Returns:
-        How many of a window's frames are old, and the window.
+    Yields:
+        The number of frames that were in the previous window, and the
+        frames of the window.
     """
     window: Deque[Frame] = deque(maxlen=size)
-    fresh, wanted = 0, size
+    num_new, wanted = 0, size
     for frame in frames:
         window.append(frame)
-        fresh += 1
-        if fresh == wanted:
-            yield len(window) - fresh, list(window)
-            fresh, wanted = 0, size - overlap
-    if fresh:
-        yield len(window) - fresh, list(window)
+        num_new += 1
+        if num_new == wanted:
+            yield len(window) - num_new, list(window)
+            num_new, wanted = 0, size - overlap
+    if num_new:
+        yield len(window) - num_new, list(window)
+
+
+class Tracks:
+    """Masks of the object of each reference in the last frames.
+
+    A window's predictions continue those of the window before.
+
+    Args:
+        num_references: Number of references.
+        size: Frames per window.
+    """
+
+    def __init__(self, num_references: int, size: int) -> None:
+        self.masks: List[Deque[Rle]] = [
+            deque(maxlen=size) for _ in range(num_references)
+        ]
+
+    def last(self, count: int) -> List[List[Rle]]:
+        """Return the masks of the last frames for each reference.
+
+        Args:
+            count: Number of frames. A reference that has fewer masks gets
+                an empty list.
+        """
+        return [
+            list(masks)[len(masks) - count :] if len(masks) >= count else []
+            for masks in self.masks
+        ]
+
+    def extend(
+        self, predictions: Sequence[ReferencePrediction], start: int
+    ) -> None:
+        """Append the masks of a window, from its frame ``start`` on.
+
+        An object that appears after a window in which the reference referred
+        to nothing does not continue anything, so such a window ends a track.
+        """
+        for masks, prediction in zip(self.masks, predictions):
+            if prediction.is_null:
+                masks.clear()
+            else:
+                masks.extend(prediction.masks[start:])

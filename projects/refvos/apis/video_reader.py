@@ -1,4 +1,4 @@
-"""A video from a file, a folder of images or a list, whole and checked."""
+"""Read and check videos from files, folders of images, or lists."""
 
 import math
 import os
@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from ..errors import InputError
 from ..io.images import read_image
+from ..io.paths import PathLike
 from ..io.video_frames import (
     broken,
     upright,
@@ -29,11 +30,10 @@ from ..io.video_frames import (
     warn_of_missing_frames,
 )
 
-PathLike = Union[str, 'os.PathLike[str]']
 VideoSource = Union[PathLike, Sequence[PathLike], Sequence[np.ndarray]]
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
-# Ref-YouTube-VOS shows every fifth frame of a video of 30 a second.
+# Ref-YouTube-VOS has every fifth frame of videos with 30 frames per second.
 FPS_OF_IMAGES = 6.0
 
 
@@ -42,11 +42,11 @@ class Video:
     """A video in memory.
 
     Args:
-        name: What it is called in messages and results.
+        name: Name in messages and results.
         frames: RGB, uint8, (H, W, 3), all of one size; at least one.
-        frame_ids: A name for each, all different.
-        sources: Where each was read, for messages.
-        fps: Frames a second.
+        frame_ids: Unique name of each frame.
+        sources: Source of each frame, for messages.
+        fps: Frames per second.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Video:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Length in seconds."""
         return len(self.frames) / self.fps
 
 
@@ -78,17 +78,17 @@ def read_video(
         source: A video file; a folder of images, taken in natural order
             (2 before 10); a list of image files; or a list of frames, RGB,
             uint8, (H, W, 3).
-        fps: Frames a second. A video file with more is thinned out to so
-            many, images are so many a second. By default all frames of a
-            file, and 6 images a second.
+        fps: Frames per second. A video file with a higher rate is subsampled
+            to this rate; images have this rate. By default all frames of a
+            file, and 6 images per second.
         progress: Show a progress bar with the remaining time.
 
     Returns:
-        Frames of a file are named by their number in it, images by their
-        file names, frames by their number in the list.
+        The video. Frames of a file are named by their number in it, images by
+        their file names, frames by their number in the list.
 
     Raises:
-        InputError: There is nothing to read, it can't be read, or frames
+        InputError: There is nothing to read, it cannot be read, or frames
             differ in size.
     """
     check_fps(fps)
@@ -107,7 +107,7 @@ def read_video(
 
 
 def check_fps(fps: Any) -> None:
-    """Refuse what frames a second can't be."""
+    """Check that frames per second are None or a positive number."""
     if fps is not None and not (
         isinstance(fps, (int, float)) and 0 < fps < math.inf
     ):
@@ -117,13 +117,13 @@ def check_fps(fps: Any) -> None:
 def read_folder(
     folder: Path, fps: Optional[float] = None, progress: bool = False
 ) -> Video:
-    """Read a folder's images."""
+    """Read the images of a folder."""
     paths = images_in(folder)
     return read_images(folder.resolve().name, paths, fps, progress)
 
 
 def images_in(folder: Path) -> List[Path]:
-    """A folder's images in natural order; hidden ones are left out."""
+    """List the images of a folder in natural order, without hidden ones."""
     paths = [
         path
         for path in folder.iterdir()
@@ -138,8 +138,8 @@ def images_in(folder: Path) -> List[Path]:
 
 
 def natural_order(path: Path) -> Tuple[list, str]:
-    """Sort numbers in names by their value; 10 comes after 9."""
-    # Odd parts are digits: two keys compare text with text.
+    """Return a sort key by which numbers in names are ordered by value."""
+    # Odd parts are digits, so two keys never compare text with a number.
     parts = re.split(r'([0-9]+)', path.name)
     key = [int(part) if i % 2 else part for i, part in enumerate(parts)]
     return key, path.name
@@ -148,7 +148,7 @@ def natural_order(path: Path) -> Tuple[list, str]:
 def read_list(
     source: Any, fps: Optional[float] = None, progress: bool = False
 ) -> Video:
-    """Read image files, or take frames as they are."""
+    """Read a list of image files, or check a list of frames."""
     if not isinstance(source, (list, tuple, np.ndarray)):
         raise InputError.of(
             'video', 'video', source, 'a path, or a list of paths or frames'
@@ -175,7 +175,7 @@ def read_images(
     fps: Optional[float] = None,
     progress: bool = False,
 ) -> Video:
-    """Read image files as the data sets' frames are read."""
+    """Read image files in the same way as the frames of data sets."""
     frames: List[np.ndarray] = []
     for path in progress_bar(paths, len(paths), progress):
         if path.is_dir():
@@ -185,7 +185,7 @@ def read_images(
         frames.append(frame)
     frame_ids = [path.stem for path in paths]
     if len(set(frame_ids)) < len(frame_ids):
-        # From several folders, or a.jpg and a.png: names would collide.
+        # Files of several folders, or a.jpg and a.png, have the same name.
         frame_ids = [f'{i:05d}' for i in range(len(paths))]
     return Video(
         name=name,
@@ -197,7 +197,7 @@ def read_images(
 
 
 def check_frame(frame: Any, first: Any, source: str) -> None:
-    """A frame must be an RGB picture as large as the first one."""
+    """Check that a frame is an RGB image of the size of the first one."""
     if not isinstance(frame, np.ndarray):
         raise InputError.of(
             source,
@@ -225,7 +225,7 @@ def check_frame(frame: Any, first: Any, source: str) -> None:
 def read_file(
     path: Path, fps: Optional[float] = None, progress: bool = False
 ) -> Video:
-    """Decode a video file with FFmpeg, turned upright as players do."""
+    """Decode a video file with FFmpeg, rotated as its metadata says."""
     reader = FileReader(path, fps, progress)
     frames = list(reader)
     return Video(
@@ -239,12 +239,12 @@ def read_file(
 
 @dataclass
 class Frame:
-    """One frame of a video that is being read.
+    """A frame of a video that is being read.
 
     Args:
         picture: RGB, uint8, (H, W, 3).
-        id: A name, all different.
-        source: Where it was read, for messages.
+        id: Unique name of the frame.
+        source: Source of the frame, for messages.
     """
 
     picture: np.ndarray
@@ -253,16 +253,16 @@ class Frame:
 
 
 class FileReader:
-    """The frames of a video file, one after the other.
+    """Iterator over the frames of a video file.
 
     Args:
         path: The file.
-        fps: Frames a second: a file with more is thinned out.
+        fps: Frames per second; a file with a higher rate is subsampled.
         progress: Show a progress bar.
 
     Raises:
-        InputError: While iterating: the file can't be decoded, has no
-            frames, or frames of several sizes.
+        InputError: While iterating: the file cannot be decoded, has no
+            frames, or frames of different sizes.
     """
 
     def __init__(
@@ -271,14 +271,14 @@ class FileReader:
         self.path = path
         self.wanted_fps = fps
         self.progress = progress
-        # Known when the first frame has been read.
+        # The rate of the file is known when its first frame has been read.
         self.fps = float(fps or FPS_OF_IMAGES)
 
     def __iter__(self) -> Iterator[Frame]:
         path, first = self.path, None
         index = -1
         try:
-            # The prefix keeps a colon in a name from being a protocol.
+            # With the prefix a colon in the name is not part of a protocol.
             with av.open(f'file:{path}') as container:
                 stream = video_stream(container, path)
                 stream.thread_type = 'AUTO'
@@ -313,15 +313,16 @@ def stream_video(
     source: Union[VideoSource, Iterable[np.ndarray]],
     fps: Optional[float] = None,
 ) -> Iterator[Frame]:
-    """Read a video frame by frame, however long it is.
+    """Read a video of any length frame by frame.
 
     Args:
-        source: What :func:`read_video` takes, or anything that gives frames,
-            RGB, uint8, (H, W, 3), such as a camera.
-        fps: As in :func:`read_video`; images and given frames are all taken.
+        source: A source of :func:`read_video`, or an iterable of frames, RGB,
+            uint8, (H, W, 3), such as a camera.
+        fps: See :func:`read_video`; images and given frames are not
+            subsampled.
 
     Raises:
-        InputError: While iterating, as :func:`read_video`.
+        InputError: While iterating, see :func:`read_video`.
     """
     check_fps(fps)
     paths: Sequence[Path] = []
@@ -356,9 +357,9 @@ def describe_video(
     source: Union[VideoSource, Iterable[np.ndarray]],
     fps: Optional[float] = None,
 ) -> Tuple[str, float]:
-    """A video's name and frames a second, as :func:`read_video` gives them.
+    """Return the name and the rate that :func:`read_video` would return.
 
-    Of a file the beginning is read, of what gives frames nothing.
+    Only the beginning of a file is read, and no frame of an iterable.
     """
     check_fps(fps)
     if not isinstance(source, (str, os.PathLike)):
@@ -374,11 +375,11 @@ def describe_video(
 
 
 class Thinning:
-    """Choose the frames that make a video one of fewer frames a second.
+    """Subsample the frames of a video to fewer frames per second.
 
     Args:
-        rate: Frames a second of the video.
-        fps: Frames a second wanted; None for all.
+        rate: Frames per second of the video.
+        fps: Frames per second of the result; None for all frames.
     """
 
     def __init__(self, rate: float, fps: Optional[float]) -> None:
@@ -389,11 +390,11 @@ class Thinning:
         self.start: Optional[float] = None
 
     def keeps(self, time: Optional[float], index: int) -> bool:
-        """Whether a frame is the nearest to its place in the new video.
+        """Whether a frame belongs to the result.
 
         Args:
-            time: In seconds; None where the file doesn't say.
-            index: Number in the file, from 0.
+            time: Time of the frame in seconds; None if the file has none.
+            index: Number of the frame in the file, from 0.
         """
         if not self.thins:
             return True
@@ -401,7 +402,7 @@ class Thinning:
             time = index / self.rate
         if self.start is None:
             self.start = time
-        # Half a frame's time on: times in files are rounded.
+        # Half a frame later, because times in files are rounded.
         slot = int((time - self.start + 0.5 / self.rate) * self.fps)
         if slot <= self.last_slot:
             return False
@@ -410,7 +411,7 @@ class Thinning:
 
 
 def progress_bar(items: Iterable, total: int, show: bool) -> Iterable:
-    """Show on a terminal how far the reading is."""
+    """Show the progress of reading on the terminal."""
     return tqdm(
         items,
         desc='reading',

@@ -4,7 +4,7 @@ import math
 import os
 import os.path as osp
 from itertools import chain
-from typing import Any, Iterator, List, Optional, Union
+from typing import Any, Iterator, List, Optional
 
 import av
 import numpy as np
@@ -16,8 +16,7 @@ from torch import Tensor
 from torchaudio.functional import resample
 
 from ..errors import InputError
-
-PathLike = Union[str, 'os.PathLike[str]']
+from .paths import PathLike
 
 SOUNDFILE_SUFFIXES = ('.wav', '.flac', '.ogg')
 # Seconds; a longer sound is refused unless max_seconds is set.
@@ -147,11 +146,10 @@ class StreamSource:
             raise broken(path, error.strerror) from error
         streams = self.container.streams.audio
         if not streams:
-            kinds = sorted({s.type for s in self.container.streams})
-            name = self.container.format.name
             self.container.close()
-            raise InputError.of(
-                path, f'streams ({name})', kinds, 'a sound stream'
+            raise InputError(
+                f'{path} has no sound track; expected a sound file, or a '
+                'video file with sound'
             )
         self.stream = streams[0]
         self.sample_rate = self.stream.rate

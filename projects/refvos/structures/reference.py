@@ -24,7 +24,7 @@ class Reference:
     Args:
         id: The reference's identifier within its video (Ref-YouTube-VOS: the
             expression id), a string.
-        text: The expression, lower-cased, white space folded.
+        text: The expression, result of :func:`clean_text`.
         speech: A spoken expression, 16 kHz mono, (samples,).
         sound: The soundtrack of the video, the whole of it even if a clip
             has only some of the video's frames: 16 kHz mono, (samples,),

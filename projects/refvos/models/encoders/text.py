@@ -105,7 +105,10 @@ class TextEncoder(BaseModule):
         """
         if self.pretrained is not None:
             with reading_from_hub(self.pretrained, 'pretrained'):
-                language_model = AutoModel.from_pretrained(self.pretrained)
+                language_model = AutoModel.from_pretrained(
+                    self.pretrained,
+                    local_files_only=must_be_local(self.pretrained),
+                )
             weights = language_model.state_dict()
             self.model.load_state_dict(weights)
         self._is_init = True

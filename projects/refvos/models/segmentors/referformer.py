@@ -365,7 +365,7 @@ class ReferFormer(PyramidSegmentor):
     ) -> Tensor:
         """Return the initial content of all queries of a frame, (B*T, C).
 
-        It is the feature of the sentence (Section 3.3).
+        It is the feature of the sentence.
         """
         return per_frame(tokens.sentence, video.num_frames)
 
