@@ -12,7 +12,7 @@ default_hooks = dict(
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    # Without a GPU the tools take gloo instead.
+    # Without a GPU the tools use gloo instead.
     dist_cfg=dict(backend='nccl'),
 )
 

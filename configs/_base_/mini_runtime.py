@@ -1,4 +1,4 @@
-# The default runtime, counted in iterations.
+# The default runtime for trainings counted in iterations.
 _base_ = ['./default_runtime.py']
 
 default_hooks = dict(

@@ -1,6 +1,6 @@
-# The mini models' backbone learns which shape and fill each pixel belongs to:
-# what ImageNet is to the papers' backbones. Without it, words for shapes stay
-# meaningless. For two processes.
+# Pre-training of the mini models' backbone: the shape and fill of each pixel,
+# in place of the papers' ImageNet. Without it the models do not learn the
+# words for shapes. For two processes.
 _base_ = ['../_base_/schedules/mini.py', '../_base_/mini_runtime.py']
 
 _kinds = ('circle', 'square', 'triangle', 'star', 'cross', 'ring', 'diamond')
@@ -23,7 +23,7 @@ model = dict(
         norm_eval=False,
         style='pytorch',
     ),
-    # Strides 8, 16 and 32, the levels that meet the words.
+    # Strides 8, 16 and 32: the levels that are fused with the words.
     in_channels=[32, 64, 128],
     num_classes=len(classes),
 )
@@ -47,7 +47,6 @@ train_dataloader = dict(
 max_iters = 2000
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters + 1)
 optim_wrapper = dict(optimizer=dict(lr=2e-3), paramwise_cfg=None)
-param_scheduler = _base_.param_scheduler
-param_scheduler[1].end = max_iters
+param_scheduler = [_base_.warm_up, dict(_base_.cosine, end=max_iters)]
 val_cfg = None
 test_cfg = None

@@ -1,22 +1,14 @@
-# The small MUTR of mutr_mini_joint.py, scored on what sounds (S4).
+# The small MUTR of mutr_mini_joint.py, tested on sounds (S4).
 _base_ = ['./mutr_mini_joint.py']
 
-# AVSBench's F compares soft masks with thresholds.
+# AVSBench's F thresholds soft masks.
 model = dict(test_cfg=dict(soft_masks='linear'))
 test_dataloader = dict(
     dataset=dict(
         _delete_=True,
-        type='AVSBenchDataset',
-        data_root='data/refvos-mini-sound',
-        subset='s4',
-        split='test',
-        test_mode=True,
-        pipeline=[
-            dict(type='LoadFrames'),
-            dict(type='LoadTubes', as_rle=True),
-            dict(type='LoadSound'),
-            dict(type='PackRefInputs'),
-        ],
+        **_base_.s4_test,
+        data_root=_base_.sound_root,
+        pipeline=[*_base_.load_sound_gt, _base_.pack],
     )
 )
 test_evaluator = dict(_delete_=True, type='AVSBenchMetric')

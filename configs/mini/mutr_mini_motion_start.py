@@ -1,10 +1,9 @@
-# What all rows of `make mutr-motion` start from, after the backbone: masks and
-# boxes of objects, learned without MTA and MTI. For two processes.
+# The weights from which all rows of `make mutr-motion` start: masks and boxes
+# of objects, trained without MTA and MTI, after the backbone. For two
+# processes.
 _base_ = ['./ablations/mutr_mini_motion_neither.py']
 
 max_iters = 800
 train_cfg = dict(max_iters=max_iters)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
-param_scheduler = _base_.param_scheduler
-param_scheduler[1].end = max_iters
-param_scheduler[1].eta_min = 1e-5
+param_scheduler = [_base_.warm_up, dict(_base_.cosine, end=max_iters)]

@@ -1,5 +1,5 @@
-# MUTR on RefVOS-Mini's sounds (S4), first stage: what sounds, from the one
-# frame of a clip that has a mask. For two processes.
+# MUTR on RefVOS-Mini's sounds (S4), first stage: the sounding object, in the
+# one frame of a clip that has a mask. For two processes.
 _base_ = [
     '../_base_/models/mutr_mini.py',
     '../_base_/models/mutr_mini_sound_parts.py',
@@ -11,14 +11,17 @@ _base_ = [
 model = dict(
     text_encoder=None,
     sound_encoder=_base_.sound_encoder,
-    # AVSBench's F compares soft masks with thresholds.
+    # AVSBench's F thresholds soft masks.
     test_cfg=dict(soft_masks='linear'),
 )
-train_pipeline = _base_.train_pipeline
-train_pipeline[0].num_frames = 1
+train_pipeline = [
+    dict(type='SampleClip', num_frames=1, distinct=True),
+    *_base_.clip_steps,
+]
 train_dataloader = dict(batch_size=6, dataset=dict(pipeline=train_pipeline))
 train_cfg = dict(max_iters=1000, val_interval=1000)
-param_scheduler = _base_.param_scheduler
-param_scheduler[1].end = 1000
-# The second stage goes on from here; it brings the rate down to nothing.
-param_scheduler[1].eta_min = 2e-4
+# The next stage brings the rate down to nothing.
+param_scheduler = [
+    _base_.warm_up,
+    dict(_base_.cosine, end=1000, eta_min=2e-4),
+]

@@ -1,5 +1,5 @@
-# MUTR on RefVOS-Mini, first stage: what words mean, from single frames, as
-# in referformer_mini_pretrain.py. For two processes.
+# MUTR on RefVOS-Mini, first stage: the words, on single frames, as in
+# referformer_mini_pretrain.py. For two processes.
 _base_ = [
     '../_base_/models/mutr_mini.py',
     '../_base_/datasets/refvos_mini.py',
@@ -7,19 +7,20 @@ _base_ = [
     '../_base_/mini_runtime.py',
 ]
 
-train_pipeline = _base_.train_pipeline
-train_pipeline[0] = dict(type='SampleClip', num_frames=1)
+train_pipeline = [
+    dict(type='SampleClip', num_frames=1),
+    *_base_.clip_steps,
+]
 train_dataloader = dict(
     batch_size=6,
     dataset=dict(
         pipeline=train_pipeline,
-        # A single frame does not tell who moves.
+        # A single frame does not show motion.
         cues=['appearance', 'place', 'relation', 'order'],
     ),
 )
-# The second stage goes on from here; it brings the rate down to nothing.
-param_scheduler = _base_.param_scheduler
-param_scheduler[1].eta_min = 2e-4
-# Queries are made of the first gathered token: RoBERTa's pooler has no
+# The next stage brings the rate down to nothing.
+param_scheduler = [_base_.warm_up, dict(_base_.cosine, eta_min=2e-4)]
+# MTA makes the queries from the first token: RoBERTa's pooler has no
 # gradient.
 find_unused_parameters = True

@@ -1,5 +1,5 @@
-# What referformer_mini_a2d.py has taught, tested on RefVOS-Mini in
-# JHMDB-Sentences's layout; nothing is trained on it.
+# The model of referformer_mini_a2d.py, tested on RefVOS-Mini in
+# JHMDB-Sentences's layout, which has no training set.
 _base_ = ['./referformer_mini_a2d.py']
 
 test_dataloader = dict(

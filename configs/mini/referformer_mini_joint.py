@@ -5,10 +5,11 @@ _base_ = ['./referformer_mini.py']
 coco_root = 'data/refvos-mini/coco'
 
 image_pipeline = [
-    dict(type='LoadFrames'),
-    dict(type='LoadTubes'),
+    *_base_.load,
     dict(type='MakePseudoClip', num_frames=2, max_shift=0.1),
-    *_base_.train_pipeline[3:],
+    _base_.augment,
+    _base_.swap_sides,
+    _base_.pack,
 ]
 train_dataloader = dict(
     dataset=dict(

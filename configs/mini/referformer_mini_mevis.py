@@ -1,16 +1,10 @@
-# The mini ReferFormer learns for some steps that an expression can name
-# several objects, on RefVOS-Mini in MeViS's layout.
+# 200 more iterations of the mini ReferFormer, on RefVOS-Mini in MeViS's
+# layout, where an expression can refer to several objects.
 _base_ = [
     '../_base_/models/referformer_mini.py',
     '../_base_/datasets/refvos_mini_mevis.py',
-    '../_base_/schedules/mini.py',
+    '../_base_/schedules/mini_200.py',
     '../_base_/mini_runtime.py',
 ]
 
 load_from = '{{ fileDirname }}/../../demo/weights/referformer_mini.safetensors'
-train_cfg = dict(max_iters=200, val_interval=200)
-optim_wrapper = dict(optimizer=dict(lr=2e-4))
-param_scheduler = _base_.param_scheduler
-param_scheduler[0].end = 20
-param_scheduler[1].begin = 20
-param_scheduler[1].end = 200

@@ -1,5 +1,5 @@
-# The mini models' VGGish learns which kind of shape makes a sound: what
-# AudioSet is to the papers' VGGish. For two processes.
+# Pre-training of the mini models' VGGish: the kind of shape that makes a
+# sound, in place of the papers' AudioSet. For two processes.
 _base_ = [
     '../_base_/models/mutr_mini_sound_parts.py',
     '../_base_/schedules/mini.py',
@@ -32,7 +32,6 @@ train_dataloader = dict(
 )
 max_iters = 200
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters + 1)
-param_scheduler = _base_.param_scheduler
-param_scheduler[1].end = max_iters
+param_scheduler = [_base_.warm_up, dict(_base_.cosine, end=max_iters)]
 val_cfg = None
 test_cfg = None

@@ -1,5 +1,5 @@
-# MUTR, ResNet-50, on part of Ref-YouTube-VOS (Table 3, MUTR*): one description
-# a video, every second instance; the rest as in Table 1.
+# MUTR, ResNet-50, on part of Ref-YouTube-VOS (Table 3, MUTR*): one expression
+# per video, every second instance; the rest as in Table 1.
 _base_ = [
     '../_base_/models/mutr_r50.py',
     '../_base_/datasets/ref_youtube_vos.py',

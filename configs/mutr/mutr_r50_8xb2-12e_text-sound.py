@@ -1,19 +1,15 @@
 # MUTR, ResNet-50, one model for texts and sounds (Table 3, last row; Table 4
 # is mutr_r50_8xb2-12e_text-sound_avsbench-s4.py): part of Ref-YouTube-VOS and
-# all of AVSBench S4, a batch of one of them.
+# all of AVSBench S4, each batch from one of the two.
 _base_ = [
     './mutr_r50_8xb2-12e_ref-youtube-vos-part.py',
     '../_base_/models/mutr_sound_parts.py',
+    '../_base_/datasets/avsbench_parts.py',
 ]
 
 model = dict(sound_encoder=_base_.mutr_sound.sound_encoder)
 # All five frames: nothing to sample. A sound names no sides.
-sound_pipeline = [
-    *_base_.train_pipeline[1:3],
-    dict(type='LoadSound'),
-    _base_.train_pipeline[3],
-    dict(type='PackRefInputs'),
-]
+sound_pipeline = [*_base_.load_sound, _base_.augment, _base_.pack]
 train_dataloader = dict(
     batch_sampler=dict(type='OneDatasetBatchSampler'),
     dataset=dict(
@@ -22,10 +18,8 @@ train_dataloader = dict(
         datasets=[
             _base_.train_dataloader.dataset,
             dict(
-                type='AVSBenchDataset',
+                **_base_.s4_train,
                 data_root='data/avsbench',
-                subset='s4',
-                split='train',
                 pipeline=sound_pipeline,
             ),
         ],

@@ -1,7 +1,7 @@
 # ReferFormer, Video-Swin-T, without pre-training on RefCOCO/+/g: the full
-# model of Tables 4, 6 and D1. The paper does not say how long it is trained;
-# 12 epochs with drops after 8 and 10, as its other trainings that do not
-# fine-tune (Appendix B).
+# model of Tables 4, 6 and D1. The paper does not give the length: 12 epochs
+# with drops after 8 and 10, as for its other trainings that do not fine-tune
+# (Appendix B).
 _base_ = [
     '../_base_/models/referformer_video_swin_t.py',
     '../_base_/datasets/ref_youtube_vos.py',
@@ -10,5 +10,4 @@ _base_ = [
 ]
 
 train_cfg = dict(max_epochs=12)
-param_scheduler = _base_.param_scheduler
-param_scheduler[0].update(end=12, milestones=[8, 10])
+param_scheduler = [dict(_base_.drops, end=12, milestones=[8, 10])]

@@ -9,6 +9,8 @@ _base_ = [
 
 model = dict(test_cfg=dict(candidates=-1))
 
-test_pipeline = _base_.test_pipeline
-test_pipeline[0].num_frames = 6
+test_pipeline = [
+    dict(type='SampleWindow', num_frames=6),
+    *_base_.gt_pipeline,
+]
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -1,21 +1,15 @@
-# A2D-Sentences as it lies on disk, windows of T = 5 (Appendix B). Sizes and
-# augmentation are those of Ref-YouTube-VOS. A2DMetric's mAP asks the model
-# for all its queries: model.test_cfg.candidates=-1.
+# A2D-Sentences in its published layout, windows of T = 5 (Appendix B). Sizes
+# and augmentation are those of Ref-YouTube-VOS. The mAP of A2DMetric needs
+# all queries of the model: model = dict(test_cfg=dict(candidates=-1)).
 _base_ = ['./ref_youtube_vos.py']
 
 dataset_type = 'A2DSentencesDataset'
 data_root = 'data/a2d-sentences'
 num_frames = 5
 
-train_pipeline = _base_.train_pipeline
-train_pipeline[0] = dict(type='SampleWindow', num_frames=num_frames)
-_load, *_resize_and_pack = _base_.test_pipeline
-test_pipeline = [
-    dict(type='SampleWindow', num_frames=num_frames),
-    _load,
-    dict(type='LoadTubes', as_rle=True),
-    *_resize_and_pack,
-]
+_window = dict(type='SampleWindow', num_frames=num_frames)
+train_pipeline = [_window, *_base_.clip_steps]
+test_pipeline = [_window, *_base_.gt_pipeline]
 
 train_dataloader = dict(
     dataset=dict(

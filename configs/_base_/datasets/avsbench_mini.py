@@ -1,72 +1,31 @@
-# RefVOS-Mini in AVSBench S4's layout; made by
+# RefVOS-Mini in AVSBench S4's layout, made by
 # tools/dataset_converters/make_mini.py DST --layouts avsbench-s4 avsbench-ms3.
+_base_ = ['./refvos_mini.py', './avsbench_parts.py']
+
 dataset_type = 'AVSBenchDataset'
 data_root = 'data/refvos-mini-sound'
 num_frames = 2
-# For each of two processes.
-batch_size = 4
 
+# A sound names no sides.
+clip_steps = [*_base_.load_sound, _base_.augment, _base_.pack]
 train_pipeline = [
-    # Of fewer than five frames one is that with the mask.
+    # Of fewer than five frames one is the frame with the mask.
     dict(type='SampleClip', num_frames=num_frames, distinct=True),
-    dict(type='LoadFrames'),
-    dict(type='LoadTubes'),
-    dict(type='LoadSound'),
-    dict(
-        type='TransformFrames',
-        transforms=[dict(type='RandomFlip', prob=0.5)],
-    ),
-    dict(type='PackRefInputs'),
+    *clip_steps,
 ]
-test_pipeline = [
-    dict(type='LoadFrames'),
-    dict(type='LoadTubes', as_rle=True),
-    dict(type='LoadSound'),
-    dict(type='PackRefInputs'),
-]
+test_pipeline = [*_base_.load_sound_gt, _base_.pack]
 
 train_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
+    sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True),
     dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        subset='s4',
-        split='train',
-        pipeline=train_pipeline,
+        **_base_.s4_train, data_root=data_root, pipeline=train_pipeline
     ),
 )
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        subset='s4',
-        split='val',
-        test_mode=True,
-        # A look in between; the test set is scored in the end.
-        indices=20,
-        pipeline=test_pipeline,
-    ),
+    dataset=dict(**_base_.s4_val, data_root=data_root, pipeline=test_pipeline)
 )
 test_dataloader = dict(
-    batch_size=1,
-    num_workers=1,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        subset='s4',
-        split='test',
-        test_mode=True,
-        pipeline=test_pipeline,
-    ),
+    dataset=dict(**_base_.s4_test, data_root=data_root, pipeline=test_pipeline)
 )
 val_evaluator = dict(type='AVSBenchMetric')
 test_evaluator = dict(type='AVSBenchMetric')

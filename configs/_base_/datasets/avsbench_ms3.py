@@ -1,4 +1,4 @@
-# AVSBench MS3 as it lies on disk; see S4.
+# AVSBench MS3 in its published layout; the rest as for S4.
 _base_ = ['./avsbench_s4.py']
 
 subset = 'ms3'

@@ -1,5 +1,5 @@
-# JHMDB-Sentences as it lies on disk, to test what A2D-Sentences has taught
-# (Appendix B); nothing is trained on it.
+# JHMDB-Sentences in its published layout, for testing weights trained on
+# A2D-Sentences (Appendix B). It has no training set.
 _base_ = ['./a2d_sentences.py']
 
 dataset_type = 'JHMDBSentencesDataset'

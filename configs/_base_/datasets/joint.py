@@ -1,17 +1,15 @@
 # Joint training (Appendix B): clips of T = 5 of Ref-YouTube-VOS, and of
-# RefCOCO/+/g by warping an image. Tested on Ref-YouTube-VOS.
+# warped images of RefCOCO/+/g. Tested on Ref-YouTube-VOS.
 _base_ = ['./ref_youtube_vos.py']
 
 num_frames = 5
 batch_size = 2
 coco_root = 'data/coco'
 
-# What follows loading is the same for both.
 image_pipeline = [
-    dict(type='LoadFrames'),
-    dict(type='LoadTubes'),
-    # The paper names the rotation alone; shift and perspective are of usual
-    # size for clips made of images.
+    *_base_.load,
+    # The paper names the rotation only; shift and perspective are of the
+    # usual size for clips made of images.
     dict(
         type='MakePseudoClip',
         num_frames=num_frames,
@@ -19,7 +17,9 @@ image_pipeline = [
         max_shift=0.1,
         max_perspective=0.08,
     ),
-    *_base_.train_pipeline[3:],
+    _base_.augment,
+    _base_.swap_sides,
+    _base_.pack,
 ]
 
 train_dataloader = dict(

@@ -1,23 +1,16 @@
-# MeViS as it lies on disk; clips and augmentation as for Ref-YouTube-VOS.
-# The truth of valid_u is public, that of valid is with the server.
+# MeViS in its published layout; clips and augmentation of Ref-YouTube-VOS.
+# The ground truth of valid_u is public, that of valid is with the server.
 _base_ = ['./ref_youtube_vos.py']
 
 dataset_type = 'MeViSDataset'
 data_root = 'data/mevis'
 
-val_pipeline = [
-    dict(type='LoadFrames'),
-    dict(type='LoadTubes', as_rle=True),
-    *_base_.test_pipeline[1:],
-]
+val_pipeline = _base_.gt_pipeline
 
 train_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
 val_dataloader = dict(
     _delete_=True,
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
+    **_base_.eval_loader,
     dataset=dict(
         type=dataset_type,
         data_root=data_root,

@@ -1,6 +1,6 @@
-# RefCOCO, RefCOCO+ and RefCOCOg together, T = 1, two images a GPU
-# (Appendix B). An image of one set's test split that is in another's training
-# split stays there. Tested on RefCOCO.
+# RefCOCO, RefCOCO+ and RefCOCOg together, T = 1, two images per GPU
+# (Appendix B). An image that is in one set's test split and in another's
+# training split is not removed. Tested on RefCOCO.
 _base_ = ['./ref_youtube_vos.py']
 
 dataset_type = 'RefCOCODataset'
@@ -9,12 +9,8 @@ num_frames = 1
 batch_size = 2
 
 # An image is a video of one frame: nothing to sample.
-train_pipeline = _base_.train_pipeline[1:]
-test_pipeline = [
-    dict(type='LoadFrames'),
-    dict(type='LoadTubes', as_rle=True),
-    *_base_.test_pipeline[1:],
-]
+train_pipeline = _base_.clip_steps
+test_pipeline = _base_.gt_pipeline
 
 train_dataloader = dict(
     batch_size=batch_size,
@@ -35,10 +31,7 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     _delete_=True,
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
+    **_base_.eval_loader,
     dataset=dict(
         type=dataset_type,
         data_root=data_root,

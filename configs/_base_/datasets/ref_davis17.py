@@ -1,16 +1,12 @@
-# Ref-DAVIS17 as tools/dataset_converters/ref_davis17.py makes it; clips and
-# augmentation as for Ref-YouTube-VOS. The model must keep its soft masks:
+# Ref-DAVIS17 as converted by tools/dataset_converters/ref_davis17.py; clips
+# and augmentation of Ref-YouTube-VOS. The metric needs soft masks:
 # model = dict(test_cfg=dict(soft_masks=True)).
 _base_ = ['./ref_youtube_vos.py']
 
 dataset_type = 'RefDAVIS17Dataset'
 data_root = 'data/ref-davis17'
 
-test_pipeline = [
-    dict(type='LoadFrames'),
-    dict(type='LoadTubes', as_rle=True),
-    *_base_.test_pipeline[1:],
-]
+test_pipeline = _base_.gt_pipeline
 
 train_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
 test_dataloader = dict(

@@ -1,4 +1,6 @@
-# Ref-YouTube-VOS as it lies on disk, clips of T = 5 (Section 4.2).
+# Ref-YouTube-VOS in its published layout, clips of T = 5 (Section 4.2).
+_base_ = ['./steps.py']
+
 dataset_type = 'RefYouTubeVOSDataset'
 data_root = 'data/ref-youtube-vos'
 num_frames = 5
@@ -12,62 +14,56 @@ _ladder = dict(
     # The published code resizes with Pillow.
     backend='pillow',
 )
+augment = dict(
+    type='TransformFrames',
+    transforms=[
+        dict(type='RandomFlip', prob=0.5),
+        dict(type='PhotoMetricDistortion'),
+        # PhotoMetricDistortion returns floats, some outside 0..255.
+        dict(type='RoundPixels'),
+        dict(
+            type='RandomChoice',
+            transforms=[
+                [_ladder],
+                [
+                    dict(
+                        type='RandomChoiceResize',
+                        scales=[(4200, side) for side in (400, 500, 600)],
+                        keep_ratio=True,
+                        backend='pillow',
+                    ),
+                    dict(
+                        type='RandomCrop',
+                        crop_type='absolute_range',
+                        crop_size=(384, 600),
+                        recompute_bbox=True,
+                        # A frame without the object stays in its clip.
+                        allow_negative_crop=True,
+                    ),
+                    _ladder,
+                ],
+            ],
+        ),
+    ],
+)
+resize = dict(
+    type='TransformFrames',
+    transforms=[
+        dict(
+            type='Resize', scale=(640, 360), keep_ratio=True, backend='pillow'
+        )
+    ],
+)
 
+# All steps but the one that samples the frames.
+clip_steps = [*_base_.load, augment, _base_.swap_sides, _base_.pack]
 train_pipeline = [
     dict(type='SampleClip', num_frames=num_frames),
-    dict(type='LoadFrames'),
-    dict(type='LoadTubes'),
-    dict(
-        type='TransformFrames',
-        transforms=[
-            dict(type='RandomFlip', prob=0.5),
-            dict(type='PhotoMetricDistortion'),
-            # It gives floats, some beyond 0..255.
-            dict(type='RoundPixels'),
-            dict(
-                type='RandomChoice',
-                transforms=[
-                    [_ladder],
-                    [
-                        dict(
-                            type='RandomChoiceResize',
-                            scales=[(4200, side) for side in (400, 500, 600)],
-                            keep_ratio=True,
-                            backend='pillow',
-                        ),
-                        dict(
-                            type='RandomCrop',
-                            crop_type='absolute_range',
-                            crop_size=(384, 600),
-                            recompute_bbox=True,
-                            # A frame without the object stays in its clip.
-                            allow_negative_crop=True,
-                        ),
-                        _ladder,
-                    ],
-                ],
-            ),
-        ],
-    ),
-    dict(type='SwapSidesInText'),
-    dict(type='PackRefInputs'),
+    *clip_steps,
 ]
-
-test_pipeline = [
-    dict(type='LoadFrames'),
-    dict(
-        type='TransformFrames',
-        transforms=[
-            dict(
-                type='Resize',
-                scale=(640, 360),
-                keep_ratio=True,
-                backend='pillow',
-            )
-        ],
-    ),
-    dict(type='PackRefInputs'),
-]
+test_pipeline = [dict(type='LoadFrames'), resize, _base_.pack]
+# For test sets whose ground truth is public.
+gt_pipeline = [*_base_.load_gt, resize, _base_.pack]
 
 train_dataloader = dict(
     batch_size=batch_size,
@@ -87,15 +83,12 @@ val_dataloader = None
 val_cfg = None
 val_evaluator = None
 test_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
+    **_base_.eval_loader,
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
         split='valid',
-        # The truth of the validation videos is with the challenge's server.
+        # Only the challenge's server has the ground truth of these videos.
         with_masks=False,
         test_mode=True,
         pipeline=test_pipeline,

@@ -1,27 +1,23 @@
-# RefVOS-Mini in Ref-YouTube-VOS's layout; made by
+# RefVOS-Mini in Ref-YouTube-VOS's layout, made by
 # tools/dataset_converters/make_mini.py.
+_base_ = ['./steps.py']
+
 dataset_type = 'RefYouTubeVOSDataset'
 data_root = 'data/refvos-mini'
 num_frames = 2
-# For each of two processes.
+# Per process, of two.
 batch_size = 4
 
+augment = dict(
+    type='TransformFrames', transforms=[dict(type='RandomFlip', prob=0.5)]
+)
+# All steps but the one that samples the frames.
+clip_steps = [*_base_.load, augment, _base_.swap_sides, _base_.pack]
 train_pipeline = [
     dict(type='SampleClip', num_frames=num_frames),
-    dict(type='LoadFrames'),
-    dict(type='LoadTubes'),
-    dict(
-        type='TransformFrames',
-        transforms=[dict(type='RandomFlip', prob=0.5)],
-    ),
-    dict(type='SwapSidesInText'),
-    dict(type='PackRefInputs'),
+    *clip_steps,
 ]
-test_pipeline = [
-    dict(type='LoadFrames'),
-    dict(type='LoadTubes', as_rle=True),
-    dict(type='PackRefInputs'),
-]
+test_pipeline = [*_base_.load_gt, _base_.pack]
 
 train_dataloader = dict(
     batch_size=batch_size,
@@ -46,7 +42,7 @@ val_dataloader = dict(
         data_root=data_root,
         split='valid',
         test_mode=True,
-        # A look in between; the test set is scored in the end.
+        # A quick check during training; the test set is scored at the end.
         indices=20,
         pipeline=test_pipeline,
     ),

@@ -10,7 +10,7 @@ data_root = 'data/refvos-mini-davis17'
 _dataset = dict(type=dataset_type, data_root=data_root)
 train_dataloader = dict(dataset=_dataset)
 val_dataloader = dict(dataset=_dataset)
-# `valid` holds the videos of RefVOS-Mini's `test`, too.
+# `valid` also holds the videos of RefVOS-Mini's `test`.
 test_dataloader = dict(dataset=dict(**_dataset, split='valid'))
 val_evaluator = dict(type='RefDAVIS17Metric')
 test_evaluator = dict(type='RefDAVIS17Metric')

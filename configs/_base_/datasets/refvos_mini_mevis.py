@@ -8,5 +8,5 @@ data_root = 'data/refvos-mini/mevis'
 _dataset = dict(type=dataset_type, data_root=data_root)
 train_dataloader = dict(dataset=_dataset)
 val_dataloader = dict(dataset=dict(**_dataset, split='valid_u'))
-# As in the real data set, the truth of `valid` is not there.
+# As in the real data set, `valid` has no ground truth.
 test_dataloader = dict(dataset=dict(**_dataset, split='valid_u'))

@@ -1,5 +1,5 @@
-# MUTR with ConvNeXt-L, pre-trained on ImageNet-22k. The paper has no such row;
-# the published code has such a model. Stochastic depth: ConvNeXt's own rate
+# MUTR with ConvNeXt-L, pre-trained on ImageNet-22k: a model of the published
+# code that the paper does not report. Stochastic depth: ConvNeXt's own rate
 # for semantic segmentation.
 _base_ = ['./mutr_r50.py']
 

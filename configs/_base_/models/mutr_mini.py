@@ -1,4 +1,4 @@
-# MUTR small enough to learn from scratch on two cores.
+# MUTR small enough to train from scratch on two cores.
 _base_ = ['./referformer_mini.py']
 
 model = dict(

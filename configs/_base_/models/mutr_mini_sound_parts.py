@@ -1,4 +1,4 @@
-# What the small MUTR has where a sound refers: a small VGGish that learns.
+# Sound encoder of the small MUTR: a small VGGish, trained.
 sound_encoder = dict(
     type='SoundEncoder',
     vggish=dict(
@@ -9,6 +9,6 @@ sound_encoder = dict(
     ),
     embed_dims=64,
     dropout=0.0,
-    # In the place of the class token, of which queries are made.
+    # In place of RoBERTa's class token, from which MTA makes the queries.
     sentence_first=True,
 )

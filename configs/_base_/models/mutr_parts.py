@@ -1,8 +1,8 @@
-# What MUTR has besides ReferFormer's parts, with any backbone.
+# The parts that MUTR adds to ReferFormer, for any backbone.
 mutr = dict(
     type='MUTR',
     fusion=dict(combine='add'),
-    # One block, whose weights serve all four levels; no dropout.
+    # One block, whose weights all four levels share; no dropout.
     mta=dict(num_heads=8, feedforward_channels=2048, num_blocks=1),
     mti=dict(
         num_heads=8,

@@ -1,5 +1,5 @@
-# MUTR with PVTv2-B5, pre-trained on ImageNet-1k. The paper does not name its
-# stochastic depth: mmdet's own.
+# MUTR with PVTv2-B5, pre-trained on ImageNet-1k. The paper does not give its
+# stochastic depth: mmdet's default.
 _base_ = ['./mutr_r50.py']
 
 _weights = 'https://github.com/whai362/PVT/releases/download/v2'

@@ -1,4 +1,4 @@
-# MUTR with ResNet-50: ReferFormer, its fusion adding, with MTA and MTI.
+# MUTR with ResNet-50: ReferFormer with additive fusion, MTA and MTI.
 _base_ = ['./referformer_r50.py', './mutr_parts.py']
 
 model = _base_.mutr

@@ -1,12 +1,12 @@
-# What MUTR has where a sound refers, with any backbone.
+# MUTR with sounds as references, for any backbone.
 mutr_sound = dict(
     text_encoder=None,
     sound_encoder=dict(
         type='SoundEncoder',
         vggish=dict(
             type='VGGish',
-            # The paper names it pre-trained; that it stays as it is, is
-            # AVSBench's way.
+            # The paper says that it is pre-trained; it is frozen as in
+            # AVSBench's own models.
             frozen=True,
             init_cfg=dict(
                 type='Pretrained',
@@ -16,9 +16,9 @@ mutr_sound = dict(
         ),
         embed_dims=256,
         dropout=0.1,
-        # In the place of the class token, of which queries are made.
+        # In place of RoBERTa's class token, from which MTA makes the queries.
         sentence_first=True,
     ),
-    # AVSBench's F compares soft masks with thresholds.
+    # AVSBench's F thresholds soft masks.
     test_cfg=dict(soft_masks='linear'),
 )

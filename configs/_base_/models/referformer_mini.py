@@ -1,12 +1,12 @@
-# ReferFormer small enough to learn from scratch on two cores: the same
-# parts as with ResNet-50, fewer channels and layers.
+# ReferFormer small enough to train from scratch on two cores: the parts of
+# the ResNet-50 config with fewer channels and layers.
 _base_ = ['./referformer_r50.py']
 
 embed_dims = 64
 num_heads = 4
 feedforward_channels = 256
-# With one query the mask itself has to follow the words; which of five to
-# trust is learned far more slowly.
+# With one query the mask itself must follow the words; a model with five
+# learns to score them far more slowly.
 num_queries = 1
 
 _attention = dict(embed_dims=embed_dims, num_heads=num_heads, dropout=0.0)
@@ -64,7 +64,7 @@ model = dict(
         feedforward_channels=feedforward_channels,
         dropout=0.0,
     ),
-    # Boxes can't be right before the words are understood; at the paper's
-    # weights their losses drown those of the mask.
+    # Boxes are wrong until the words are understood; at the paper's weights
+    # their losses outweigh those of the mask.
     loss=dict(loss_bbox=dict(loss_weight=0.5), loss_iou=dict(loss_weight=0.2)),
 )

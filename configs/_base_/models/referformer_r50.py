@@ -23,6 +23,17 @@ _ffn = dict(
     act_cfg=dict(type='ReLU', inplace=True),
 )
 
+# The weights of matching costs and of losses are the same numbers.
+class_cost = dict(type='ClipFocalCost', weight=2.0)
+box_costs = [
+    dict(type='ClipBBoxL1Cost', weight=5.0),
+    dict(type='ClipGIoUCost', weight=2.0),
+]
+mask_costs = [
+    dict(type='ClipMaskFocalCost', weight=2.0),
+    dict(type='ClipDiceCost', weight=5.0),
+]
+
 model = dict(
     type='ReferFormer',
     data_preprocessor=dict(
@@ -91,18 +102,11 @@ model = dict(
         fuse_words=True,
     ),
     mask_head=dict(channels=8, relative_coordinates=True),
-    # The weights of losses and of matching costs are the same numbers.
     loss=dict(
         type='ClipSetLoss',
         assigner=dict(
             type='HungarianAssigner',
-            match_costs=[
-                dict(type='ClipFocalCost', weight=2.0),
-                dict(type='ClipBBoxL1Cost', weight=5.0),
-                dict(type='ClipGIoUCost', weight=2.0),
-                dict(type='ClipMaskFocalCost', weight=2.0),
-                dict(type='ClipDiceCost', weight=5.0),
-            ],
+            match_costs=[class_cost, *box_costs, *mask_costs],
         ),
         loss_cls=dict(
             type='FocalLoss',

@@ -1,4 +1,4 @@
-# ReferFormer with Swin-T, pre-trained on ImageNet-1k. The paper does not name
+# ReferFormer with Swin-T, pre-trained on ImageNet-1k. The paper does not give
 # its stochastic depth: Swin's own rate for dense prediction.
 _base_ = ['./referformer_r50.py']
 
@@ -16,7 +16,7 @@ model = dict(
         num_heads=[3, 6, 12, 24],
         window_size=7,
         drop_path_rate=0.2,
-        # The checkpoint has Microsoft's names.
+        # The checkpoint uses Microsoft's key names.
         convert_weights=True,
         init_cfg=dict(
             type='Pretrained',

@@ -1,5 +1,5 @@
 # ReferFormer with Video-Swin-T, pre-trained on Kinetics-400. The paper does
-# not name its stochastic depth: Video-Swin's own (0.1, 0.2, 0.3 for T, S, B).
+# not give its stochastic depth: Video-Swin's own (0.1, 0.2, 0.3 for T, S, B).
 _base_ = ['./referformer_r50.py']
 
 model = dict(

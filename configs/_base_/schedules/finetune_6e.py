@@ -6,23 +6,22 @@ optim_wrapper = dict(
     paramwise_cfg=dict(
         custom_keys={
             'backbone': dict(lr_mult=0.5),
-            # Where the text encoder is trained: 1e-5.
+            # 1e-5, in configs that train the text encoder.
             'text_encoder.model': dict(lr_mult=0.1),
         }
     ),
     clip_grad=dict(max_norm=0.1, norm_type=2),
 )
-param_scheduler = [
-    dict(
-        type='MultiStepLR',
-        begin=0,
-        end=6,
-        by_epoch=True,
-        milestones=[3, 5],
-        gamma=0.1,
-    )
-]
+drops = dict(
+    type='MultiStepLR',
+    begin=0,
+    end=6,
+    by_epoch=True,
+    milestones=[3, 5],
+    gamma=0.1,
+)
+param_scheduler = [drops]
 train_cfg = dict(type='ResumableEpochTrainLoop', max_epochs=6)
 test_cfg = dict(type='TestLoop')
-# From pre-trained weights (load_from), except for the class branches.
+# load_from gives pre-trained weights, except for the class branches.
 custom_hooks = [dict(type='DropKeysHook', prefixes=['class_branches.'])]

@@ -1,3 +1,3 @@
 # Joint training on RefCOCO/+/g and Ref-YouTube-VOS: 12 epochs, drops after 8
-# and 10; the text encoder is frozen all the time (Appendix B).
+# and 10; the text encoder stays frozen (Appendix B).
 _base_ = ['./pretrain_12e.py']

@@ -5,6 +5,6 @@ _base_ = ['./pretrain_12e.py']
 optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys={'backbone': dict(lr_mult=0.06)})
 )
-# Queries are made of the first gathered token: nothing asks for the sentence,
-# and RoBERTa's pooler has no gradient.
+# MTA makes the queries from the first token, so the sentence is unused and
+# RoBERTa's pooler has no gradient.
 find_unused_parameters = True

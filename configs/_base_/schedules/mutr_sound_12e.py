@@ -1,5 +1,5 @@
-# MUTR on AVSBench S4. The paper does not say how long; as with text.
+# MUTR on AVSBench S4. The paper does not give the length: as with texts.
 _base_ = ['./mutr_12e.py']
 
-# Every parameter that is trained has a gradient.
+# Every trained parameter has a gradient.
 find_unused_parameters = False

@@ -1,17 +1,9 @@
 # Pre-training on RefCOCO/+/g: 12 epochs, drops after 8 and 10 (Appendix B).
-# The text encoder is trained, too, at 1e-5: model.text_encoder.frozen=False.
+# The text encoder is trained as well, at 1e-5; the config of the model sets
+# model.text_encoder.frozen=False.
 _base_ = ['./finetune_6e.py']
 
-# It starts from scratch: nothing to leave out.
+# From scratch: there are no class branches to drop.
 custom_hooks = []
-param_scheduler = [
-    dict(
-        type='MultiStepLR',
-        begin=0,
-        end=12,
-        by_epoch=True,
-        milestones=[8, 10],
-        gamma=0.1,
-    )
-]
+param_scheduler = [dict(_base_.drops, end=12, milestones=[8, 10])]
 train_cfg = dict(max_epochs=12)

@@ -1,4 +1,4 @@
-# As Table 4: the base line without queries.
+# As Table 4: the baseline without queries.
 _base_ = ['./referformer_mini_base.py']
 
 model = dict(
@@ -30,5 +30,5 @@ model = dict(
     ),
     test_cfg=_base_.model.test_cfg,
 )
-# It asks for no sentence, which the text encoder makes.
+# The sentence vector of the text encoder is unused.
 find_unused_parameters = True

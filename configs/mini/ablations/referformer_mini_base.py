@@ -1,6 +1,6 @@
-# The mini ablations' full model: N = 1, T = 2, one stage, all expressions.
-# For two processes; tools/analysis_tools/ablation_table.py sets the length,
-# and has it start from the backbone of backbone_mini.py.
+# The full model of the mini ablations: N = 1, T = 2, one stage, all
+# expressions. For two processes; tools/analysis_tools/ablation_table.py sets
+# the length and loads the backbone of backbone_mini.py.
 _base_ = [
     '../../_base_/models/referformer_mini.py',
     '../../_base_/datasets/refvos_mini.py',
@@ -9,7 +9,7 @@ _base_ = [
 ]
 
 default_hooks = dict(checkpoint=dict(interval=100, max_keep_ckpts=1))
-# All rows are scored once, in the end.
+# Each row is scored once, at the end.
 train_cfg = dict(val_interval=1000000)
 val_dataloader = None
 val_cfg = None

@@ -1,6 +1,8 @@
 # As Table 6b: clips of one frame.
 _base_ = ['./referformer_mini_base.py']
 
-train_pipeline = _base_.train_pipeline
-train_pipeline[0].num_frames = 1
+train_pipeline = [
+    dict(type='SampleClip', num_frames=1),
+    *_base_.clip_steps,
+]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -1,4 +1,4 @@
-# Table 4, the base line without queries: J 47.2, F 50.1.
+# Table 4, the baseline without queries: J 47.2, F 50.1.
 _base_ = ['../referformer_video-swin-t_8xb1-12e_ref-youtube-vos_scratch.py']
 
 model = dict(

@@ -1,7 +1,5 @@
 # Table 6c, matching by class and mask: J&F 54.5 (all costs, the base: 56.0).
 _base_ = ['../referformer_video-swin-t_8xb1-12e_ref-youtube-vos_scratch.py']
 
-costs = _base_.model.loss.assigner.match_costs
-model = dict(
-    loss=dict(assigner=dict(match_costs=[costs[0], costs[3], costs[4]]))
-)
+_costs = [_base_.class_cost, *_base_.mask_costs]
+model = dict(loss=dict(assigner=dict(match_costs=_costs)))
