@@ -83,9 +83,7 @@ def light_state(name):
 
 
 BOXES = '24 keys dropped: second names of the tensors in bbox_embed'
-PLACES = (
-    '12 keys dropped: positions in a window, which the backbone counts itself'
-)
+PLACES = '12 keys dropped: positions in a window, which the backbone computes'
 
 
 @pytest.mark.parametrize(
@@ -255,12 +253,11 @@ def test_official_image_weights(convert):
     )
     assert (status, error) == (0, '')
     assert lines[:-2] == [
-        '6 keys dropped: positions in a window, which the backbone counts '
-        'itself',
-        '1 keys dropped: masks of shifted windows at one image size, made '
-        'anew for each',
+        '6 keys dropped: positions in a window, which the backbone computes',
+        '1 keys dropped: masks of shifted windows, computed for each image '
+        'size',
         '4 keys dropped: the classifier and the norm before it',
-        "8 weights start anew: norms of the backbone's outputs",
+        "8 weights keep their initial values: norms of the backbone's outputs",
     ]
     backbone = load_as_the_config_says(dst, FrameSwinTransformer, 3)
     clip = draw_clip(2)
@@ -316,7 +313,8 @@ def test_image_weights_of_openmmlab(source, convert):
     )
     assert (status, error) == (0, '')
     assert any(f'keys dropped: {expected}' in line for line in lines)
-    assert [s.split()[0] for s in lines if 'start anew' in s] == started
+    fresh = [s.split()[0] for s in lines if 'initial values' in s]
+    assert fresh == started
     ours = load_checkpoint_file(str(dst))['state_dict']
     wanted = theirs.state_dict()
     for key, value in ours.items():

@@ -1,4 +1,4 @@
-"""The command line that all checkpoint converters share."""
+"""Command line of all checkpoint converters."""
 
 import argparse
 import os.path as osp
@@ -29,19 +29,19 @@ from .key_mapping import (
 
 Mapping = Union[KeyMapping, MappingChoice]
 
-# Where training scripts keep the weights in their checkpoints.
+# Entries of a checkpoint under which training scripts save the weights.
 ENTRIES = ('model', 'state_dict')
 
 
 def run_converter(
     doc: str, mapping: Mapping, argv: Optional[Sequence[str]] = None
 ) -> int:
-    """Convert a published checkpoint as a tool's command line says.
+    """Run a converter on its command line.
 
     Args:
         doc: The tool's docstring, shown by ``--help``.
-        mapping: How its keys become ours, or several ways of which the
-            checkpoint's own keys choose one.
+        mapping: Mapping of the published keys to ours, or several of which
+            the checkpoint's keys choose one.
         argv: Arguments; None for those of the process.
 
     Returns:
@@ -67,9 +67,9 @@ def parse_args(
     )
     parser.add_argument(
         '--config',
-        help='check the result against the model of this config: every '
-        'weight there, none too many, all of the right shape; position '
-        "biases of Swin are brought to that model's window size",
+        help='check the result against the model of this config: no weight '
+        'missing, none unknown, all of the right shape; position biases of '
+        "Swin are resized to that model's window size",
     )
     parser.add_argument(
         '--cfg-options',
@@ -89,7 +89,7 @@ def parse_args(
 
 
 def convert(args: argparse.Namespace, choice: Mapping) -> None:
-    """Read, rename, check, write.
+    """Read a published checkpoint, rename, check and write the weights.
 
     Raises:
         InputError: The checkpoint, the config or the target can't be used.
@@ -121,7 +121,7 @@ def convert(args: argparse.Namespace, choice: Mapping) -> None:
 
 
 def check_target(src: str, dst: str) -> None:
-    """Refuse a target that can't be written, before the work starts."""
+    """Refuse a target that can't be written, before anything is read."""
     if not dst.endswith(SUFFIXES) or osp.isdir(dst):
         raise InputError.of(
             'DST', 'name', dst, f'a file ending in one of {SUFFIXES}'
@@ -131,7 +131,7 @@ def check_target(src: str, dst: str) -> None:
 
 
 def read_config(path: str, options: Dict[str, Any]) -> Config:
-    """Read and check the config; its entries change as ``options`` say."""
+    """Read a config, apply ``options``, check the result."""
     cfg = load_config(path)
     check_config(cfg, path)
     check_overrides(cfg, options)
@@ -143,7 +143,7 @@ def read_config(path: str, options: Dict[str, Any]) -> Config:
 
 
 def weights_of(content: Dict[str, Any], source: str) -> Dict[str, Tensor]:
-    """Find the weights in a checkpoint: under an entry, or all of it."""
+    """Find the weights in a checkpoint: one of its entries, or all of it."""
     found = next((name for name in ENTRIES if name in content), None)
     weights = content if found is None else content[found]
     where = 'content' if found is None else found
@@ -156,7 +156,7 @@ def weights_of(content: Dict[str, Any], source: str) -> Dict[str, Tensor]:
 
 
 def add_batch_counts(state: Dict[str, Tensor]) -> None:
-    """Add the counter that torch's batch norm has and frozen ones lack."""
+    """Add the counters of batch norm, which frozen ones lack."""
     for key in list(state):
         module, _, leaf = key.rpartition('.')
         if leaf == 'running_var':
@@ -170,19 +170,19 @@ def check_fit(
     config: str,
     mapping: KeyMapping,
 ) -> Dict[str, str]:
-    """Compare names and shapes with the config's model.
+    """Compare names and shapes with those of the config's model.
 
     Position biases of another window size are resized in ``state``.
 
     Returns:
-        The model's weights that start anew, with the reasons.
+        The model's weights that keep their initial values, with the reasons.
 
     Raises:
         InputError: Naming the first weight that is missing, unexpected or
             of another shape.
     """
     init_default_scope(cfg.get('default_scope', 'mmdet'))
-    # No memory and no random numbers: only the shapes matter.
+    # Only the shapes matter: allocate no memory, draw no random numbers.
     with torch.device('meta'):
         model = MODELS.build(cfg.model)
     fit_position_biases(state, '', model)
@@ -231,6 +231,6 @@ def check_shapes(
 def write_checkpoint(
     path: str, state: Dict[str, Tensor], meta: Dict[str, str]
 ) -> None:
-    """Write weights in the form that the file's name asks for."""
+    """Write weights in the format of the file's suffix."""
     suffix = osp.splitext(path)[1]
     write_atomically(path, serialize_weights(state, meta, suffix))

@@ -3,44 +3,47 @@
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Mapping, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, Sequence, Tuple, Union
 
 from torch import Tensor
 
 from ..errors import InputError
 
-Rules = Sequence[Tuple[str, str]]
+# A pattern and a new name, or a function of the match that gives it.
+Rule = Tuple[str, Union[str, Callable[[re.Match], str]]]
+# Patterns and reasons.
+Reasons = Sequence[Tuple[str, str]]
 
 
 @dataclass
 class KeyMapping:
-    """How published keys become ours.
+    """Map the keys of a published checkpoint to those of our model.
 
     Args:
-        rules: (pattern, replacement) pairs as of ``re.sub``. The first
-            pattern that matches a whole key gives its new name; a function
-            may stand in the replacement's place.
+        rules: (pattern, replacement) pairs as for ``re.sub``. The first
+            pattern that matches a whole key gives its new name; the
+            replacement may be a function of the match.
         dropped: (pattern, reason) pairs of keys that have no counterpart.
-        values: (pattern, function) pairs: what happens to the values of our
-            keys that match, where they are arranged in another way.
-        part: What our keys begin with, where the checkpoint is not of a
-            whole model: ``backbone.``.
+        values: (pattern, function) pairs: the function is applied to the
+            values of our keys that match, where their layout differs.
+        part: Common prefix of our keys if the checkpoint is of a part of a
+            model, e.g. ``backbone.``.
         fresh: (pattern, reason) pairs of weights of ours that the published
-            checkpoint lacks and that start anew.
+            checkpoint lacks and that keep their initial values.
     """
 
-    rules: Sequence[tuple]
-    dropped: Rules = ()
+    rules: Sequence[Rule]
+    dropped: Reasons = ()
     values: Sequence[Tuple[str, Callable[[Tensor], Tensor]]] = ()
     part: str = ''
-    fresh: Rules = ()
+    fresh: Reasons = ()
 
     def choose(self, published: Mapping[str, Tensor]) -> 'KeyMapping':
-        """The mapping for a checkpoint: always this one."""
+        """Choose the mapping of a checkpoint: always this one."""
         return self
 
     def rename(self, key: str) -> str:
-        """Give our name of a published key; '' where none is known."""
+        """Return our name of a published key, '' if no rule matches."""
         for pattern, replacement in self.rules:
             if re.fullmatch(pattern, key):
                 return re.sub(pattern, replacement, key)
@@ -60,7 +63,8 @@ class KeyMapping:
 
         Raises:
             InputError: A key is neither mapped nor dropped, two keys map
-                to one, or a value can't be arranged as ours.
+                to one, or a value has another shape than in the published
+                model.
         """
         ours: Dict[str, Tensor] = {}
         dropped: Dict[str, str] = {}
@@ -91,7 +95,7 @@ class KeyMapping:
     def arrange(
         self, name: str, value: Tensor, key: str, source: str
     ) -> Tensor:
-        """Arrange a value as ours of that name is."""
+        """Bring a value to our layout."""
         for pattern, change in self.values:
             if re.fullmatch(pattern, name):
                 try:
@@ -111,16 +115,16 @@ class MappingChoice:
     """Mappings of several models; a checkpoint's keys choose one.
 
     Args:
-        choices: (pattern, mapping) pairs; the first whose pattern matches
-            any whole key is taken.
-        default: For all other checkpoints.
+        choices: (pattern, mapping) pairs; the first pattern that matches any
+            whole key gives the mapping.
+        default: Mapping of all other checkpoints.
     """
 
     choices: Sequence[Tuple[str, KeyMapping]]
     default: KeyMapping
 
     def choose(self, published: Mapping[str, Tensor]) -> KeyMapping:
-        """The mapping for a checkpoint."""
+        """Choose the mapping of a checkpoint by its keys."""
         for pattern, mapping in self.choices:
             if any(re.fullmatch(pattern, key) for key in published):
                 return mapping
@@ -133,16 +137,16 @@ class MappingChoice:
         return self.choose(published).apply(published, source)
 
 
-def reason_in(rules: Rules, key: str) -> str:
-    """The reason beside the first pattern that matches; '' if none does."""
-    for pattern, reason in rules:
+def reason_in(reasons: Reasons, key: str) -> str:
+    """Return the reason of the first pattern that matches, '' if none."""
+    for pattern, reason in reasons:
         if re.fullmatch(pattern, key):
             return reason
     return ''
 
 
 def describe_dropped(dropped: Mapping[str, str]) -> List[str]:
-    """One line a reason: how many keys were dropped for it."""
+    """Count the dropped keys; one line per reason."""
     return [
         f'{count} keys dropped: {reason}'
         for reason, count in Counter(dropped.values()).items()
@@ -150,8 +154,8 @@ def describe_dropped(dropped: Mapping[str, str]) -> List[str]:
 
 
 def describe_fresh(fresh: Mapping[str, str]) -> List[str]:
-    """One line a reason: how many of our weights start anew for it."""
+    """Count the weights that keep their initial values; a line per reason."""
     return [
-        f'{count} weights start anew: {reason}'
+        f'{count} weights keep their initial values: {reason}'
         for reason, count in Counter(fresh.values()).items()
     ]

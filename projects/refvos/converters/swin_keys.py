@@ -1,34 +1,33 @@
-"""How published Swin weights are named, for the converters.
+"""Keys of published Swin weights: Microsoft's, mmpretrain's and mmdet's.
 
-Microsoft's names of Swin and Video-Swin are also those of the published
-ReferFormer and MUTR, after a prefix of their own.
+The published ReferFormer and MUTR use Microsoft's names after a prefix.
 """
 
-from collections.abc import Callable
-from re import Match
-from typing import List, Tuple, Union
+from typing import List, Tuple
 
 from torch import Tensor
 
-Rule = Tuple[str, Union[str, Callable[[Match], str]]]
+from .key_mapping import KeyMapping, MappingChoice, Rule
 
-SWIN_DROPPED = [
+CLASSIFIER = 'the classifier and the norm before it'
+
+SWIN_DROPPED: List[Tuple[str, str]] = [
     (
         r'.*\.relative_position_index',
-        'positions in a window, which the backbone counts itself',
+        'positions in a window, which the backbone computes',
     ),
     (
         r'.*\.attn_mask',
-        'masks of shifted windows at one image size, made anew for each',
+        'masks of shifted windows, computed for each image size',
     ),
 ]
 
 
 def swin_rules(prefix: str = '') -> List[Rule]:
-    """Names of mmdet's Swin for Microsoft's.
+    """Rename Microsoft's keys of Swin to mmdet's.
 
     Args:
-        prefix: Pattern of what stands before ``patch_embed`` and so on.
+        prefix: Pattern of what precedes ``patch_embed``, ``layers``, ...
     """
     ours = r'backbone.stages.\1.'
     stage = prefix + r'layers\.(\d)\.'
@@ -54,12 +53,12 @@ def swin_rules(prefix: str = '') -> List[Rule]:
 def unfolded_order(value: Tensor) -> Tensor:
     """Order the inputs of a patch merging as ``torch.nn.Unfold`` does.
 
-    Microsoft's code puts one cell's channels after another's, the cells in
-    the order top left, bottom left, top right, bottom right; mmdet unfolds
-    the map: channel after channel, and of each the cells row by row.
+    Microsoft's code concatenates the cells (top left, bottom left, top right,
+    bottom right) with all their channels; mmdet unfolds the map: for each
+    channel its four cells, row by row.
 
     Args:
-        value: (..., 4 C), a norm's weight or bias or the reduction.
+        value: (..., 4 C), weight or bias of the norm, or the reduction.
     """
     cells = value.unflatten(-1, (4, -1))[..., [0, 2, 1, 3], :]
     return cells.transpose(-1, -2).flatten(-2)
@@ -67,39 +66,38 @@ def unfolded_order(value: Tensor) -> Tensor:
 
 SWIN_VALUES = [(r'backbone\.stages\.\d\.downsample\..+', unfolded_order)]
 
+# A classifier's only norm follows the last stage and is none of these.
+FRESH = [(r'backbone\.norm\d\..+', "norms of the backbone's outputs")]
 
-def video_swin_rules(prefix: str = '') -> List[Rule]:
-    """Names of torchvision's Video-Swin for Microsoft's and mmaction's.
-
-    Patch merging takes the cells in the same order in all of them.
-
-    Args:
-        prefix: Pattern of what stands before ``patch_embed`` and so on.
-    """
-    block = prefix + r'layers\.(\d)\.blocks\.(\d+)\.'
-    return [
-        (prefix + r'(patch_embed\..+)', r'backbone.\1'),
-        (block + r'mlp\.fc1\.(.+)', in_features(0, r'{1}.mlp.0.{2}')),
-        (block + r'mlp\.fc2\.(.+)', in_features(0, r'{1}.mlp.3.{2}')),
-        (block + r'((?:attn|norm[12])\..+)', in_features(0, '{1}.{2}')),
-        # Inside a stage (Microsoft, mmaction) or beside it (ReferFormer).
-        (
-            prefix + r'layers\.(\d)\.downsample\.(.+)',
-            in_features(1, '{1}'),
-        ),
-        (prefix + r'downsamples\.(\d)\.(.+)', in_features(1, '{1}')),
-    ]
-
-
-def in_features(place: int, template: str) -> Callable[[Match], str]:
-    """Name a part of ``features``: stage i stands at 2 i, merging after it.
-
-    Args:
-        place: 0 for the stage, 1 for the merging after it.
-        template: The rest of the name; ``{i}`` is the key's i-th group,
-            counted from 0 (the stage).
-    """
-    return lambda match: (
-        f'backbone.features.{2 * int(match[1]) + place}.'
-        + template.format(*match.groups())
-    )
+OFFICIAL = KeyMapping(
+    swin_rules(),
+    [*SWIN_DROPPED, (r'(norm|head)\..+', CLASSIFIER)],
+    SWIN_VALUES,
+    part='backbone.',
+    fresh=FRESH,
+)
+# Our backbone is mmdet's: nothing to rename.
+SAME = [(r'backbone\..+', r'\g<0>')]
+MMPRETRAIN = KeyMapping(
+    SAME,
+    [*SWIN_DROPPED, (r'(backbone\.norm3|head)\..+', CLASSIFIER)],
+    part='backbone.',
+    fresh=FRESH,
+)
+MMDET = KeyMapping(
+    SAME,
+    [
+        *SWIN_DROPPED,
+        (r'(?!backbone\.).+', 'parts of the detector other than its backbone'),
+    ],
+    part='backbone.',
+    fresh=FRESH,
+)
+MAPPING = MappingChoice(
+    [
+        (r'layers\.0\.blocks\.0\..+', OFFICIAL),
+        (r'head\.fc\..+', MMPRETRAIN),
+        (r'backbone\.stages\.0\.blocks\.0\..+', MMDET),
+    ],
+    default=OFFICIAL,
+)
