@@ -1,7 +1,7 @@
-"""No config rots: each takes a training step and is tested as users do.
+"""Each config takes a training step and is tested as users do it.
 
-That is by ``tools/test.py`` and by the inferencer: with the model prepared
-for tests, and real files.
+They use ``tools/test.py`` and the inferencer: the model is prepared for
+tests, and the files are real.
 """
 
 import os
@@ -28,7 +28,32 @@ CONFIGS = sorted(
     for path in (ROOT / 'configs').rglob('*.py')
     if '_base_' not in path.parts
 )
-# Two channels a group at least: a small map can have a single pixel.
+# Configs that users derive from ours: name, base and what is added.
+DERIVED = {
+    **{
+        f'mutr_{backbone}_{data}_published': (
+            [f'configs/mutr/mutr_{backbone}_{data}.py'],
+            'model = dict(published_habits=True)',
+        )
+        for backbone in (
+            *('r50', 'r101', 'swin-l'),
+            *('video-swin-t', 'video-swin-s', 'video-swin-b'),
+        )
+        for data in ('8xb2-12e_joint', 'ref-davis17')
+    },
+    **{
+        f'referformer_{backbone}_sam2': (
+            [
+                'configs/referformer/referformer_'
+                f'{backbone}_8xb1-6e_ref-youtube-vos.py',
+                'configs/_base_/post_process/sam2.py',
+            ],
+            'model = dict(test_cfg=dict(post_process=_base_.sam2))',
+        )
+        for backbone in ('r50', 'r101', 'swin-t', 'swin-s', 'swin-b', 'swin-l')
+    },
+}
+# At least two channels per group: a small map can have a single pixel.
 DIMS = 64
 CHANNELS = [8, 16, 32, 64]
 LAYOUTS = ('ref-youtube-vos', 'a2d', 'jhmdb', 'ref-davis17', 'mevis')
@@ -206,6 +231,15 @@ def shrink_data(loader: ConfigDict, data: Path, class_aware: bool) -> None:
             shrink_sizes(part.pipeline)
 
 
+def write_derived(name: str, folder: Path) -> str:
+    """Write a config of two lines: its bases and what it adds."""
+    bases, added = DERIVED[name]
+    file = folder / f'{name}.py'
+    paths = [str(ROOT / base) for base in bases]
+    file.write_text(f'_base_ = {paths}\n{added}\n')
+    return str(file)
+
+
 def prepare(path: str, data: Path, sam2: str, work_dir: Path) -> Config:
     config = Config.fromfile(ROOT / path)
     check_config(config)
@@ -230,10 +264,12 @@ class RecordSamples(Hook):
         self.samples += outputs
 
 
-@pytest.mark.parametrize('path', CONFIGS)
+@pytest.mark.parametrize('path', [*CONFIGS, *DERIVED])
 def test_config_takes_a_step_and_answers(
     path, data, sam2, in_folder, monkeypatch
 ):
+    if path in DERIVED:
+        path = write_derived(path, in_folder)
     config = prepare(path, data, sam2, in_folder / 'work')
     runner = Runner.from_cfg(config)
     runner.call_hook('before_run')

@@ -83,6 +83,7 @@ def light_state(name):
 
 
 BOXES = '24 keys dropped: second names of the tensors in bbox_embed'
+PUBLISHED_HABITS = 'test them with --cfg-options model.published_habits=True'
 PLACES = '12 keys dropped: positions in a window, which the backbone computes'
 
 
@@ -107,6 +108,7 @@ def test_published_keys_are_all_used_or_dropped(
         PLACES,
         f'{len(state)} keys read, {len(state) - 36} written to {dst}',
         f'they fit the model of {config}',
+        *[PUBLISHED_HABITS] * (system == 'mutr'),
     ]
     ours = load_checkpoint_file(str(dst))['state_dict']
     assert sum(value.numel() for value in ours.values()) == parameters
@@ -143,12 +145,15 @@ def test_published_mutr_with_resnet(convert):
     config = ROOT / MODELS / 'mutr_r50.py'
     status, lines, error, dst = convert('mutr', state, '--config', str(config))
     assert (status, error) == (0, '')
-    *dropped, counts, fits = lines
+    *dropped, counts, fits, options = lines
     assert dropped == [BOXES]
     # A counter comes to each of 53 batch norms.
     written = len(state) - 24 + 53
     assert counts == f'{len(state)} keys read, {written} written to {dst}'
     assert fits == f'they fit the model of {config}'
+    assert options == PUBLISHED_HABITS
+    meta = load_checkpoint_file(str(dst))['meta']
+    assert meta['model_options'] == '{"model.published_habits": true}'
     ours = load_checkpoint_file(str(dst))['state_dict']
     norms = ('bn1.', 'bn2.', 'bn3.', 'downsample.1.')
     learned = [

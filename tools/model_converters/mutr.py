@@ -1,8 +1,8 @@
 """Convert a published MUTR checkpoint to refvos.
 
-The backbone (ResNet, Swin or Video-Swin) is recognised by the keys. Test
-it with model.published_habits=True, which its config for published weights
-sets.
+The backbone (ResNet, Swin or Video-Swin) is recognised by the keys. DST notes
+that its weights need `model.published_habits=True`: give it to the tools with
+--cfg-options.
 """
 
 import sys

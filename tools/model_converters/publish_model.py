@@ -1,11 +1,11 @@
-"""Make files of a trained checkpoint that can be given away.
+"""Make publishable files from a trained checkpoint.
 
     python tools/model_converters/publish_model.py \\
         work_dirs/run/epoch_6.pth published/referformer_r50 --half
 
-writes ``published/referformer_r50-<hash>.pth``: the weights alone (averaged
-ones where the training averaged them), without optimizer, logs and the
-config with its paths. The hash is the first 8 hexadecimal digits of the
+writes ``published/referformer_r50-<hash>.pth``: only the weights (the averages
+if the training averaged them), without optimizer, logs and the config with
+its paths. The hash is the first 8 hexadecimal digits of the
 file's SHA-256, as torch.hub checks it.
 """
 
@@ -18,10 +18,11 @@ from typing import Any, Dict, List, Optional
 import torch
 from torch import Tensor
 
+from refvos.engine.checkpoint_options import noted_options, options_note
 from refvos.engine.cli import run_tool
 from refvos.errors import InputError
 from refvos.io.atomic import write_atomically
-from refvos.io.safe_checkpoint import load_checkpoint_file
+from refvos.io.safe_checkpoint import load_checkpoint_file, read_meta
 from refvos.io.weights import (
     checkpoint_weights,
     half_precision,
@@ -47,7 +48,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         'prefix', metavar='OUT_PREFIX', help='files to write, without suffix'
     )
     parser.add_argument(
-        '--half', action='store_true', help='floats of 16 bits'
+        '--half', action='store_true', help='round floats to 16 bits'
     )
     parser.add_argument(
         '--format', choices=list(FORMATS), default='pth', help='(default: pth)'
@@ -61,9 +62,18 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def describe_weights(content: Dict[str, Any], half: bool) -> Dict[str, str]:
-    """What a published file says of itself; no paths, no names."""
-    meta = {'refvos_version': __version__}
+def describe_weights(
+    content: Dict[str, Any], source: str, half: bool
+) -> Dict[str, str]:
+    """Make the notes of a published file, without paths and names.
+
+    Args:
+        content: The checkpoint.
+        source: Its file.
+        half: The weights are rounded to 16 bits.
+    """
+    options = noted_options(read_meta(content, source), source)
+    meta = {'refvos_version': __version__, **options_note(options)}
     trained = content.get('meta')
     for key in ('epoch', 'iter'):
         if isinstance(trained, dict) and isinstance(trained.get(key), int):
@@ -76,7 +86,7 @@ def describe_weights(content: Dict[str, Any], half: bool) -> Dict[str, str]:
 def publish(
     weights: Dict[str, Tensor], meta: Dict[str, str], prefix: str, suffix: str
 ) -> str:
-    """Write one file and read it again; gives its path."""
+    """Write one file, check it by reading it, return its path."""
     content = serialize_weights(weights, meta, suffix)
     digest = hashlib.sha256(content).hexdigest()[:HASH_DIGITS]
     path = f'{prefix}-{digest}{suffix}'
@@ -94,7 +104,7 @@ def main(argv: Optional[Sequence[str]] = None) -> List[str]:
     args = parse_args(argv)
     content = load_checkpoint_file(args.src, trust=args.trust_checkpoint)
     weights = checkpoint_weights(content, args.src)
-    meta = describe_weights(content, args.half)
+    meta = describe_weights(content, args.src, args.half)
     if args.half:
         weights = half_precision(weights, args.src)
     paths = []

@@ -28,10 +28,11 @@ from tqdm import tqdm
 
 from ..datasets.transforms import LoadTubes, SampleWindow
 from ..engine import check_config, keep_large_buffers
+from ..engine.checkpoint_options import warn_of_options
 from ..engine.cli import load_config, merge_options
 from ..errors import InputError
 from ..io.paths import PathLike
-from ..io.safe_checkpoint import load_checkpoint_file
+from ..io.safe_checkpoint import load_checkpoint_file, read_meta
 from ..visualization import moment_of
 from .asked import (
     AskedReference,
@@ -119,6 +120,7 @@ class RefVOSInferencer:
             path = os.fspath(checkpoint)
             content = load_checkpoint_file(path, 'cpu', trust_checkpoint)
             load_weights(self.model, content, path)
+            warn_of_options(self.cfg, read_meta(content, path), path)
         self.model.to(self.device).prepare_for_test()
 
     def __call__(

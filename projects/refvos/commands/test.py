@@ -13,7 +13,7 @@ from typing import Dict, List, Optional
 from mmdet.registry import METRICS
 from mmengine.config import Config
 
-from ..engine import PrepareForTestHook
+from ..engine import CheckpointOptionsHook, PrepareForTestHook
 from ..engine.cli import (
     add_common_arguments,
     add_precision_argument,
@@ -122,5 +122,6 @@ def main(argv: Optional[Sequence[str]] = None) -> Dict[str, float]:
     if args.wrong_references:
         cfg.test_dataloader.dataset.wrong_references = True
     runner = build_runner(cfg)
+    runner.register_hook(CheckpointOptionsHook())
     runner.register_hook(PrepareForTestHook())
     return runner.test()

@@ -12,6 +12,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from ..engine import check_config, check_overrides
+from ..engine.checkpoint_options import describe_options, options_note
 from ..engine.cli import load_config, run_tool
 from ..errors import InputError
 from ..io.atomic import write_atomically
@@ -111,6 +112,7 @@ def convert(args: argparse.Namespace, choice: Mapping) -> None:
     meta = {
         'converted_from': osp.basename(args.src),
         'refvos_version': __version__,
+        **options_note(mapping.model_options),
     }
     write_checkpoint(args.dst, ours, meta)
     for line in describe_dropped(dropped) + describe_fresh(fresh):
@@ -118,6 +120,11 @@ def convert(args: argparse.Namespace, choice: Mapping) -> None:
     print(f'{len(published)} keys read, {len(ours)} written to {args.dst}')
     if cfg is not None:
         print(f'they fit the model of {args.config}')
+    if mapping.model_options:
+        print(
+            'test them with --cfg-options '
+            + describe_options(mapping.model_options)
+        )
 
 
 def check_target(src: str, dst: str) -> None:

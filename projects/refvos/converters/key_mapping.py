@@ -2,8 +2,8 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass
-from typing import Callable, Dict, List, Mapping, Sequence, Tuple, Union
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple, Union
 
 from torch import Tensor
 
@@ -30,6 +30,8 @@ class KeyMapping:
             model, e.g. ``backbone.``.
         fresh: (pattern, reason) pairs of weights of ours that the published
             checkpoint lacks and that keep their initial values.
+        model_options: Config entries that the weights need, by dotted name;
+            see :mod:`refvos.engine.checkpoint_options`.
     """
 
     rules: Sequence[Rule]
@@ -37,6 +39,7 @@ class KeyMapping:
     values: Sequence[Tuple[str, Callable[[Tensor], Tensor]]] = ()
     part: str = ''
     fresh: Reasons = ()
+    model_options: Mapping[str, Any] = field(default_factory=dict)
 
     def choose(self, published: Mapping[str, Tensor]) -> 'KeyMapping':
         """Choose the mapping of a checkpoint: always this one."""

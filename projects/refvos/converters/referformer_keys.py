@@ -1,8 +1,8 @@
 """Keys of published ReferFormer checkpoints, with any of their backbones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from re import Match
-from typing import List, Tuple
+from typing import Any, List, Optional, Tuple
 
 from .key_mapping import KeyMapping, MappingChoice, Rule
 from .swin_keys import SWIN_DROPPED, SWIN_VALUES, swin_rules
@@ -122,7 +122,9 @@ DROPPED: List[Tuple[str, str]] = [
 HEAD = TRANSFORMER + PIXELS + TEXT
 
 
-def choice_of(head: List[Rule]) -> MappingChoice:
+def choice_of(
+    head: List[Rule], model_options: Optional[Mapping[str, Any]] = None
+) -> MappingChoice:
     """Make the mapping of each backbone from the rules of the other parts.
 
     Blocks of Swin and of Video-Swin have the same keys; those of the patch
@@ -130,7 +132,9 @@ def choice_of(head: List[Rule]) -> MappingChoice:
 
     Args:
         head: Rules of all parts but the backbone.
+        model_options: See :class:`KeyMapping`.
     """
+    options = dict(model_options or {})
     return MappingChoice(
         [
             (
@@ -138,6 +142,7 @@ def choice_of(head: List[Rule]) -> MappingChoice:
                 KeyMapping(
                     head + video_swin_rules(BODY),
                     DROPPED + SWIN_DROPPED,
+                    model_options=options,
                 ),
             ),
             (
@@ -146,10 +151,11 @@ def choice_of(head: List[Rule]) -> MappingChoice:
                     head + swin_rules(BODY),
                     DROPPED + SWIN_DROPPED,
                     SWIN_VALUES,
+                    model_options=options,
                 ),
             ),
         ],
-        default=KeyMapping(head + RESNET, DROPPED),
+        default=KeyMapping(head + RESNET, DROPPED, model_options=options),
     )
 
 

@@ -4,6 +4,7 @@ from .checkpoint_hook import (
     find_latest_checkpoint,
     is_whole,
 )
+from .checkpoint_options import CheckpointOptionsHook
 from .config_check import check_config, check_overrides
 from .drop_keys_hook import DropKeysHook
 from .logger_hook import MasterLoggerHook
@@ -16,6 +17,7 @@ from .resumable_sampler import ResumableBatchSampler
 __all__ = [
     'AtomicCheckpointHook',
     'BF16OptimWrapper',
+    'CheckpointOptionsHook',
     'DropKeysHook',
     'GroupedOptimWrapperConstructor',
     'MasterLoggerHook',

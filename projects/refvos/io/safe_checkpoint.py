@@ -95,6 +95,23 @@ def _load_safetensors(path: str, map_location: MapLocation) -> Dict[str, Any]:
         raise _damaged(path, error) from error
 
 
+def read_meta(content: Dict[str, Any], path: str) -> Dict[str, Any]:
+    """Return a checkpoint's short notes; {} if it has none.
+
+    Args:
+        content: What :func:`load_checkpoint_file` returns.
+        path: Its file. The notes of a ``.safetensors`` file are read from
+            its header.
+    """
+    if path.endswith('.safetensors'):
+        from safetensors import safe_open
+
+        with safe_open(osp.expanduser(path), 'pt') as file:
+            return dict(file.metadata() or {})
+    meta = content.get('meta')
+    return meta if isinstance(meta, dict) else {}
+
+
 def _load_pickle(
     source: Union[str, io.BytesIO],
     name: str,
@@ -199,7 +216,8 @@ def load_from_local(
     checkpoint = load_checkpoint_file(filename, map_location)
     if filename.endswith('.safetensors'):
         # mmengine's EMAHook expects this key.
-        checkpoint = {'state_dict': checkpoint, 'meta': {}}
+        meta = read_meta(checkpoint, filename)
+        checkpoint = {'state_dict': checkpoint, 'meta': meta}
     return checkpoint
 
 
