@@ -10,7 +10,7 @@ _base_ = [
 
 model = dict(sound_encoder=_base_.sound_encoder)
 sound_root = 'data/refvos-mini-sound'
-# A sound names no sides.
+# A sound does not name sides: nothing to swap.
 sound_steps = [*_base_.load_sound, _base_.augment, _base_.pack]
 text_train = _base_.train_dataloader.dataset
 sound_train = dict(

@@ -8,7 +8,7 @@ _base_ = [
 ]
 
 model = dict(sound_encoder=_base_.mutr_sound.sound_encoder)
-# All five frames: nothing to sample. A sound names no sides.
+# All five frames: nothing to sample. Sounds name no sides to swap.
 sound_pipeline = [*_base_.load_sound, _base_.augment, _base_.pack]
 train_dataloader = dict(
     batch_sampler=dict(type='OneDatasetBatchSampler'),

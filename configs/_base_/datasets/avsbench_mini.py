@@ -6,7 +6,7 @@ dataset_type = 'AVSBenchDataset'
 data_root = 'data/refvos-mini-sound'
 num_frames = 2
 
-# A sound names no sides.
+# A sound does not name sides: nothing to swap.
 clip_steps = [*_base_.load_sound, _base_.augment, _base_.pack]
 train_pipeline = [
     # Of fewer than five frames one is the frame with the mask.

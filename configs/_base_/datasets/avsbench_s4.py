@@ -8,7 +8,7 @@ data_root = 'data/avsbench'
 subset = 's4'
 batch_size = 2
 
-# All five frames: nothing to sample. A sound names no sides.
+# All five frames: nothing to sample. Sounds name no sides to swap.
 clip_steps = [*_base_.load_sound, _base_.augment, _base_.pack]
 train_pipeline = clip_steps
 test_pipeline = [*_base_.load_sound_gt, _base_.resize, _base_.pack]

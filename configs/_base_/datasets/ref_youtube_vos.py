@@ -6,7 +6,7 @@ data_root = 'data/ref-youtube-vos'
 num_frames = 5
 batch_size = 1
 
-# Short sides of 288 to 512, long side at most 640, as the published code.
+# Short sides of 288 to 512, long side at most 640, as in the published code.
 _ladder = dict(
     type='RandomChoiceResize',
     scales=[(640, side) for side in (288, 320, 352, 392, 416, 448, 480, 512)],
@@ -74,7 +74,7 @@ train_dataloader = dict(
         type=dataset_type,
         data_root=data_root,
         split='train',
-        # The published code makes one item of every T frames of a video.
+        # As in the published code, one item per T frames of a video.
         anchor_stride=num_frames,
         pipeline=train_pipeline,
     ),

@@ -5,7 +5,7 @@ _base_ = ['./steps.py']
 dataset_type = 'RefYouTubeVOSDataset'
 data_root = 'data/refvos-mini'
 num_frames = 2
-# Per process, of two.
+# Per process; for two processes.
 batch_size = 4
 
 augment = dict(

@@ -5,7 +5,7 @@ _base_ = ['./refvos_mini.py']
 dataset_type = 'RefCOCODataset'
 data_root = 'data/refvos-mini/coco'
 num_frames = 1
-# Per process, of two.
+# Per process; for two processes.
 batch_size = 6
 
 # An image is a video of one frame: nothing to sample.

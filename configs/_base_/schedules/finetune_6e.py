@@ -23,5 +23,5 @@ drops = dict(
 param_scheduler = [drops]
 train_cfg = dict(type='ResumableEpochTrainLoop', max_epochs=6)
 test_cfg = dict(type='TestLoop')
-# load_from gives pre-trained weights, except for the class branches.
+# Start from the weights of load_from, without the class branches.
 custom_hooks = [dict(type='DropKeysHook', prefixes=['class_branches.'])]
