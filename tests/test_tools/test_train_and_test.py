@@ -205,6 +205,10 @@ def test_arguments_reach_the_config(tmp_path, weights):
     assert cfg.randomness == {'seed': 7}
     with pytest.raises(SystemExit):
         train.parse_args([CONFIG, '--load-from', 'a', '--resume', 'b'])
+    # Most configs say nothing of it.
+    del cfg['randomness']
+    train.apply_args(cfg, args)
+    assert cfg.randomness == {'seed': 7}
 
 
 def test_table_goes_to_the_metric_that_writes_one():

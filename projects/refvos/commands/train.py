@@ -77,7 +77,7 @@ def apply_args(cfg: Config, args: argparse.Namespace) -> None:
             check_checkpoint(args.resume, '--resume')
             cfg.load_from = args.resume
     if args.seed is not None:
-        cfg.setdefault('randomness', {})['seed'] = args.seed
+        cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
     if args.amp == 'bf16':
         cfg.optim_wrapper.type = 'BF16OptimWrapper'
     if args.amp == 'fp16':
