@@ -7,6 +7,8 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='AtomicCheckpointHook', interval=1),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    # Sets the options of model.test_cfg that a metric needs.
+    metric_needs=dict(type='MetricNeedsHook'),
 )
 
 env_cfg = dict(

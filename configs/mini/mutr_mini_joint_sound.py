@@ -1,8 +1,6 @@
 # The small MUTR of mutr_mini_joint.py, tested on sounds (S4).
 _base_ = ['./mutr_mini_joint.py']
 
-# AVSBench's F thresholds soft masks.
-model = dict(test_cfg=dict(soft_masks='linear'))
 test_dataloader = dict(
     dataset=dict(
         _delete_=True,

@@ -11,8 +11,6 @@ _base_ = [
 model = dict(
     text_encoder=None,
     sound_encoder=_base_.sound_encoder,
-    # AVSBench's F thresholds soft masks.
-    test_cfg=dict(soft_masks='linear'),
 )
 train_pipeline = [
     dict(type='SampleClip', num_frames=1, distinct=True),

@@ -7,5 +7,4 @@ _base_ = [
     '../_base_/mini_runtime.py',
 ]
 
-model = dict(test_cfg=dict(candidates=-1))
 load_from = '{{ fileDirname }}/../../demo/weights/referformer_mini.safetensors'

@@ -7,7 +7,4 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(
-    text_encoder=dict(frozen=False),
-    test_cfg=dict(soft_masks=True),
-)
+model = dict(text_encoder=dict(frozen=False))

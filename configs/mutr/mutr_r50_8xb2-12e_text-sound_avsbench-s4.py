@@ -1,8 +1,6 @@
 # The model of mutr_r50_8xb2-12e_text-sound.py on AVSBench S4 (Table 4).
 _base_ = ['./mutr_r50_8xb2-12e_text-sound.py']
 
-# AVSBench's F thresholds soft masks.
-model = dict(test_cfg=dict(soft_masks='linear'))
 test_dataloader = dict(
     dataset=dict(
         _delete_=True,

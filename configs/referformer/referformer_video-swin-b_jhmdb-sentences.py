@@ -6,5 +6,3 @@ _base_ = [
     '../_base_/schedules/test_only.py',
     '../_base_/default_runtime.py',
 ]
-
-model = dict(test_cfg=dict(candidates=-1))

@@ -5,5 +5,3 @@ _base_ = [
     '../_base_/schedules/finetune_6e.py',
     '../_base_/default_runtime.py',
 ]
-
-model = dict(test_cfg=dict(candidates=-1))

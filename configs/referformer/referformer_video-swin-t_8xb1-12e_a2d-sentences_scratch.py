@@ -14,5 +14,4 @@ model = dict(
         layer_cfg=dict(cross_attn_cfg=dict(dropout=0.0), **_no_dropout)
     ),
     fpn=dict(dropout=0.0),
-    test_cfg=dict(candidates=-1),
 )

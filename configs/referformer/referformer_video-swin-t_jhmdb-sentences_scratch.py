@@ -7,7 +7,6 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(test_cfg=dict(candidates=-1))
 
 test_pipeline = [
     dict(type='SampleWindow', num_frames=6),

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
-from mmdet.registry import MODELS
+from mmdet.registry import METRICS, MODELS
 from mmengine.registry import init_default_scope
 
 from refvos.structures import Reference
@@ -116,7 +116,9 @@ def test_sound_configs_see_whole_clips_of_their_subset():
         assert config.test_dataloader.dataset.subset == subset
         assert config.test_dataloader.dataset.split == 'test'
         assert config.model.text_encoder is None
-        assert config.model.test_cfg.soft_masks == 'linear'
+        metric = METRICS.get(config.test_evaluator.type)
+        assert metric.needs == {'soft_masks': 'linear'}
+        assert config.default_hooks.metric_needs.type == 'MetricNeedsHook'
         encoder = MODELS.build(
             {**config.model.sound_encoder, 'vggish': dict(SMALL_VGGISH)}
         )

@@ -1,6 +1,5 @@
 # A2D-Sentences in its published layout, windows of T = 5 (Appendix B). Sizes
-# and augmentation are those of Ref-YouTube-VOS. The mAP of A2DMetric needs
-# all queries of the model: model = dict(test_cfg=dict(candidates=-1)).
+# and augmentation are those of Ref-YouTube-VOS.
 _base_ = ['./ref_youtube_vos.py']
 
 dataset_type = 'A2DSentencesDataset'

@@ -1,6 +1,5 @@
 # Ref-DAVIS17 as converted by tools/dataset_converters/ref_davis17.py; clips
-# and augmentation of Ref-YouTube-VOS. The metric needs soft masks:
-# model = dict(test_cfg=dict(soft_masks=True)).
+# and augmentation of Ref-YouTube-VOS.
 _base_ = ['./ref_youtube_vos.py']
 
 dataset_type = 'RefDAVIS17Dataset'

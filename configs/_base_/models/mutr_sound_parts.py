@@ -19,6 +19,4 @@ mutr_sound = dict(
         # In place of RoBERTa's class token, from which MTA makes the queries.
         sentence_first=True,
     ),
-    # AVSBench's F thresholds soft masks.
-    test_cfg=dict(soft_masks='linear'),
 )

@@ -10,6 +10,7 @@ from .drop_keys_hook import DropKeysHook
 from .logger_hook import MasterLoggerHook
 from .loops import ResumableEpochTrainLoop, ResumableIterTrainLoop
 from .memory import keep_large_buffers
+from .metric_needs_hook import MetricNeedsHook
 from .optim_constructor import GroupedOptimWrapperConstructor
 from .prepare_for_test_hook import PrepareForTestHook
 from .resumable_sampler import ResumableBatchSampler
@@ -21,6 +22,7 @@ __all__ = [
     'DropKeysHook',
     'GroupedOptimWrapperConstructor',
     'MasterLoggerHook',
+    'MetricNeedsHook',
     'PrepareForTestHook',
     'ResumableBatchSampler',
     'ResumableEpochTrainLoop',

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from typing import Dict, List, Tuple
+from typing import Any, ClassVar, Dict, List, Mapping, Tuple
 
 import numpy as np
 from mmdet.registry import METRICS
@@ -43,7 +43,8 @@ class A2DMetric(TableMetric):
       image with one object, categories ignored. Where a prediction is null,
       it has no masks here.
 
-    The model must keep its candidates: ``test_cfg.candidates=-1``.
+    The mAP needs the candidates of all queries, ``test_cfg.candidates=-1``,
+    which :class:`MetricNeedsHook` sets.
 
     Args:
         kwargs: See :class:`TableMetric`.
@@ -56,6 +57,9 @@ class A2DMetric(TableMetric):
     Example:
         >>> test_evaluator = dict(type='A2DMetric')
     """
+
+    # -1: of all queries.
+    needs: ClassVar[Mapping[str, Any]] = {'candidates': -1}
 
     def score_video(self, sample: dict) -> List[dict]:
         """Score every expression of an annotated frame.

@@ -1,6 +1,6 @@
 """AVSBench: mean IoU and the best F of soft masks."""
 
-from typing import Dict, List, Optional
+from typing import Any, ClassVar, Dict, List, Mapping, Optional
 
 import numpy as np
 from mmdet.registry import METRICS
@@ -37,11 +37,11 @@ class AVSBenchMetric(TableMetric):
       sounding object are left out, and so is a clip of only such frames.
     - ``J&F``: the mean of the two.
 
-    ``F`` and ``J&F`` are left out where the model keeps no soft masks, which
-    ``test_cfg.soft_masks='linear'`` asks for. Frames whose ground truth
-    is not known (``gt_labelled``) are not scored, and clips of only such
-    frames are left out. Source: Zhou et al. 2022, Section 5.1, and their
-    code.
+    ``F`` and ``J&F`` are left out where the model returns no soft masks: they
+    need ``test_cfg.soft_masks='linear'``, which :class:`MetricNeedsHook`
+    sets. Frames whose ground truth is not known (``gt_labelled``) are not
+    scored, and clips of only such frames are left out. Source: Zhou et al.
+    2022, Section 5.1, and their code.
 
     Args:
         kwargs: See :class:`TableMetric`.
@@ -52,8 +52,9 @@ class AVSBenchMetric(TableMetric):
 
     Example:
         >>> test_evaluator = dict(type='AVSBenchMetric')
-        >>> model = dict(test_cfg=dict(soft_masks='linear'))
     """
+
+    needs: ClassVar[Mapping[str, Any]] = {'soft_masks': 'linear'}
 
     def score_video(self, sample: dict) -> List[dict]:
         """Score every reference of a clip; usually there is one.

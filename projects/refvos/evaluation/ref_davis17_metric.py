@@ -1,7 +1,16 @@
 """J, F and J&F of Ref-DAVIS17 in the published and the referring protocol."""
 
 from collections import defaultdict
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+from typing import (
+    Any,
+    ClassVar,
+    Dict,
+    List,
+    Mapping,
+    NamedTuple,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 from mmdet.registry import METRICS
@@ -49,10 +58,11 @@ class RefDAVIS17Metric(TableMetric):
     - ``referring``: the prediction for an expression against the object that
       the expression refers to.
 
-    The model must keep its soft masks: ``test_cfg.soft_masks=True``.
-    All references of a video come in one sample, so a video is composed and
-    scored in ``process``, by the process that tested it: only numbers are
-    collected, and soft masks are freed with their sample.
+    The model must return its soft masks, ``test_cfg.soft_masks=True``, which
+    :class:`MetricNeedsHook` sets. All references of a video come in one
+    sample, so a video is composed and scored in ``process``, by the process
+    that tested it: only numbers are collected, and soft masks are freed with
+    their sample.
 
     Args:
         protocols: One or both of the two; both by default.
@@ -63,9 +73,10 @@ class RefDAVIS17Metric(TableMetric):
             annotator of a reference is not known.
 
     Example:
-        >>> model = dict(test_cfg=dict(soft_masks=True))
         >>> test_evaluator = dict(type='RefDAVIS17Metric')
     """
+
+    needs: ClassVar[Mapping[str, Any]] = {'soft_masks': True}
 
     def __init__(
         self, protocols: Sequence[str] = PROTOCOLS, **kwargs: Any

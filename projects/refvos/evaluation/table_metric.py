@@ -4,7 +4,7 @@ import csv
 import json
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, ClassVar, Dict, List, Mapping, Optional, Sequence
 
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
@@ -20,6 +20,10 @@ class TableMetric(BaseMetric):
     ``results`` gets one entry per video: MMEngine then drops the samples
     that the sampler repeats, and every expression counts once.
 
+    A subclass names the test options of the model on which it depends in the
+    class attribute ``needs``: fields of ``model.test_cfg`` and their values.
+    :class:`MetricNeedsHook` sets those that the config does not set.
+
     Args:
         per_expression_table: Write the numbers of every expression to this
             ``.csv`` or ``.json`` file.
@@ -33,6 +37,7 @@ class TableMetric(BaseMetric):
     """
 
     default_prefix = ''
+    needs: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(
         self,
