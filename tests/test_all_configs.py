@@ -299,8 +299,8 @@ def check_tool(file: Path, weights: Path, monkeypatch) -> None:
     """``tools/test.py`` tests the prepared model on the whole test set."""
     build_runner, recorded = tool.build_runner, RecordSamples()
 
-    def build(config: Config) -> Runner:
-        runner = build_runner(config)
+    def build(*args: Any) -> Runner:
+        runner = build_runner(*args)
         runner.register_hook(recorded)
         return runner
 

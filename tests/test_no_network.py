@@ -6,11 +6,10 @@ from subprocess import PIPE, STDOUT, run
 from urllib.error import URLError
 
 import pytest
-import torch
 from mmengine.runner import CheckpointLoader
 
 from refvos.errors import InputError
-from refvos.io import hub
+from refvos.io import downloads, hub
 from refvos.models.encoders import TextEncoder, text
 from tests.builders import load_config
 
@@ -42,7 +41,7 @@ def unreachable(*args, **kwargs):
 )
 def test_weights_of_a_backbone(monkeypatch, tmp_path, address, option):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
-    monkeypatch.setattr(torch.hub, 'download_url_to_file', unreachable)
+    monkeypatch.setattr(downloads, 'urlopen', unreachable)
     with pytest.raises(InputError) as raised:
         CheckpointLoader.load_checkpoint(address)
     (line,) = str(raised.value).splitlines()

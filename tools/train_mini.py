@@ -88,7 +88,8 @@ def train_stages(configs: Sequence[str], work_dir: Path) -> str:
             folder.mkdir(parents=True, exist_ok=True)
             first = folder / 'start.pth'
             torch.save({'state_dict': learned}, first)
-            start = ['--load-from', str(first)]
+            # The stages before have parts alone, and heads of their own.
+            start = ['--load-from', str(first), '--allow-missing']
         trainer = train_with(SCRIPTS, config, PROCESSES)
         run_training([*trainer, '--work-dir', str(folder), *start])
         checkpoint = find_latest_checkpoint(str(folder))

@@ -307,12 +307,20 @@ def test_checkpoints_must_fit(config, weights, tmp_path):
     )
     other = {**state, key: torch.zeros(3, 5)}
     assert attempt(other) == (
-        f'{path}: shape of {key} is (3, 5); expected {shape}, as in the '
+        f'{path}: shape of key {key} is (3, 5); expected {shape}, as in the '
         "config's model"
     )
     published = attempt({'model': state, 'epoch': 5})
     assert "key is 'model'" in published and 'converted' in published
     assert f"{path}: key level_embedding is 'missing'" in attempt({})
+    assert f'{path}: state_dict is [1]' in attempt({'state_dict': [1]})
+    no_values = {**state, key: torch.empty(shape, device='meta')}
+    assert 'pickle wants' in attempt(no_values)
+    complex_values = {**state, key: state[key].cfloat()}
+    assert attempt(complex_values).startswith(
+        f"{path}: weights.{key} is 'torch.strided, torch.complex64, cpu'; "
+        'expected a dense tensor of real numbers'
+    )
 
 
 def test_checkpoints_are_not_trusted(config, weights, tmp_path):

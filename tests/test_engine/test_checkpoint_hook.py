@@ -211,3 +211,14 @@ def test_one_changed_byte_is_found(tmp_path):
 
 def test_no_folder_has_no_latest(tmp_path):
     assert find_latest_checkpoint(str(tmp_path / 'none')) is None
+
+
+def test_a_fifo_is_no_checkpoint(tmp_path):
+    """Opening one waits for its writer."""
+    os.mkfifo(tmp_path / 'epoch_9.pth')
+    os.mkfifo(tmp_path / 'last_checkpoint')
+    assert not is_whole(str(tmp_path / 'epoch_9.pth'))
+    assert find_latest_checkpoint(str(tmp_path)) is None
+    assert 'no checkpoint yet' in train.how_to_go_on(str(tmp_path))
+    with pytest.raises(InputError, match='checkpoint is'):
+        load_checkpoint_file(str(tmp_path / 'epoch_9.pth'))

@@ -1,8 +1,10 @@
 """Reading checkpoints: what is let in and what is not."""
 
 import argparse
+import hashlib
 import os
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ from mmengine.runner import CheckpointLoader, load_checkpoint
 from safetensors.torch import save_file
 
 from refvos.errors import InputError
+from refvos.io import downloads
 from refvos.io.safe_checkpoint import load_checkpoint_file, set_trust
+from refvos.io.weights import serialize_weights
 
 
 class RunsCommand:
@@ -103,15 +107,15 @@ def test_refused_wherever_mmengine_loads(hostile, monkeypatch, tmp_path):
     assert_refused(error, path)
 
     hub = tmp_path / 'hub'
+    address = 'https://example.org/some/hostile.pth?x=1'
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(hub))
     monkeypatch.setattr(
-        torch.hub,
-        'download_url_to_file',
-        lambda url, target, progress: shutil.copy(path, target),
+        downloads, 'fetch', lambda url, part: shutil.copy(path, part)
     )
     with pytest.raises(InputError) as error:
-        load_checkpoint(module, 'https://example.org/some/hostile.pth?x=1')
-    assert_refused(error, hub / 'checkpoints' / 'hostile.pth')
+        load_checkpoint(module, address)
+    digest = hashlib.sha256(address.encode()).hexdigest()[:16]
+    assert_refused(error, hub / 'checkpoints' / digest / 'hostile.pth')
     with pytest.raises(InputError):
         load_checkpoint(module, 'torchvision://resnet18')
     assert not marker.exists()
@@ -200,3 +204,175 @@ def test_missing_folder_and_wrong_content(tmp_path):
     torch.save(torch.zeros(2), path)
     with pytest.raises(InputError, match="content is 'Tensor'"):
         load_checkpoint_file(path)
+
+
+def message_of(path):
+    with pytest.raises(InputError) as error:
+        load_checkpoint_file(str(path))
+    (line,) = str(error.value).splitlines()
+    assert line.startswith(f'{path}: ') and len(line) < 1000
+    return line
+
+
+class Calls:
+    """Pickled as the call of a function."""
+
+    def __init__(self, *call, state=None):
+        self.call, self.state = call, state
+
+    def __reduce__(self):
+        return (self.call[0], self.call[1:], self.state)
+
+
+class NumbersOf(np.ndarray):
+    pass
+
+
+@pytest.mark.parametrize('in_zip', [True, False])
+@pytest.mark.parametrize(
+    ('wanted', 'words'),
+    [
+        # Its bytes would become pointers.
+        (Calls(np.ndarray, (1,), np.dtype('f8'), b'A' * 8), 'a Marker'),
+        (np.dtype('O'), "numpy.dtype('O8')"),
+        (np.array([None]), 'numpy.dtype'),
+        (np.zeros(1, [('a', 'O')]), "numpy.dtype('V8')"),
+        (np.zeros(1, 'M8[s]'), 'numpy.dtype'),
+        (NumbersOf((1,)), 'NumbersOf'),
+        (
+            Calls(np.dtype, 'f8', False, True, state=(3, '<', None, ('a',))),
+            'size in bytes',
+        ),
+        (
+            Calls(
+                np.dtype,
+                'f8',
+                False,
+                True,
+                state=(3, '<', None, ('a',), {}, 8, 1, 63),
+            ),
+            'numpy.dtype of structures',
+        ),
+        (Calls(bytearray, 2**50), 'a bytearray of a int'),
+        (torch.zeros(2, 2).to_sparse(), '_rebuild_sparse_tensor'),
+        (torch.empty(2, device='meta'), '_rebuild_meta_tensor'),
+        ({((1,), 2): 3}, 'a tuple as a key'),
+    ],
+)
+def test_what_is_not_let_in(tmp_path, wanted, words, in_zip):
+    path = tmp_path / 'a.pth'
+    torch.save({'meta': wanted}, path, _use_new_zipfile_serialization=in_zip)
+    assert words in message_of(path)
+
+
+def test_lists_that_share_their_parts(tmp_path):
+    """Written out, they would fill the memory."""
+    value = ['a' * 50]
+    for _ in range(12):
+        value = [value] * 12
+    path = tmp_path / 'a.pth'
+    for content in (
+        {'state_dict': {'a': value}},
+        {'state_dict': value},
+        {'a': Calls(np.dtype, value)},
+        {'a': Calls(np.dtype, 'f8', state=value)},
+    ):
+        torch.save(content, path)
+        with pytest.raises(InputError) as error:
+            load_checkpoint(torch.nn.Linear(1, 1), str(path))
+        assert len(str(error.value)) < 1000
+
+
+def test_tensors_larger_than_their_storage(tmp_path):
+    path = tmp_path / 'a.pth'
+    for value in (
+        torch.zeros(1).expand(2**40),
+        torch.zeros(8).as_strided((4, 4), (1, 1)),
+    ):
+        torch.save({'state_dict': {'a': value}}, path)
+        assert f'a tensor of {value.numel()} elements over' in message_of(path)
+    # A part of a storage, or one in another order, is none of them.
+    whole = torch.arange(12.0).view(3, 4)
+    torch.save({'a': whole[1:, ::2], 'b': whole.T}, path)
+    content = load_checkpoint_file(str(path))
+    assert content['a'].tolist() == [[4, 6], [8, 10]]
+    assert torch.equal(content['b'], whole.T)
+
+
+def repack(path, change, **options):
+    """Write a checkpoint's records again, some of them changed."""
+    with zipfile.ZipFile(path) as archive:
+        records = {
+            name: change(name, archive.read(name))
+            for name in archive.namelist()
+        }
+    with zipfile.ZipFile(path, 'w', **options) as archive:
+        for name, content in records.items():
+            archive.writestr(name, content)
+
+
+def test_records_that_torch_does_not_write(tmp_path):
+    path = tmp_path / 'a.pth'
+    torch.save({'a': torch.zeros(1000)}, path)
+    repack(path, lambda name, content: content)
+    assert load_checkpoint_file(str(path))['a'].shape == (1000,)
+    repack(
+        path,
+        lambda name, content: content,
+        compression=zipfile.ZIP_DEFLATED,
+    )
+    assert 'is compressed' in message_of(path)
+    torch.save({'a': torch.zeros(1000)}, path)
+    repack(path, lambda n, c: c[:-4] if '/data/' in n else c)
+    assert 'a storage of other than 4000 bytes' in message_of(path)
+
+
+@pytest.mark.parametrize('count', [50, 50_000])
+@pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
+def test_one_changed_byte_is_noticed(tmp_path, suffix, count):
+    path = tmp_path / f'a{suffix}'
+    weights = {'weight': torch.full((count,), 1.5)}
+    whole = serialize_weights(weights, {'epoch': '6'}, suffix)
+    path.write_bytes(whole)
+    read = load_checkpoint_file(str(path))
+    assert read.get('state_dict', read)['weight'].sum() == 1.5 * count
+    changed = bytearray(whole)
+    changed[whole.find(b'\x00\x00\xc0\x3f' * 10) + 22] ^= 1
+    path.write_bytes(changed)
+    assert 'the check sum' in message_of(path)
+    # The file is trusted, the disk is not.
+    with pytest.raises(InputError, match='the check sum'):
+        load_checkpoint_file(str(path), trust=True)
+
+
+def test_a_config_in_a_checkpoint_does_not_run(tmp_path):
+    """mmengine would run it when the training is resumed."""
+    path = str(tmp_path / 'a.pth')
+    content = {'state_dict': {'weight': torch.ones(1, 1)}}
+    torch.save({**content, 'meta': {'config': 'a = 1', 'cfg': 'a = 1'}}, path)
+    read = CheckpointLoader.load_checkpoint(path)
+    assert read['meta'] == {'cfg': 'a = 1'}
+
+
+def test_object_store_without_its_client():
+    with pytest.raises(InputError, match='petrel_client') as error:
+        CheckpointLoader.load_checkpoint('s3://bucket/a.pth')
+    assert str(error.value).startswith('s3://bucket/a.pth: object store is')
+
+
+@pytest.mark.parametrize('prefix', [None, 'backbone'])
+def test_pretrained_parts_get_some_weights(tmp_path, prefix):
+    path, start = tmp_path / 'a.pth', f'{prefix}.' if prefix else ''
+    content = {'fc.bias': torch.ones(3), f'{start}linear.weight': None}
+    module = BaseModule(
+        {'type': 'Pretrained', 'checkpoint': str(path), 'prefix': prefix}
+    )
+    module.linear = torch.nn.Linear(1, 1)
+    content[f'{start}linear.weight'] = torch.full((1, 1), 3.0)
+    torch.save(content, path)
+    module.init_weights()
+    assert module.linear.weight.item() == 3
+    torch.save({f'other.{key}': v for key, v in content.items()}, path)
+    module._is_init = False
+    with pytest.raises(InputError, match='expected some of a BaseModule'):
+        module.init_weights()

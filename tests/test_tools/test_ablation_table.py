@@ -299,7 +299,11 @@ def test_trainings_before_the_rows_follow_each_other(
     for name, command in begun.items():
         assert ablation.table.starts[name] in command
     assert begun['backbone'][-1] == '--resume'
-    assert begun['start'][-2:] == ['--load-from', 'backbone/iter_5.pth']
+    assert begun['start'][-3:] == [
+        '--load-from',
+        'backbone/iter_5.pth',
+        '--allow-missing',
+    ]
     # Stopped on its way, a training goes on with its own weights.
     (tmp_path / 'start' / 'done.json').unlink()
     begun.clear()

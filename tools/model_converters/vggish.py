@@ -1,7 +1,7 @@
 """Convert published VGGish weights (torchvggish's) to refvos.
 
 DST holds the weights as `sound_encoder.vggish....`; start from it with
-`load_from`, or with
+`--load-from DST --allow-missing`, or with
     model.sound_encoder.vggish.init_cfg = dict(
         type='Pretrained', checkpoint=DST, prefix='sound_encoder.vggish.')
 The published file can be given there unchanged, without prefix.

@@ -2,8 +2,8 @@
 
 SRC is a checkpoint as Microsoft publishes it or of mmaction
 (`backbone.layers.0.blocks.0...`), or one of torchvision (`features.0.0...`).
-DST holds the weights as `backbone....`; start from it with `load_from`, or
-with
+DST holds the weights as `backbone....`; start from it with
+`--load-from DST --allow-missing`, or with
     model.backbone.init_cfg = dict(
         type='Pretrained', checkpoint=DST, prefix='backbone.')
 torchvision's own files can be given there unchanged, without prefix.

@@ -23,7 +23,7 @@ from mmengine.dataset import Compose
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModule
 from mmengine.registry import init_default_scope
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
 from ..datasets.transforms import LoadTubes, SampleWindow
@@ -33,6 +33,7 @@ from ..engine.cli import load_config, merge_options
 from ..errors import InputError
 from ..io.paths import PathLike
 from ..io.safe_checkpoint import load_checkpoint_file, read_meta
+from ..io.weights import check_fit, find_weights
 from ..visualization import moment_of
 from .asked import (
     AskedReference,
@@ -54,9 +55,6 @@ from .video_reader import (
     read_video,
     stream_video,
 )
-
-# Counters of batch norms, which have no effect at test time.
-NOT_NEEDED = 'num_batches_tracked'
 
 
 class RefVOSInferencer:
@@ -491,28 +489,6 @@ def load_weights(model: nn.Module, content: Dict[str, Any], path: str) -> None:
     Raises:
         InputError: A key is missing, unknown or of another shape.
     """
-    weights = content.get('state_dict', content)
-    own = model.state_dict()
-    for key, value in weights.items():
-        if key not in own:
-            raise InputError.of(
-                path,
-                'key',
-                key,
-                "one of the config's model (published weights are converted "
-                'first, tools/model_converters)',
-            )
-        shape = tuple(value.shape) if isinstance(value, Tensor) else None
-        if shape != tuple(own[key].shape):
-            raise InputError.of(
-                path,
-                f'shape of {key}',
-                shape,
-                f"{tuple(own[key].shape)}, as in the config's model",
-            )
-    for key in own:
-        if key not in weights and not key.endswith(NOT_NEEDED):
-            raise InputError.of(
-                path, f'key {key}', 'missing', "all of the config's model"
-            )
+    weights = find_weights(content, path)
+    check_fit(weights, model.state_dict(), path)
     model.load_state_dict(weights, strict=False)

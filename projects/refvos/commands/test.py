@@ -121,7 +121,7 @@ def main(argv: Optional[Sequence[str]] = None) -> Dict[str, float]:
         cfg.merge_from_dict({'model.test_cfg.precision': args.amp})
     if args.wrong_references:
         cfg.test_dataloader.dataset.wrong_references = True
-    runner = build_runner(cfg)
+    runner = build_runner(cfg, args.allow_missing)
     runner.register_hook(CheckpointOptionsHook())
     runner.register_hook(PrepareForTestHook())
     return runner.test()

@@ -45,7 +45,8 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         '--load-from',
         metavar='CHECKPOINT',
         help='start from these weights, with a new optimizer and schedule '
-        '(fine-tuning)',
+        "(fine-tuning); they must be those of the config's model, except for "
+        'what its DropKeysHook leaves out',
     )
     parser.add_argument(
         '--amp',
@@ -100,7 +101,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
             args.config, 'train_dataloader', None, 'a dataloader to train with'
         )
     apply_args(cfg, args)
-    runner = build_runner(cfg)
+    runner = build_runner(cfg, args.allow_missing)
     try:
         runner.train()
     except KeyboardInterrupt:
@@ -109,9 +110,12 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 def how_to_go_on(work_dir: str) -> str:
     """Return how a stopped run can be continued."""
+    pointer = Path(work_dir, 'last_checkpoint')
     try:
-        checkpoint = Path(work_dir, 'last_checkpoint').read_text()
-    except OSError:
+        checkpoint = pointer.read_text() if pointer.is_file() else ''
+    except (OSError, UnicodeDecodeError):
+        checkpoint = ''
+    if not checkpoint.strip():
         return (
             f'{work_dir} has no checkpoint yet: --resume starts from the '
             'beginning'

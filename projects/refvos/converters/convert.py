@@ -17,7 +17,7 @@ from ..engine.cli import load_config, run_tool
 from ..errors import InputError
 from ..io.atomic import write_atomically
 from ..io.safe_checkpoint import load_checkpoint_file
-from ..io.weights import SUFFIXES, serialize_weights
+from ..io.weights import SUFFIXES, check_tensors, serialize_weights
 from ..models.backbones import fit_position_biases
 from ..version import __version__
 from .key_mapping import (
@@ -156,9 +156,7 @@ def weights_of(content: Dict[str, Any], source: str) -> Dict[str, Tensor]:
     where = 'content' if found is None else found
     if not isinstance(weights, dict) or not weights:
         raise InputError.of(source, where, weights, 'weights by name')
-    for key, value in weights.items():
-        if not isinstance(value, Tensor):
-            raise InputError.of(source, f'{where}.{key}', value, 'a tensor')
+    check_tensors(weights, source, where)
     return weights
 
 

@@ -25,6 +25,9 @@ def is_whole(path: str) -> bool:
     torch writes a zip archive with its directory at the end and a checksum
     for every record. The whole file is read.
     """
+    # Opening a FIFO of that name would wait for its writer.
+    if not osp.isfile(path):
+        return False
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
@@ -85,10 +88,28 @@ def _newest_first(folder: str) -> List[str]:
     found = []
     for entry in os.scandir(folder):
         match = re.fullmatch(r'(?:epoch|iter)_(\d+)\.pth', entry.name)
-        if match is not None:
+        if match is not None and entry.is_file():
             key = (entry.stat().st_mtime_ns, int(match[1]))
             found.append((key, entry.path))
     return [path for _, path in sorted(found, reverse=True)]
+
+
+def refuse_published(checkpoint: dict, source: str) -> None:
+    """Refuse checkpoints of the published code.
+
+    Raises:
+        InputError: The weights are not where mmengine looks for them.
+    """
+    if 'state_dict' not in checkpoint and isinstance(
+        checkpoint.get('model'), dict
+    ):
+        raise InputError.of(
+            source,
+            'keys',
+            list(checkpoint),
+            'state_dict; convert a published checkpoint first '
+            '(tools/model_converters)',
+        )
 
 
 @HOOKS.register_module()
@@ -151,16 +172,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
         mmengine would load nothing from them and only warn.
         """
-        if 'state_dict' not in checkpoint and isinstance(
-            checkpoint.get('model'), dict
-        ):
-            raise InputError.of(
-                runner._load_from,
-                'keys',
-                list(checkpoint),
-                'state_dict; convert a published checkpoint first '
-                '(tools/model_converters)',
-            )
+        refuse_published(checkpoint, runner._load_from)
 
     def before_train(self, runner: Any) -> None:
         """Prepare the folder and switch local files to atomic writing."""

@@ -21,8 +21,11 @@ from torch.utils.data import get_worker_info
 
 from ..errors import InputError, one_line
 from ..io.safe_checkpoint import FILE_TYPES, set_trust
+from ..processes import end_with_parent
 from ..uncaught import STOPPED
+from .checkpoint_fits_hook import CheckpointFitsHook
 from .config_check import check_config, check_overrides
+from .end_workers_hook import EndWorkersHook
 from .memory import keep_large_buffers
 
 BAD_INPUT = 2
@@ -48,6 +51,9 @@ def run_tool(
     """
     if keep_buffers:
         keep_large_buffers()
+    if 'TORCHELASTIC_RUN_ID' in os.environ:
+        # Otherwise it would go on without its launcher.
+        end_with_parent()
     with first_interrupt_only():
         try:
             run_until_stopped(main, argv)
@@ -171,6 +177,12 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         help='read checkpoints that hold more than tensors and plain data; '
         'such a file can run any code, so use it only for sources that you '
         'trust',
+    )
+    parser.add_argument(
+        '--allow-missing',
+        action='store_true',
+        help="take weights that are not all of the config's model, or more; "
+        'without it the first key that does not fit ends the run',
     )
     # torch.distributed.launch passes it; torchrun sets the variable.
     parser.add_argument(
@@ -343,17 +355,24 @@ def check_checkpoint(path: str, option: str) -> None:
         raise InputError.of(path, option, 'missing', FILE_TYPES)
 
 
-def build_runner(cfg: Config) -> Runner:
+def build_runner(cfg: Config, allow_missing: bool = False) -> Runner:
     """Start the process group of a distributed run and build the runner.
 
     Without CUDA the processes communicate through gloo; mmengine itself
     requires a GPU per process.
+
+    Args:
+        cfg: The config from :func:`prepare_config`.
+        allow_missing: Accept weights that do not fit the whole model.
     """
     if cfg.launcher != 'none' and not torch.cuda.is_available():
         _init_processes_on_cpu(cfg)
-    if 'runner_type' in cfg:
-        return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
+    build = RUNNERS.build if 'runner_type' in cfg else Runner.from_cfg
+    runner = build(cfg)
+    # Whatever hooks a config has: mmengine itself takes any weights.
+    runner.register_hook(CheckpointFitsHook(allow_missing))
+    runner.register_hook(EndWorkersHook())
+    return runner
 
 
 def _init_processes_on_cpu(cfg: Config) -> None:

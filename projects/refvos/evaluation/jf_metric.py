@@ -9,6 +9,7 @@ import numpy as np
 from mmdet.registry import METRICS
 from pycocotools import mask as mask_utils
 
+from ..processes import end_with_parent
 from ..structures import Rle
 from .region_boundary import Outline, outline_f, tolerance_radius
 from .samples import (
@@ -66,7 +67,9 @@ class JFMetric(TableMetric):
             tubes = collect_tubes(sample)
             if self._pool is None:
                 self._pool = ProcessPoolExecutor(
-                    self.num_workers, get_context('forkserver')
+                    self.num_workers,
+                    get_context('forkserver'),
+                    initializer=end_with_parent,
                 )
             future = self._pool.submit(score_tubes, *tubes)
             self._pending.append((future, without_masks(sample)))

@@ -1,9 +1,9 @@
 """Read and write files and media.
 
-Importing the package registers the file backend and the safe checkpoint
-loaders.
+Importing the package registers the file backend, the safe checkpoint loaders
+and the initialiser that uses them.
 """
 
-from . import atomic, safe_checkpoint
+from . import atomic, pretrained, safe_checkpoint
 
-__all__ = ['atomic', 'safe_checkpoint']
+__all__ = ['atomic', 'pretrained', 'safe_checkpoint']

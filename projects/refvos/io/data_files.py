@@ -3,8 +3,9 @@
 import csv
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Dict, List, Type
+from typing import Any, Dict, List
 
 from ..errors import InputError
 from .missing_file import EXPECTED, missing_file
@@ -96,7 +97,7 @@ def load_plain_pickle(file: Path) -> Any:
 
 
 def load_pickle(
-    file: Path, unpickler: Type[PlainUnpickler], allowed: str
+    file: Path, unpickler: Callable[..., Any], allowed: str
 ) -> Any:
     """Read a pickle with a restricted unpickler.
 
@@ -108,24 +109,19 @@ def load_pickle(
     Raises:
         InputError: As :func:`load_plain_pickle`.
     """
+    if file.exists() and not file.is_file():
+        # Reading a FIFO would wait for its writer.
+        raise InputError.of(
+            file, 'file', 'no regular file', f'a pickle of {allowed}'
+        )
     try:
         with open(file, 'rb') as stream:
             # Python 2's strings are bytes; RefCOCO's are ASCII.
             return unpickler(stream, encoding='latin-1').load()
     except FileNotFoundError:
         raise missing_file(file) from None
-    # A broken stream makes the unpickler fail in any of these ways.
-    except (
-        pickle.UnpicklingError,
-        AttributeError,
-        EOFError,
-        IndexError,
-        KeyError,
-        OverflowError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
+    # A broken stream makes the unpickler fail in any way.
+    except Exception as error:
         raise InputError.of(
             file,
             'content',

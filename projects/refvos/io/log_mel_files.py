@@ -2,18 +2,18 @@
 
 import io
 import zipfile
-from collections import OrderedDict
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, Callable, Dict, Tuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .data_files import PlainUnpickler, load_pickle
+from .data_files import load_pickle
 from .log_mel import BANDS, FRAMES
+from .tensor_pickle import TensorUnpickler, load_tensors
 
 ALLOWED = 'one tensor or array of numbers alone'
 
@@ -61,55 +61,26 @@ def read_log_mel(path: str) -> Tensor:
 def load_tensor(path: Path) -> Any:
     """Unpickle a tensor in any format of torch."""
     if not (path.is_file() and zipfile.is_zipfile(path)):
-        return load_pickle(path, TensorUnpickler, ALLOWED)
+        return load_pickle(path, LogMelUnpickler, ALLOWED)
     try:
-        return torch.load(path, map_location='cpu', weights_only=True)
-    # A damaged file can raise any exception.
+        return load_tensors(io.BytesIO(path.read_bytes()))
+    # A damaged file can fail with any exception whatever.
     except Exception as error:
         reason = ' '.join(str(error).split())
         raise InputError.of(path, 'content', reason, ALLOWED) from error
 
 
-class TensorUnpickler(PlainUnpickler):
-    """Unpickle plain data, tensors and numpy arrays only."""
+def load_storage(content: Any) -> Any:
+    """Stand in for torch's own, which unpickles without restriction."""
+    if not isinstance(content, bytes):
+        raise UnpicklingError('a storage that is not bytes')
+    return load_tensors(io.BytesIO(content))
 
-    def find_class(self, module: str, name: str) -> Any:
-        found = tensor_parts().get((module, name))
-        return found or super().find_class(module, name)
 
+class LogMelUnpickler(TensorUnpickler):
+    """Gives tensors that were pickled as Python pickles, too."""
 
-def tensor_parts() -> Dict[Tuple[str, str], Callable]:
-    """List what pickled tensors and arrays name; none of it runs code."""
-    core = getattr(np, '_core', None) or np.core
-    rebuild = torch._utils._rebuild_tensor_v2
-    parts: Dict[Tuple[str, str], Callable] = {
-        ('torch._utils', rebuild.__name__): rebuild,
+    names = {
+        **TensorUnpickler.names,
         ('torch.storage', '_load_from_bytes'): load_storage,
-        ('collections', 'OrderedDict'): OrderedDict,
-        ('numpy', 'ndarray'): np.ndarray,
-        ('numpy', 'dtype'): np.dtype,
-        ('_codecs', 'encode'): encode_latin,
     }
-    # numpy 1 and 2 name the module differently.
-    for package in ('numpy.core', 'numpy._core'):
-        reconstruct = core.multiarray._reconstruct
-        parts[f'{package}.multiarray', '_reconstruct'] = reconstruct
-        parts[f'{package}.numeric', '_frombuffer'] = core.numeric._frombuffer
-    return parts
-
-
-def load_storage(content: bytes) -> Any:
-    """Replace torch's function, which unpickles without restriction."""
-    return torch.load(
-        io.BytesIO(content), map_location='cpu', weights_only=True
-    )
-
-
-def encode_latin(text: str, encoding: str) -> bytes:
-    """Replace ``codecs.encode``, which can run other codecs.
-
-    Pickle protocols before 3 store bytes as texts to be encoded.
-    """
-    if encoding != 'latin1':
-        raise UnpicklingError(f'the encoding {encoding} wanted')
-    return text.encode('latin1')

@@ -1,20 +1,19 @@
 """Read checkpoints without running what is in them.
 
 A ``.pth`` file is a pickle, and a pickle can run any code when it is read.
-Checkpoints are read with torch's restricted unpickler and a list of the
-classes that they need; all others are refused unless the user declares the
-file's source trusted.
+Ours are read with a restricted unpickler and a list of what a checkpoint
+needs; anything else is refused unless the user says that the file's source
+is trusted. Check sums are compared wherever a file has them.
 """
 
 import argparse
 import io
-import os
+import mmap
 import os.path as osp
-import re
+import struct
+import zlib
 from collections.abc import Callable
-from pickle import UnpicklingError
-from typing import Any, Dict, List, Optional, Union
-from urllib.parse import urlparse
+from typing import Any, BinaryIO, Dict, Optional, Union
 
 import numpy as np
 import torch
@@ -27,15 +26,24 @@ from mmengine.runner.checkpoint import (
     get_mmcls_models,
     get_torchvision_models,
 )
+from torch import Tensor
 
-from ..errors import InputError, describe
+from ..errors import InputError, describe, short_repr
+from .downloads import download
+from .tensor_pickle import (
+    File,
+    Marker,
+    NotAllowed,
+    TensorUnpickler,
+    TrustedUnpickler,
+    load_tensors,
+)
+from .weights import CHECK_SUM, checkpoint_weights
 
 MapLocation = Union[str, torch.device, Callable, None]
 
 OBJECT_STORES = (r'(\S+\:)?s3://', r'(\S+\:)?petrel://')
 FILE_TYPES = 'a .pth, .pt or .safetensors file'
-# ``?`` to ``d`` are booleans, integers and floats; ``S`` and ``U`` strings.
-DTYPE_CODES = '?bBhHiIlLqQefdSU'
 
 _trusted = False
 
@@ -77,21 +85,29 @@ def load_checkpoint_file(
     if not osp.isfile(path):
         found = 'a folder' if osp.isdir(path) else 'missing'
         raise InputError.of(path, 'checkpoint', found, FILE_TYPES)
-    if path.endswith('.safetensors'):
-        return _load_safetensors(path, map_location)
-    return _load_pickle(path, path, map_location, trust)
+    try:
+        if path.endswith('.safetensors'):
+            return _load_safetensors(path, map_location)
+        with File(path) as file:
+            return _load_pickle(file, path, map_location, trust)
+    except OSError as error:
+        raise _damaged(path, error) from error
 
 
 def _load_safetensors(path: str, map_location: MapLocation) -> Dict[str, Any]:
-    from safetensors import SafetensorError
+    from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_file
 
     device = 'cpu'
     if isinstance(map_location, (str, torch.device)):
         device = str(map_location)
     try:
+        with safe_open(path, 'pt') as file:
+            written = (file.metadata() or {}).get(CHECK_SUM)
+        if written not in (None, _sum_of_tensors(path)):
+            raise SafetensorError('the check sum differs')
         return load_file(path, device=device)
-    except (SafetensorError, OSError) as error:
+    except SafetensorError as error:
         raise _damaged(path, error) from error
 
 
@@ -112,49 +128,47 @@ def read_meta(content: Dict[str, Any], path: str) -> Dict[str, Any]:
     return meta if isinstance(meta, dict) else {}
 
 
+def _sum_of_tensors(path: str) -> str:
+    """Compute the check sum of what follows a safetensors file's header."""
+    with (
+        open(path, 'rb') as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        memoryview(content) as view,
+    ):
+        (size,) = struct.unpack('<Q', view[:8])
+        with view[8 + size :] as tensors:
+            return f'{zlib.crc32(tensors):08x}'
+
+
 def _load_pickle(
-    source: Union[str, io.BytesIO],
+    source: BinaryIO,
     name: str,
     map_location: MapLocation,
     trust: Optional[bool] = None,
 ) -> Dict[str, Any]:
     """Read a pickle from a file or from memory; ``name`` is for messages."""
     trust = _trusted if trust is None else trust
+    unpickler = TrustedUnpickler if trust else CheckpointUnpickler
     try:
-        # Replaces all that the process has declared safe elsewhere.
-        with torch.serialization.safe_globals(_allowed_globals()):
-            content = torch.load(
-                source, map_location=map_location, weights_only=not trust
-            )
+        content = load_tensors(source, unpickler, map_location)
     except (MemoryError, torch.OutOfMemoryError):
         raise
-    # A damaged pickle can raise any exception.
+    except NotAllowed as error:
+        raise InputError.of(
+            name,
+            'what the pickle wants',
+            str(error),
+            'tensors and plain data only; a file from a source that you '
+            'trust is read with --trust-checkpoint',
+        ) from error
+    # A damaged pickle can fail with any exception whatever.
     except Exception as error:
-        refused = _refused_name(error)
-        if refused is not None and not trust:
-            raise InputError.of(
-                name,
-                'what the pickle wants',
-                refused,
-                'tensors and plain data only; a file from a source that you '
-                'trust is read with --trust-checkpoint',
-            ) from error
         raise _damaged(name, error) from error
     if not isinstance(content, dict):
         raise InputError.of(
             name, 'content', type(content).__name__, 'a dict of weights'
         )
     return content
-
-
-def _refused_name(error: Exception) -> Optional[str]:
-    """Return what torch's restricted unpickler refused; None if nothing."""
-    text = ' '.join(str(error).split())
-    named = re.search(r'GLOBAL (\S+)', text)
-    # An unknown instruction or a call that is not allowed.
-    other = re.search(r'WeightsUnpickler error: (.+?)(?: Check the |$)', text)
-    found = named or other
-    return found[1] if found else None
 
 
 def _damaged(path: str, error: Exception) -> InputError:
@@ -166,44 +180,60 @@ def _damaged(path: str, error: Exception) -> InputError:
     )
 
 
-def _history_buffer_method(owner: Any, name: str) -> Any:
-    """Replace ``getattr``, from which a pickle could reach any code.
+def _history_buffer_method(owner: Any, name: Any) -> str:
+    """Stand in for ``getattr``, which would reach any module from anywhere.
 
     A ``HistoryBuffer`` is pickled with its methods ``min``, ``max``,
-    ``current`` and ``mean`` as ``getattr(HistoryBuffer, name)``.
+    ``current`` and ``mean`` as ``getattr(HistoryBuffer, name)``; it has them
+    anyway.
     """
-    allowed = HistoryBuffer._statistics_methods
-    HistoryBuffer()  # Registers the four methods.
-    if owner is not HistoryBuffer or name not in allowed:
-        raise UnpicklingError(f'GLOBAL builtins.getattr({name!r}) is refused')
-    return allowed[name]
+    if owner is not HISTORY or name not in ('min', 'max', 'current', 'mean'):
+        raise NotAllowed(f'builtins.getattr({short_repr(name)})')
+    return name
 
 
-def _allowed_globals() -> List[Any]:
-    """List what checkpoints contain besides tensors; none can run code.
+def _set_history(buffer: HistoryBuffer, state: Any) -> None:
+    """Fill a log history with its numbers."""
+    longest = state['max_length']
+    histories = [state['_log_history'], state['_count_history']]
+    if not isinstance(longest, int) or not all(
+        isinstance(each, np.ndarray)
+        and each.ndim == 1
+        and each.dtype.kind in 'biuf'
+        for each in histories
+    ):
+        raise NotAllowed('a HistoryBuffer of other things than numbers')
+    buffer.__init__(*histories, max_length=longest)  # type: ignore[misc]
 
-    mmengine's message hub has log histories (``HistoryBuffer`` on numpy
-    arrays) and scores (numpy scalars). The published checkpoints contain
-    their command line, an ``argparse.Namespace``.
+
+def _set_attributes(namespace: argparse.Namespace, state: Any) -> None:
+    """Fill a command line's arguments in."""
+    vars(namespace).update(state)
+
+
+HISTORY = Marker(lambda: HistoryBuffer.__new__(HistoryBuffer))
+
+
+class CheckpointUnpickler(TensorUnpickler):
+    """Give what mmengine's and the published checkpoints hold.
+
+    Besides tensors, mmengine's message hub has log histories
+    (``HistoryBuffer`` on numpy arrays) and scores (numpy scalars). The
+    published checkpoints keep their command line, an ``argparse.Namespace``.
     """
-    core = getattr(np, '_core', None) or np.core
-    functions = [core.multiarray._reconstruct, core.multiarray.scalar]
-    # numpy 1 and 2 name the module differently; read files of both.
-    named = [
-        (function, f'numpy.{module}.multiarray.{function.__name__}')
-        for function in functions
-        for module in ('core', '_core')
-    ]
-    dtypes = {type(np.dtype(code)) for code in DTYPE_CODES}
-    return [
-        HistoryBuffer,
-        (_history_buffer_method, 'builtins.getattr'),
-        *named,
-        np.ndarray,
-        np.dtype,
-        *dtypes,
-        argparse.Namespace,
-    ]
+
+    names = {
+        **TensorUnpickler.names,
+        ('mmengine.logging.history_buffer', 'HistoryBuffer'): HISTORY,
+        ('argparse', 'Namespace'): Marker(argparse.Namespace),
+        ('builtins', 'getattr'): _history_buffer_method,
+        ('__builtin__', 'getattr'): _history_buffer_method,
+    }
+    states = {
+        **TensorUnpickler.states,
+        HistoryBuffer: _set_history,
+        argparse.Namespace: _set_attributes,
+    }
 
 
 # All of mmengine's functions load checkpoints through the schemes of
@@ -212,13 +242,30 @@ def _allowed_globals() -> List[Any]:
 def load_from_local(
     filename: str, map_location: MapLocation = None
 ) -> Dict[str, Any]:
-    """Load a local checkpoint: mmengine's loader, made safe."""
-    checkpoint = load_checkpoint_file(filename, map_location)
+    """mmengine's loader of local files, made safe."""
+    content = load_checkpoint_file(filename, map_location)
     if filename.endswith('.safetensors'):
-        # mmengine's EMAHook expects this key.
-        meta = read_meta(checkpoint, filename)
-        checkpoint = {'state_dict': checkpoint, 'meta': meta}
-    return checkpoint
+        meta = read_meta(content, filename)
+        content = {'state_dict': content, 'meta': meta}
+    return as_checkpoint(content, filename)
+
+
+def as_checkpoint(content: Dict[str, Any], source: str) -> Dict[str, Any]:
+    """Give weights the form that mmengine's hooks (EMA) look for.
+
+    Raises:
+        InputError: ``state_dict`` holds anything but weights.
+    """
+    meta = content.get('meta')
+    if isinstance(meta, dict):
+        # mmengine would run it as a config when a training is resumed; its
+        # own checkpoints name theirs `cfg`.
+        meta.pop('config', None)
+    if 'state_dict' in content:
+        checkpoint_weights(content, source)
+    elif content and all(isinstance(v, Tensor) for v in content.values()):
+        return {'state_dict': content, 'meta': {}}
+    return content
 
 
 def load_from_http(
@@ -229,40 +276,31 @@ def load_from_http(
     Raises:
         InputError: The address cannot be reached.
     """
-    folder = osp.join(torch.hub.get_dir(), 'checkpoints')
-    target = osp.join(folder, osp.basename(urlparse(filename).path))
-    if not osp.exists(target):
-        os.makedirs(folder, exist_ok=True)
-        # torch writes a temporary file and renames it: several processes may
-        # download at the same time.
-        try:
-            torch.hub.download_url_to_file(filename, target, progress=False)
-        except OSError as error:
-            raise InputError.of(
-                filename,
-                'download',
-                str(error),
-                'weights that can be reached; for a local file: --cfg-options '
-                f'{option_of(filename)}=FILE (load_from=FILE for those of the '
-                'whole model)',
-            ) from None
-    return load_from_local(target, map_location)
-
-
-def option_of(filename: str) -> str:
-    """Name the entry of a config that takes these weights from a file."""
-    if 'vggish' in osp.basename(filename):
-        return 'model.sound_encoder.vggish.init_cfg.checkpoint'
-    return 'model.backbone.init_cfg.checkpoint'
+    return load_from_local(download(filename), map_location)
 
 
 def load_from_object_store(
     filename: str, map_location: MapLocation = None
 ) -> Dict[str, Any]:
-    """Load from s3 or petrel: mmengine's loader, made safe."""
-    backend = get_file_backend(filename, backend_args={'backend': 'petrel'})
-    return _load_pickle(
-        io.BytesIO(backend.get(filename)), filename, map_location
+    """mmengine's loader for s3 and petrel, made safe.
+
+    Raises:
+        InputError: The store's client is missing, or does not get the file.
+    """
+    try:
+        store = get_file_backend(filename, backend_args={'backend': 'petrel'})
+        content = store.get(filename)
+    # The client is of a package that we do not know.
+    except Exception as error:
+        raise InputError.of(
+            filename,
+            'object store',
+            f'{type(error).__name__}: {error}',
+            'one that answers, through the package petrel_client; or a file '
+            'of this machine',
+        ) from error
+    return as_checkpoint(
+        _load_pickle(io.BytesIO(content), filename, map_location), filename
     )
 
 

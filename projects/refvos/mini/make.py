@@ -15,6 +15,7 @@ import cv2
 from tqdm import tqdm
 
 from ..errors import InputError
+from ..processes import end_with_parent
 from .contact_sheet import draw_contact_sheet
 from .expressions import KINDS_OF_EXPRESSION
 from .scene import SCENES, SPLITS
@@ -222,13 +223,18 @@ def run_all(run: Any, jobs: Sequence[Any], workers: int) -> Iterator[Any]:
                 # A fork of this process would inherit locks that threads of
                 # PyAV or torch may hold, and wait for them forever.
                 mp_context=get_context('forkserver'),
-                initializer=cv2.setNumThreads,
-                initargs=(1,),
+                initializer=start_worker,
             )
         )
         # On an error, do not run the jobs that are still waiting.
         stack.callback(pool.shutdown, cancel_futures=True)
         yield from pool.map(run, jobs, chunksize=8)
+
+
+def start_worker() -> None:
+    """Prepare a process that makes videos."""
+    end_with_parent()
+    cv2.setNumThreads(1)
 
 
 def write_video(

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 class BackboneClassifier(BaseModel):
     """Backbone with a linear classifier of every pixel of its levels.
 
-    A segmentor that starts from its checkpoint (``load_from``) loads the
-    backbone, as the models of the papers start from ImageNet. Labels are
-    per pixel, because words are later compared with single pixels.
+    A segmentor that starts from its checkpoint (``--load-from`` with
+    ``--allow-missing``) loads the backbone, as the models of the papers start
+    from ImageNet. Labels are per pixel, because words are later compared with
+    single pixels.
 
     Args:
         backbone: Config of the backbone, as in the segmentor.
@@ -90,10 +91,11 @@ class BackboneClassifier(BaseModel):
 class SoundClassifier(BaseModel):
     """Sound encoder with a linear classifier of its tokens.
 
-    A segmentor that starts from its checkpoint (``load_from``) loads the
-    sound encoder, as the models of the papers start from VGGish trained on
-    AudioSet. Without it the tokens of all sounds are nearly the same at the
-    start, and a small segmentor may not learn to distinguish them.
+    A segmentor that starts from its checkpoint (``--load-from`` with
+    ``--allow-missing``) loads the sound encoder, as the models of the papers
+    start from VGGish trained on AudioSet. Without it the tokens of all sounds
+    are nearly the same at the start, and a small segmentor may not learn to
+    distinguish them.
 
     Args:
         sound_encoder: Config of the sound encoder, as in the segmentor.

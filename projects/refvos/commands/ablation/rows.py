@@ -173,7 +173,12 @@ class Ablation:
         """
         start = ['--resume']
         if fresh or find_latest_checkpoint(str(folder)) is None:
-            start = ['--load-from', self.start_weights()]
+            # The parts that a row changes start anew.
+            start = [
+                '--load-from',
+                self.start_weights(),
+                '--allow-missing',
+            ]
         warmup = max(1, min(WARMUP, iterations // 10))
         config = self.table.rows[name].config
         return [
@@ -203,7 +208,7 @@ class Ablation:
             if not done.exists():
                 start = ['--resume']
                 if weights and find_latest_checkpoint(str(folder)) is None:
-                    start = ['--load-from', weights]
+                    start = ['--load-from', weights, '--allow-missing']
                 trainer = runs.train_with(self.scripts, config, self.processes)
                 runs.run_training(
                     [*trainer, '--work-dir', str(folder), *start]
