@@ -11,9 +11,10 @@ the videos and expressions that the config of the benchmark uses.
 
 import argparse
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from mmdet.registry import DATASETS
 from mmengine.registry import init_default_scope
@@ -23,7 +24,7 @@ from refvos.datasets import BaseReferringDataset
 from refvos.datasets.layout import datasets_of, find_benchmarks
 from refvos.datasets.mask_check import MaskReport, check_video
 from refvos.engine.cli import load_config, run_tool
-from refvos.errors import InputError
+from refvos.errors import InputError, describe
 
 INCOMPLETE = 1
 CONFIGS = Path(__file__).parents[1] / 'configs/_base_/datasets'
@@ -141,14 +142,28 @@ def check_videos(
     if not chosen:
         return report
     bar = ProgressBar(len(chosen), file=sys.stderr)
+    # Data set -> whether the masks of each of its videos are blank.
+    blank: Dict[int, List[Optional[str]]] = defaultdict(list)
     for dataset, index in chosen:
         video = dataset.get_data_info(index)
         named = known[id(dataset)].get(video['video_id'])
         found = check_video(video, named)
         report.errors += found.errors
         report.notes += found.notes
+        blank[id(dataset)].append(found.blank)
         bar.update()
     print(file=sys.stderr)
+    # One video may have blank masks, but not all.
+    for files in blank.values():
+        if all(files):
+            report.errors.append(
+                describe(
+                    files[0],
+                    'objects in the masks',
+                    [],
+                    f'some, in one of the {len(files)} videos that were read',
+                )
+            )
     return report
 
 

@@ -1,13 +1,20 @@
 import logging
+import os
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from mmengine.logging import MMLogger
+from PIL import Image
 
 from refvos.apis import read_video
-from refvos.apis.video_reader import Thinning, natural_order
+from refvos.apis.video_reader import (
+    Thinning,
+    describe_video,
+    natural_order,
+    stream_video,
+)
 from refvos.errors import InputError
 
 from .videos import (
@@ -69,6 +76,43 @@ def test_names_that_collide_become_numbers(tmp_path):
 def test_one_image_is_a_video_of_one_frame(tmp_path):
     (path,) = write_images(tmp_path / 'a', FRAMES[:1], ['x.png'])
     assert same(read_video(path), FRAMES[:1])
+
+
+@pytest.mark.parametrize('name', ['a.webp', 'a.png', 'a.tif'])
+def test_animations_are_videos(tmp_path, name):
+    frames = make_frames(6)
+    images = [Image.fromarray(frame) for frame in frames]
+    options = {} if name == 'a.tif' else {'duration': 50}
+    if name == 'a.webp':
+        options['lossless'] = True
+    path = tmp_path / name
+    images[0].save(path, save_all=True, append_images=images[1:], **options)
+    video = read_video(path)
+    assert same(video, frames)
+    assert video.fps == pytest.approx(20 if options else 6)
+    assert video.frame_ids == [f'{i:05d}' for i in range(6)]
+    streamed = list(stream_video(path))
+    assert [frame.id for frame in streamed] == video.frame_ids
+    assert describe_video(path) == ('a', pytest.approx(video.fps))
+    if options:
+        # The frames at 0, 100 and 200 ms of 300.
+        video = read_video(path, fps=10)
+        assert same(video, frames[::2])
+        assert video.fps == pytest.approx(10)
+    # In a folder, each image is a frame.
+    assert refused(tmp_path).startswith(
+        f'{path}: number of frames is 6; expected 1'
+    )
+
+
+def test_named_pipes_and_impossible_names(tmp_path):
+    os.mkfifo(tmp_path / 'a.jpg')
+    assert refused(tmp_path).startswith(
+        f"{tmp_path / 'a.jpg'}: file is 'a named pipe'"
+    )
+    assert 'missing' in refused(tmp_path / 'a.jpg')
+    for name in ('a\0b.png', 'x' * 300 + '.png'):
+        assert 'missing' in refused(tmp_path / name)
 
 
 def test_frames_as_they_are():

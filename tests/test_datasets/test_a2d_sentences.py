@@ -259,6 +259,46 @@ def test_an_instance_that_the_h5_lacks_is_named_with_its_row(root):
     )
 
 
+@pytest.mark.parametrize('kind', ['external', 'virtual', 'link', 'text'])
+def test_masks_are_in_the_file_itself(root, kind):
+    """HDF5 can name any file of the machine as the place of the numbers."""
+    path = h5_file(root, 4)
+    other = path.with_name('other')
+    with h5py.File(other, 'w') as file:
+        file['reMask'] = np.ones((2, *SIZE[::-1]), np.uint8)
+    path.unlink()
+    with h5py.File(path, 'w') as file:
+        file['instance'] = [1, 3]
+        shape = (2, *SIZE[::-1])
+        if kind == 'external':
+            where = [(str(other), 0, h5py.h5f.UNLIMITED)]
+            file.create_dataset('reMask', shape, 'u1', external=where)
+        elif kind == 'virtual':
+            layout = h5py.VirtualLayout(shape, 'u1')
+            layout[:] = h5py.VirtualSource(str(other), 'reMask', shape)
+            file.create_virtual_dataset('reMask', layout)
+        elif kind == 'link':
+            file['reMask'] = h5py.ExternalLink(str(other), 'reMask')
+        else:
+            file['reMask'] = np.full(shape, b'a')
+    message = message_of(item_of, root)
+    assert message.startswith(f'{path}: reMask is ')
+    assert message.endswith(
+        '; expected an array of numbers that is in this file'
+    )
+
+
+def test_a_claimed_size_is_refused_unread(root):
+    path = h5_file(root, 4)
+    path.unlink()
+    with h5py.File(path, 'w') as file:
+        file['instance'] = [1, 3]
+        file.create_dataset('reMask', (2, 2**20, 2**20), 'u1', chunks=True)
+    assert 'size (height, width) is (1048576, 1048576)' in (
+        message_of(item_of, root)
+    )
+
+
 def test_broken_masks(root):
     path = h5_file(root, 4)
     content = path.read_bytes()

@@ -1,6 +1,8 @@
 """Ref-YouTube-VOS: layout, items, masks and bad input."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -321,6 +323,11 @@ def test_missing_lists(root):
         ('{"videos": {"a": 3}}', 'videos.a.frames is None'),
         ('{"videos": {"a": {"frames": []}}}', 'videos.a.frames is []'),
         (
+            '{"videos": {"a": {"frames": ["0", 5], "expressions": {"": 1}}}}',
+            'videos.a.frames[1] is 5',
+        ),
+        ('[' * 100_000, 'file is '),
+        (
             '{"videos": {"a": {"frames": ["0"], "expressions": [1]}}}',
             'videos.a.expressions is [1]',
         ),
@@ -336,6 +343,29 @@ def test_malformed_lists(root, content, words):
     assert message.startswith(f'{lists_of(root)}: {words}')
 
 
+@pytest.mark.parametrize('make', [Path.mkdir, os.mkfifo])
+def test_lists_are_files(root, make):
+    lists_of(root).unlink()
+    make(lists_of(root))
+    message = message_of(dataset, root)
+    assert message.startswith(f'{lists_of(root)}: file is ')
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        ({'zoo': []}, 'videos.zoo is []'),
+        ({'zoo': {'objects': ['1']}}, "videos.zoo.objects is ['1']"),
+        ({'zoo': {'objects': {'1': 'ape'}}}, "videos.zoo.objects.1 is 'ape'"),
+        ({'zoo': {'objects': {'1': {'frames': 3}}}}, 'videos.zoo.objects.1 '),
+    ],
+)
+def test_objects_of_another_form(root, content, words):
+    meta = root / 'train/meta.json'
+    meta.write_text(json.dumps({'videos': content}))
+    assert message_of(dataset, root).startswith(f'{meta}: {words}')
+
+
 def test_missing_meta(root):
     meta = root / 'train' / 'meta.json'
     meta.unlink()
@@ -344,7 +374,7 @@ def test_missing_meta(root):
     )
 
 
-@pytest.mark.parametrize('id', [None, 'ape', ''])
+@pytest.mark.parametrize('id', [None, 'ape', '', '²', '1' * 40])
 def test_object_ids_are_needed_with_masks(root, id):
     path = ('videos', 'zoo', 'expressions', '1', 'obj_id')
     change(lists_of(root), *path, value=id)

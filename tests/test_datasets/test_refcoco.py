@@ -7,9 +7,11 @@ import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 from pycocotools import mask as rle_codec
 
 from refvos.datasets import RefCOCODataset
+from refvos.datasets.mask_check import check_video
 from refvos.datasets.refcoco import check_layout
 from refvos.io.data_files import load_plain_pickle
 from refvos.io.masks import read_masks
@@ -206,12 +208,32 @@ def test_every_kind_of_outline_draws_the_same():
         ({'size': [20, 30], 'counts': [3, 9999]}, 'polygons or RLE'),
         ([['a'] * 6], 'polygons or RLE'),
         ({'size': [2, 3], 'counts': [6]}, 'is (2, 3); expected (20, 30)'),
+        ({'size': [2**31, 2**31], 'counts': '1'}, 'size is height and width'),
+        ([[0, 0, 1e10, 0, 1e10, 1e10]], 'an outline of '),
     ],
 )
 def test_invalid_outlines(given, words):
     message = message_of(read_masks, frame_with(given), ['1'])
     assert message.startswith('a.jpg: segmentations.1')
     assert words in message
+
+
+def test_an_image_of_another_size_than_listed(root):
+    """Outlines are in the pixels of the image that was annotated."""
+    name = root / 'train2014' / file_name(1)
+    Image.new('RGB', (15, 10)).save(name)
+    data = dataset(root, pipeline=LOAD)
+    assert message_of(data.prepare_data, 0) == (
+        f'{name}: size (height, width), upright is (10, 15); expected '
+        f'{SIZES[1]}, as its list of annotations says'
+    )
+    report = check_video(dataset(root, test_mode=True).get_data_info(0))
+    assert 'as its list of annotations says' in report.errors[0]
+    # Turned by a quarter when it is shown.
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new('RGB', (30, 20)).save(name, exif=exif)
+    assert 'is (30, 20); expected (20, 30)' in message_of(data.prepare_data, 0)
 
 
 # -------------------------------------------------------------------- pickles
@@ -345,6 +367,7 @@ def test_skipped_entries_of_a_list(root, logged):
         ('{"images": []}', 'annotations is None; expected the list of'),
         ('[]', 'images is None'),
         ('{"images": [3], "annotations": []}', 'images[0] is 3'),
+        ('{"images": [{"id": []}], "annotations": []}', 'images[0].id is []'),
     ],
 )
 def test_malformed_lists(root, content, words):

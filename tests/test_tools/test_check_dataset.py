@@ -208,6 +208,18 @@ def test_avsbench(tool, tmp_path, capsys, subset):
     shutil.rmtree(root / f'{subset}_data/audio_wav')
     tool.main([f'avsbench-{subset}', str(root)])
     capsys.readouterr()
+    # A mask may be black: nothing sounds; but not all of them.
+    masks = sorted((root / f'{subset}_data/gt_masks').rglob('*.png'))
+    kept = {mask: mask.read_bytes() for mask in masks}
+    for mask in masks:
+        Image.new('L', (64, 64)).save(mask)
+    with pytest.raises(SystemExit):
+        tool.main([f'avsbench-{subset}', str(root)])
+    assert 'objects in the masks is []; expected some' in (
+        capsys.readouterr().out
+    )
+    for mask, content in kept.items():
+        mask.write_bytes(content)
     shutil.rmtree(root / f'{subset}_data/audio_log_mel')
     with pytest.raises(SystemExit):
         tool.main([f'avsbench-{subset}', str(root)])

@@ -35,6 +35,7 @@ from refvos.engine.cli import load_config, run_tool
 from refvos.errors import InputError, describe
 from refvos.evaluation import JFMetric
 from refvos.io.atomic import write_atomically
+from refvos.io.local_files import read_local_bytes
 from refvos.io.masks import read_binary
 from refvos.structures import RefDataSample, ReferencePrediction
 from refvos.visualization import RefVOSVisualizer, write_image
@@ -113,12 +114,14 @@ def read_table(path: str, score: str) -> List[Row]:
     """
     file = Path(path)
     try:
-        text = file.read_text(encoding='utf-8')
+        text = read_local_bytes(file, 'a table').decode()
         if file.suffix == '.json':
             rows = json.loads(text)
         else:
             rows = list(csv.DictReader(text.splitlines()))
-    except (OSError, ValueError) as error:
+    except InputError:
+        raise
+    except (RecursionError, ValueError, csv.Error) as error:
         raise InputError.of(
             path, 'table', str(error), 'a table of tools/test.py --out'
         ) from None

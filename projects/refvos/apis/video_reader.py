@@ -21,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..errors import InputError
-from ..io.images import read_image
+from ..io.images import is_animation, read_image
 from ..io.paths import PathLike
 from ..io.video_frames import (
     broken,
@@ -29,6 +29,7 @@ from ..io.video_frames import (
     video_stream,
     warn_of_missing_frames,
 )
+from .animations import Animation
 
 VideoSource = Union[PathLike, Sequence[PathLike], Sequence[np.ndarray]]
 
@@ -95,15 +96,17 @@ def read_video(
     if not isinstance(source, (str, os.PathLike)):
         return read_list(source, fps, progress)
     path = Path(source).expanduser()
-    if path.is_dir():
+    if os.path.isdir(path):
         return read_folder(path, fps, progress)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError.of(
             path, 'video', 'missing', 'a video file or a folder of images'
         )
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        return read_images(path.stem, [path], fps, progress)
-    return read_file(path, fps, progress)
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        return read_file(path, fps, progress)
+    if is_animation(str(path)):
+        return read_animation(path, fps)
+    return read_images(path.stem, [path], fps, progress)
 
 
 def check_fps(fps: Any) -> None:
@@ -237,6 +240,29 @@ def read_file(
     )
 
 
+def read_animation(path: Path, fps: Optional[float] = None) -> Video:
+    """Read an animated image, or a TIFF of several pages."""
+    animation = Animation(path, fps)
+    frames = list(stream_animation(path, animation))
+    return Video(
+        name=path.stem,
+        frames=[frame.picture for frame in frames],
+        frame_ids=[frame.id for frame in frames],
+        sources=[frame.source for frame in frames],
+        fps=animation.fps,
+    )
+
+
+def stream_animation(path: Path, animation: Animation) -> Iterator['Frame']:
+    """Read an animated image frame by frame; check the sizes."""
+    first = None
+    for index, picture in animation:
+        source = f'{path}, frame {index}'
+        first = picture if first is None else first
+        check_frame(picture, first, source)
+        yield Frame(picture, f'{index:05d}', source)
+
+
 @dataclass
 class Frame:
     """A frame of a video that is being read.
@@ -328,14 +354,17 @@ def stream_video(
     paths: Sequence[Path] = []
     if isinstance(source, (str, os.PathLike)):
         path = Path(source).expanduser()
-        if path.is_dir():
+        if os.path.isdir(path):
             paths = images_in(path)
-        elif path.suffix.lower() in IMAGE_SUFFIXES:
-            paths = [path]
-        elif not path.is_file():
+        elif not os.path.isfile(path):
             raise InputError.of(
                 path, 'video', 'missing', 'a video file or a folder of images'
             )
+        elif path.suffix.lower() in IMAGE_SUFFIXES:
+            if is_animation(str(path)):
+                yield from stream_animation(path, Animation(path, fps))
+                return
+            paths = [path]
         else:
             yield from FileReader(path, fps)
             return
@@ -365,9 +394,13 @@ def describe_video(
     if not isinstance(source, (str, os.PathLike)):
         return 'frames', float(fps or FPS_OF_IMAGES)
     path = Path(source).expanduser()
-    if path.is_dir():
+    if os.path.isdir(path):
         return path.resolve().name, float(fps or FPS_OF_IMAGES)
-    if path.suffix.lower() in IMAGE_SUFFIXES or not path.is_file():
+    if not os.path.isfile(path):
+        return path.stem, float(fps or FPS_OF_IMAGES)
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        if is_animation(str(path)):
+            return path.stem, Animation(path, fps).fps
         return path.stem, float(fps or FPS_OF_IMAGES)
     reader = FileReader(path, fps)
     next(iter(reader), None)

@@ -9,6 +9,7 @@ from ..errors import InputError
 from ..io.video_frames import count_video_frames
 from ..structures import Reference
 from .annotated_frames import AnnotatedFrameDataset, check_rows_layout
+from .ref_youtube_vos import is_number
 
 # The published set has no 'valid'; RefVOS-Mini has one.
 SPLITS = ('train', 'valid', 'test')
@@ -131,9 +132,9 @@ def is_row(row: Any) -> bool:
     return (
         isinstance(video, str)
         and video != ''
-        and str(frame).isdigit()
+        and is_number(frame)
         and int(frame) > 0
-        and str(instance).isdigit()
+        and is_number(instance)
     )
 
 

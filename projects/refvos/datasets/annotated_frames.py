@@ -1,5 +1,6 @@
 """Base class of data sets that annotate single frames of their videos."""
 
+import os
 from collections import defaultdict
 from pathlib import Path
 from typing import (
@@ -161,7 +162,7 @@ def check_rows_layout(
         missing += [
             f'{root / name}: {what}'
             for name, what in wanted.items()
-            if not (root / name).is_file()
+            if not os.path.isfile(root / name)
         ]
     # Several lists may name the same video.
     return list(dict.fromkeys(missing))

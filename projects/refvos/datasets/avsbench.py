@@ -1,5 +1,6 @@
 """AVSBench (Zhou et al., ECCV 2022) in its published layout."""
 
+import os
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -191,8 +192,8 @@ class AVSBenchDataset(BaseReferringDataset):
         wav, log_mel = self.folder / clip.wav, self.folder / clip.log_mel
         form = self.sound_form
         if form == 'auto':
-            form = 'wav' if wav.is_file() else 'log_mel'
-            if form == 'log_mel' and not log_mel.is_file():
+            form = 'wav' if os.path.isfile(wav) else 'log_mel'
+            if form == 'log_mel' and not os.path.isfile(log_mel):
                 raise InputError.of(
                     wav,
                     'file',
@@ -319,6 +320,6 @@ def missing_of_clip(folder: Path, clip: Clip) -> List[str]:
             f'{content} of the clip',
         )
     wav, log_mel = folder / clip.wav, folder / clip.log_mel
-    if not wav.is_file() and not log_mel.is_file():
+    if not os.path.isfile(wav) and not os.path.isfile(log_mel):
         missing.append(f'{wav}: sound of the clip, or {log_mel}')
     return missing

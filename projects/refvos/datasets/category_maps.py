@@ -7,7 +7,7 @@ from mmdet.registry import DATASETS
 from mmengine.dataset import BaseDataset
 
 from ..errors import InputError
-from ..io.data_files import load_json
+from .ref_youtube_vos import load_objects
 
 
 @DATASETS.register_module()
@@ -50,18 +50,19 @@ class CategoryMapsDataset(BaseDataset):
         file = folder / 'meta.json'
         classes = list(self.metainfo['classes'])
         items = []
-        for video, described in load_json(file)['videos'].items():
+        for video, described in load_objects(file).items():
             labels: Dict[str, Dict[str, int]] = {}
-            for object_id, item in described['objects'].items():
-                if item['category'] not in classes:
+            for object_id, item in described.get('objects', {}).items():
+                category = item.get('category')
+                if category not in classes:
                     raise InputError.of(
                         file,
                         f'videos.{video}.objects.{object_id}.category',
-                        item['category'],
+                        category,
                         f'one of {classes}',
                     )
-                label = classes.index(item['category'])
-                for frame in item['frames']:
+                label = classes.index(category)
+                for frame in map(str, item.get('frames', ())):
                     labels.setdefault(frame, {})[object_id] = label
             items += [
                 {

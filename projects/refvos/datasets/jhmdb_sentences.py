@@ -7,6 +7,7 @@ from mmdet.registry import DATASETS
 
 from ..structures import Reference
 from .annotated_frames import AnnotatedFrameDataset, check_rows_layout
+from .ref_youtube_vos import is_number
 
 ROWS_FILE = 'jhmdb_sentences_samples_metadata.json'
 FRAMES = 'Rename_Images'
@@ -115,7 +116,7 @@ def is_row(row: Any) -> bool:
         all(isinstance(part, str) and part for part in (video, frame, masks))
         and below(frame, FRAMES) != ''
         and below(masks, MASKS) != ''
-        and str(count).isdigit()
+        and is_number(count)
         and 0 < number_of(frame) <= int(count)
     )
 
@@ -131,7 +132,7 @@ def below(path: str, folder: str) -> str:
 def number_of(frame: str) -> int:
     """Return the number in a frame's file name; 0 if it has none."""
     stem = PurePosixPath(frame).stem
-    return int(stem) if stem.isdigit() else 0
+    return int(stem) if is_number(stem) else 0
 
 
 def check_layout(data_root: str) -> List[str]:

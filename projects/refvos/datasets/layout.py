@@ -63,7 +63,7 @@ def missing_files(
         One line; none if nothing is missing.
     """
     wanted = list(names)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return [f'{folder}: folder with {len(wanted)} {content}']
     present = set(os.listdir(folder))
     missing = [name for name in wanted if name not in present]

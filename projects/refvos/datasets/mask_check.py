@@ -10,6 +10,7 @@ from ..io.images import image_size
 from ..io.masks import (
     MASK_SOURCES,
     Masks,
+    check_listed_size,
     list_ids,
     name_of,
     read_id_map,
@@ -29,10 +30,12 @@ class MaskReport:
     Attributes:
         errors: Problems at which training or testing would stop.
         notes: Oddities that they would ignore.
+        blank: A mask, if there are any and all are blank.
     """
 
     errors: List[str] = field(default_factory=list)
     notes: List[str] = field(default_factory=list)
+    blank: Optional[str] = None
 
 
 def check_video(
@@ -66,6 +69,7 @@ def check_video(
                     f'{first}, as the other frames of the video',
                 )
             first = shape
+            check_listed_size(frame, shape)
             if not has_masks(frame):
                 continue
             masks = read_masks(dict(frame, ori_shape=shape), referred)
@@ -80,6 +84,8 @@ def check_video(
         return report
     sources = [frame for frame in video['frames'] if has_masks(frame)]
     blank = [object_id for object_id, seen in drawn.items() if not seen]
+    if sources and len(blank) == len(drawn):
+        report.blank = sources[0].get(MAY_BE_BLANK)
     if sources and blank and MAY_BE_BLANK not in sources[0]:
         line = describe_blank(video, sources[0], blank)
         found = report.errors if len(blank) == len(drawn) else report.notes

@@ -11,7 +11,7 @@ from ..io.data_files import load_json_entries
 from ..structures import Reference
 from .layout import missing_files
 from .ref_davis17_constants import ANNOTATORS, VOID
-from .ref_youtube_vos import RefYouTubeVOSDataset
+from .ref_youtube_vos import RefYouTubeVOSDataset, is_number, load_objects
 
 
 @DATASETS.register_module()
@@ -40,7 +40,7 @@ class RefDAVIS17Dataset(RefYouTubeVOSDataset):
     def load_objects(self) -> Optional[Dict[str, Any]]:
         """Read ``meta.json``, which lists the objects of every split."""
         file = self.split_folder / 'meta.json'
-        return load_json_entries(file, 'videos') if self.with_masks else None
+        return load_objects(file) if self.with_masks else None
 
     @property
     def split_folder(self) -> Path:
@@ -76,7 +76,7 @@ class RefDAVIS17Dataset(RefYouTubeVOSDataset):
         reference = super().make_reference(video, id, expression, known)
         if reference is None:
             return None
-        if not id.isdecimal():
+        if not is_number(id):
             raise InputError.of(
                 self.expressions_file,
                 f'videos.{video}.expressions',

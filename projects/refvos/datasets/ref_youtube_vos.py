@@ -14,6 +14,7 @@ from .base import BaseReferringDataset
 from .layout import missing_files
 
 SPLITS = ('train', 'valid', 'test')
+MOST_DIGITS = 9
 
 
 @DATASETS.register_module()
@@ -108,7 +109,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
             if self.split == 'train':
                 raise missing_file(file, 'meta.json')
             return None
-        return load_json_entries(file, 'videos')
+        return load_objects(file)
 
     def named_objects(self) -> Dict[str, Collection[str]]:
         objects = self.load_objects() or {}
@@ -167,6 +168,14 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
                     found,
                     f'the {key} of the video',
                 )
+        for index, frame in enumerate(video['frames']):
+            if not isinstance(frame, str):
+                raise InputError.of(
+                    self.expressions_file,
+                    f'videos.{name}.frames[{index}]',
+                    frame,
+                    'the name of a frame',
+                )
         for id, expression in video['expressions'].items():
             if not isinstance(expression, dict):
                 raise InputError.of(
@@ -211,7 +220,7 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
     ) -> Optional[Tuple[str, ...]]:
         """Return the ids of the referred objects; None if unusable."""
         object_id = expression.get('obj_id')
-        if not str(object_id).isdigit():
+        if not is_number(object_id):
             raise InputError.of(
                 self.expressions_file,
                 f'{field}.obj_id',
@@ -245,6 +254,45 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
             for object_id, described in objects.items()
             if described.get('category') in classes
         }
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a number from 0 on, or one as text."""
+    text = str(value)
+    return len(text) <= MOST_DIGITS and text.isdecimal()
+
+
+def load_objects(file: Path) -> Dict[str, Any]:
+    """Read ``meta.json``: video -> its ``objects``, by id.
+
+    Raises:
+        InputError: The file is missing or has another form.
+    """
+    videos = load_json_entries(file, 'videos')
+    for name, video in videos.items():
+        field = f'videos.{name}'
+        objects = video.get('objects', {}) if isinstance(video, dict) else None
+        if not isinstance(objects, dict):
+            raise InputError.of(
+                file,
+                f'{field}.objects' if isinstance(video, dict) else field,
+                video if objects is None else objects,
+                'the objects by id',
+            )
+        for id, described in objects.items():
+            frames = (
+                described.get('frames', [])
+                if isinstance(described, dict)
+                else None
+            )
+            if not isinstance(frames, list):
+                raise InputError.of(
+                    file,
+                    f'{field}.objects.{id}',
+                    described,
+                    'an entry with category and a list of frames',
+                )
+    return videos
 
 
 def check_layout(data_root: str) -> List[str]:

@@ -1,6 +1,7 @@
 """RefCOCO, RefCOCO+ (Yu et al., 2016) and RefCOCOg (Mao et al., 2016)."""
 
 from collections import defaultdict
+from math import isfinite
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -21,12 +22,16 @@ SETS = {
 }
 IMAGES = 'train2014'
 FORMS = ('coco', 'pickle')
+# Entries of images, annotations and references that are ids.
+IDS = ('id', 'image_id', 'ann_id', 'category_id', 'original_id')
 # Numbers of the shortest polygon: x and y of three corners.
 SHORTEST_POLYGON = 6
 
-# A reference as the files describe it: the image's file name, the
-# reference, and its objects, id -> annotation.
-Described = Tuple[str, Reference, Dict[str, dict]]
+# An image as the files describe it: file name, and (height, width) if listed.
+Listed = Tuple[str, Optional[Tuple[int, int]]]
+# A reference as the files describe it: the image, the reference, and its
+# objects, id -> annotation.
+Described = Tuple[Listed, Reference, Dict[str, dict]]
 
 
 @DATASETS.register_module()
@@ -45,8 +50,9 @@ class RefCOCODataset(BaseReferringDataset):
     with all its references.
 
     A frame has ``segmentations``, object id (COCO's annotation id) ->
-    polygons or RLE; a video has ``gt_boxes``, object id -> the annotated
-    [x1, y1, x2, y2] in pixels, one per frame.
+    polygons or RLE, and ``listed_size``, (height, width); a video has
+    ``gt_boxes``, object id -> the annotated [x1, y1, x2, y2] in pixels, one
+    per frame.
 
     Args:
         data_root: Folder with the images and the sets.
@@ -95,9 +101,10 @@ class RefCOCODataset(BaseReferringDataset):
         read = {'coco': self.read_coco, 'pickle': self.read_pickle}
         videos: Dict[str, Dict[str, Any]] = {}
         for image, reference, annotations in read[self.find_form()]():
-            if image not in videos:
-                videos[image] = self.make_image(image)
-            video = videos[image]
+            name, size = image
+            if name not in videos:
+                videos[name] = self.make_image(name, size)
+            video = videos[name]
             video['references'].append(reference)
             for object_id, annotation in annotations.items():
                 self.add_object(video, object_id, annotation)
@@ -145,7 +152,9 @@ class RefCOCODataset(BaseReferringDataset):
             ),
         )
 
-    def make_image(self, image: str) -> Dict[str, Any]:
+    def make_image(
+        self, image: str, size: Optional[Tuple[int, int]]
+    ) -> Dict[str, Any]:
         """Describe an image, without references."""
         frame_id = Path(image).stem
         frame: Dict[str, Any] = {
@@ -161,6 +170,8 @@ class RefCOCODataset(BaseReferringDataset):
         }
         if self.with_masks:
             frame['segmentations'] = {}
+            if size is not None:
+                frame['listed_size'] = size
             video['gt_boxes'] = {}
         return video
 
@@ -198,7 +209,8 @@ class RefCOCODataset(BaseReferringDataset):
                 of_image[image.get('id')], labels, file, field
             )
             if found is not None:
-                yield name, self.refer(image, text, found), found
+                listed = name, size_of(image)
+                yield listed, self.refer(image, text, found), found
 
     # ---------------------------------------------------------- form 'pickle'
 
@@ -239,7 +251,8 @@ class RefCOCODataset(BaseReferringDataset):
                     f'{field}.sentences[{number}].sent',
                 )
                 if text is not None:
-                    yield name, self.refer(sentence, text, found), found
+                    listed = name, size_of(image)
+                    yield listed, self.refer(sentence, text, found), found
 
     def is_of_split(self, ref: Any, field: str) -> bool:
         """Tell whether a reference is in the split; note unknown splits."""
@@ -250,6 +263,12 @@ class RefCOCODataset(BaseReferringDataset):
                 self.refs_file, f'{field}.split', split, f'one of {splits}'
             )
             return False
+        check_ids(ref, self.refs_file, field)
+        sentences = ref.get('sentences') or ()
+        if not isinstance(sentences, (list, tuple)):
+            raise InputError.of(
+                self.refs_file, f'{field}.sentences', sentences, 'a list'
+            )
         return split == self.split
 
     # ------------------------------------------------------------------- both
@@ -257,10 +276,15 @@ class RefCOCODataset(BaseReferringDataset):
     def read_labels(self, content: Dict[str, Any]) -> Dict[int, int]:
         """Map the files' category ids to indices of ``classes``."""
         classes = list(self.metainfo.get('classes', ()))
+        categories = content.get('categories')
+        if not isinstance(categories, list):
+            return {}
         return {
-            category.get('id'): classes.index(category['name'])
-            for category in content.get('categories') or ()
-            if category.get('name') in classes
+            category['id']: classes.index(category['name'])
+            for category in categories
+            if isinstance(category, dict)
+            and isinstance(category.get('id'), (int, str))
+            and category.get('name') in classes
         }
 
     def refer(
@@ -315,10 +339,9 @@ class RefCOCODataset(BaseReferringDataset):
                 return None
             id = annotation.get('original_id', annotation.get('id'))
             box = annotation.get('bbox')
-            known = isinstance(box, list) and len(box) == 4
             found[str(id)] = dict(
                 segmentation=segmentation,
-                bbox=box if known else None,
+                bbox=box if is_box(box) else None,
                 label=labels.get(annotation.get('category_id', -1)),
             )
         return found
@@ -361,7 +384,34 @@ def read_instances(file: Path) -> Dict[str, Any]:
                 raise InputError.of(
                     file, f'{key}[{index}]', entry, 'an entry with names'
                 )
+            check_ids(entry, file, f'{key}[{index}]')
     return content
+
+
+def check_ids(entry: Dict[str, Any], file: Path, field: str) -> None:
+    """Raise InputError if an id of an entry is no number or text."""
+    for name in IDS:
+        id = entry.get(name)
+        if id is not None and not isinstance(id, (int, str)):
+            raise InputError.of(file, f'{field}.{name}', id, 'an id')
+
+
+def size_of(image: Dict[str, Any]) -> Optional[Tuple[int, int]]:
+    """Return the (height, width) of an image entry, None if not listed."""
+    height, width = image.get('height'), image.get('width')
+    if isinstance(height, int) and isinstance(width, int):
+        return height, width
+    return None
+
+
+def is_box(box: Any) -> bool:
+    """Tell whether a value is x, y, width and height."""
+    return (
+        isinstance(box, list)
+        and len(box) == 4
+        and all(isinstance(number, (int, float)) for number in box)
+        and all(map(isfinite, box))
+    )
 
 
 def check_layout(data_root: str) -> List[str]:

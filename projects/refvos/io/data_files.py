@@ -1,13 +1,16 @@
 """Read the lists of data sets: JSON, CSV, and pickles of plain data."""
 
 import csv
+import io
 import json
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Dict, List
 
 from ..errors import InputError
+from .local_files import read_local_bytes
 from .missing_file import EXPECTED, missing_file
 
 
@@ -21,14 +24,26 @@ def load_json(file: Path, expected: str = EXPECTED) -> Any:
     Raises:
         InputError: The file is missing or not JSON.
     """
+    content = read_list(file, expected)
     try:
-        return json.loads(file.read_text(encoding='utf-8'))
-    except FileNotFoundError:
-        raise missing_file(file, expected) from None
-    except ValueError as error:
+        return json.loads(content.decode())
+    # Lists within lists within lists ... end in a RecursionError.
+    except (RecursionError, ValueError) as error:
         raise InputError.of(
             file, 'file', str(error), 'well-formed JSON'
         ) from None
+
+
+def read_list(file: Path, expected: str = EXPECTED) -> bytes:
+    """Read the bytes of a list of a data set.
+
+    Raises:
+        InputError: The file is missing, a folder or a named pipe, or cannot
+            be read.
+    """
+    if not os.path.lexists(file):
+        raise missing_file(file, expected)
+    return read_local_bytes(file, expected)
 
 
 def load_json_entries(file: Path, key: str) -> Dict[str, Any]:
@@ -54,20 +69,19 @@ def load_csv(file: Path) -> List[Dict[str, str]]:
     Raises:
         InputError: The file is missing or not CSV.
     """
+    content = read_list(file)
     try:
-        with open(file, encoding='utf-8-sig', newline='') as stream:
-            return [
-                {
-                    name: (value or '').strip()
-                    for name, value in row.items()
-                    # DictReader's key of the values beyond the last column.
-                    if name is not None
-                }
-                for row in csv.DictReader(stream)
-            ]
-    except FileNotFoundError:
-        raise missing_file(file) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        stream = io.StringIO(content.decode('utf-8-sig'), newline='')
+        return [
+            {
+                name: (value or '').strip()
+                for name, value in row.items()
+                # DictReader's key of the values beyond the last column.
+                if name is not None
+            }
+            for row in csv.DictReader(stream)
+        ]
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InputError.of(
             file, 'file', str(error), 'a CSV file in UTF-8'
         ) from None
@@ -109,17 +123,10 @@ def load_pickle(
     Raises:
         InputError: As :func:`load_plain_pickle`.
     """
-    if file.exists() and not file.is_file():
-        # Reading a FIFO would wait for its writer.
-        raise InputError.of(
-            file, 'file', 'no regular file', f'a pickle of {allowed}'
-        )
+    stream = io.BytesIO(read_list(file))
     try:
-        with open(file, 'rb') as stream:
-            # Python 2's strings are bytes; RefCOCO's are ASCII.
-            return unpickler(stream, encoding='latin-1').load()
-    except FileNotFoundError:
-        raise missing_file(file) from None
+        # Python 2's strings are bytes; RefCOCO's are ASCII.
+        return unpickler(stream, encoding='latin-1').load()
     # A broken stream makes the unpickler fail in any way.
     except Exception as error:
         raise InputError.of(

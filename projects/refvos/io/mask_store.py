@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import numpy as np
-from pycocotools import mask as rle_codec
 
 from ..errors import InputError
 from ..structures import Rle
 from .data_files import load_json
+from .outlines import compress_rle
 
 
 class MaskStore:
@@ -89,12 +89,11 @@ def checked_rle(mask: Any, file: Path, field: str) -> Dict[str, Any]:
     Raises:
         InputError: It is not a COCO RLE; the message names file and field.
     """
-    counts = mask.get('counts') if isinstance(mask, dict) else None
-    size = mask.get('size') if isinstance(mask, dict) else None
-    if not counts or not isinstance(size, list) or len(size) != 2:
+    try:
+        if not mask['counts']:
+            raise ValueError('no counts')
+        return compress_rle(mask)
+    except (KeyError, TypeError, ValueError):
         raise InputError.of(
             file, field, mask, 'size and counts (COCO RLE) or null'
-        )
-    if isinstance(counts, list):
-        return rle_codec.frPyObjects(mask, *size)
-    return {'size': size, 'counts': counts.encode('ascii')}
+        ) from None

@@ -9,12 +9,14 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import h5py
 import numpy as np
-from PIL import Image
-from pycocotools import mask as rle_codec
-from scipy.io import loadmat
 
 from ..errors import InputError
-from .images import broken_images_named, decode_id_map, read_bytes
+from .images import decode_binary_mask, decode_id_map, read_bytes
+from .mat_files import read_mat_array
+from .outlines import decode_polygons, decode_rle, size_of_rle
+
+# In one frame.
+MOST_INSTANCES = 1000
 
 
 class Masks(Dict[str, Optional[np.ndarray]]):
@@ -69,7 +71,7 @@ def read_palette(
     """Read ``mask_path``, a palette PNG whose values are object ids."""
     path = frame['mask_path']
     ids = read_id_map(path, backend_args)
-    check_size(path, ids, frame)
+    check_size(path, ids.shape, frame)
     masks = Masks({id: drawn_or_none(ids == int(id)) for id in object_ids})
     masks.id_map = ids
     return masks
@@ -102,19 +104,15 @@ def read_binary(
     object_ids: Sequence[str],
     backend_args: Optional[dict] = None,
 ) -> Masks:
-    """Read ``binary_mask_path``, an image that is black in the background.
+    """Read ``binary_mask_path``, an image of one object.
 
-    It may be grey, palette, 1 bit or colour. Every object gets this mask.
+    The background is black or transparent; it may be grey, palette, 1 bit or
+    colour. Every object gets this mask.
     """
     path = frame['binary_mask_path']
     content = read_bytes(path, 'a mask', backend_args)
-    with broken_images_named(path), Image.open(io.BytesIO(content)) as image:
-        # An alpha channel would make opaque black count as drawn.
-        plain = image.mode in ('1', 'L', 'P', 'I', 'I;16')
-        pixels = np.array(image if plain else image.convert('RGB'))
-    channels = pixels.reshape(*pixels.shape[:2], -1)
-    mask = np.asarray((channels > 0).any(-1))
-    check_size(path, mask, frame)
+    mask = decode_binary_mask(content, path)
+    check_size(path, mask.shape, frame)
     return Masks({id: drawn_or_none(mask) for id in object_ids})
 
 
@@ -134,22 +132,21 @@ def read_a2d(
     content = read_bytes(path, f'masks{rows_of(frame)}', backend_args)
     try:
         with h5py.File(io.BytesIO(content), 'r') as file:
-            numbers = [int(number) for number in np.ravel(file['instance'])]
-            masks = np.asarray(file['reMask'])
-    # Which of them h5py raises depends on where the file is broken.
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            numbers = [
+                int(number)
+                for number in np.ravel(array_of(file, 'instance', path))
+            ]
+            stored = array_of(file, 'reMask', path)
+            check_a2d_shape(path, stored.shape, numbers, frame)
+            masks = np.asarray(stored)
+    except InputError:
+        raise
+    # What h5py raises depends on where the file is broken.
+    except Exception as error:
         raise InputError.of(
             path, 'content', str(error), 'HDF5 with instance and reMask'
         ) from None
-    if masks.ndim == 2:
-        masks = masks[None]
-    if masks.ndim != 3 or len(masks) != len(numbers):
-        raise InputError.of(
-            path,
-            'shape of reMask',
-            masks.shape,
-            f'({len(numbers)}, width, height), a mask for each instance',
-        )
+    masks = masks.reshape(-1, *masks.shape[-2:])
     found = Masks()
     for id in object_ids:
         if int(id) not in numbers:
@@ -159,10 +156,57 @@ def read_a2d(
                 numbers,
                 f'{id} among them{rows_of(frame, [id])}',
             )
-        mask = masks[numbers.index(int(id))].T > 0
-        check_size(path, mask, frame)
-        found[id] = drawn_or_none(mask)
+        found[id] = drawn_or_none(masks[numbers.index(int(id))].T > 0)
     return found
+
+
+def check_a2d_shape(
+    path: str,
+    shape: Sequence[int],
+    numbers: Sequence[int],
+    frame: Dict[str, Any],
+) -> None:
+    """Check the shape of ``reMask`` before its numbers are read.
+
+    Raises:
+        InputError: It is not (N, W, H), or (W, H) of a single object, of the
+            frame's size; a damaged file may claim any size.
+    """
+    count = shape[0] if len(shape) == 3 else 1
+    if len(shape) not in (2, 3) or count != len(numbers):
+        raise InputError.of(
+            path,
+            'shape of reMask',
+            shape,
+            f'({len(numbers)}, width, height), a mask for each instance',
+        )
+    check_size(path, (shape[-1], shape[-2]), frame)
+
+
+def array_of(file: h5py.File, name: str, path: str) -> h5py.Dataset:
+    """Return an array of numbers, unread, that lies in an HDF5 file itself.
+
+    HDF5 can also name other files whose bytes are the array.
+
+    Raises:
+        InputError: There is none, or its numbers lie elsewhere.
+    """
+    link = file.get(name, getlink=True)
+    array = file[name] if isinstance(link, h5py.HardLink) else None
+    if (
+        not isinstance(array, h5py.Dataset)
+        or array.dtype.kind not in 'biuf'
+        or array.external
+        or array.is_virtual
+        or (array.ndim < 2 and array.size > MOST_INSTANCES)
+    ):
+        raise InputError.of(
+            path,
+            name,
+            str(link if array is None else array),
+            'an array of numbers that is in this file',
+        )
+    return array
 
 
 def read_puppet(
@@ -179,10 +223,8 @@ def read_puppet(
     path, index = frame['mat_path'], frame['mat_index']
     content = read_bytes(path, f'masks{rows_of(frame)}', backend_args)
     try:
-        found = loadmat(io.BytesIO(content), variable_names=['part_mask'])
-        masks = found['part_mask']
-    # scipy does not wrap the errors of its parser, which can be any.
-    except Exception as error:
+        masks = read_mat_array(content, 'part_mask')
+    except ValueError as error:
         raise InputError.of(
             path, 'content', str(error), 'a MATLAB file with part_mask'
         ) from None
@@ -197,7 +239,7 @@ def read_puppet(
             f'(height, width, frames), at least {index + 1} frames',
         )
     mask = masks[..., index] > 0
-    check_size(path, mask, frame)
+    check_size(path, mask.shape, frame)
     return Masks({id: drawn_or_none(mask) for id in object_ids})
 
 
@@ -228,8 +270,14 @@ def read_segmentations(
         if given is None:
             continue
         try:
-            rle = compress_segmentation(given, *frame['ori_shape'])
-            mask = rle_codec.decode(rle).astype(bool)
+            if isinstance(given, dict):
+                where = f'{name_of(frame)}: segmentations.{id}'
+                check_size(where, size_of_rle(given), frame)
+                mask = decode_rle(given)
+            else:
+                mask = decode_polygons(given, *frame['ori_shape'])
+        except InputError:
+            raise
         except (KeyError, TypeError, ValueError) as error:
             raise InputError.of(
                 name_of(frame),
@@ -237,31 +285,38 @@ def read_segmentations(
                 given,
                 f"COCO's polygons or RLE ({error})",
             ) from None
-        check_size(f'{name_of(frame)}: segmentations.{id}', mask, frame)
         masks[id] = drawn_or_none(mask)
     return masks
 
 
-def compress_segmentation(given: Any, height: int, width: int) -> dict:
-    """Encode polygons, or an RLE of any kind, as one compressed RLE."""
-    if isinstance(given, dict):
-        if isinstance(given['counts'], list):
-            return rle_codec.frPyObjects(given, height, width)
-        return given
-    # pycocotools would read four numbers as a box.
-    if not given or any(len(polygon) < 6 for polygon in given):
-        raise ValueError('a polygon has three corners at least')
-    return rle_codec.merge(rle_codec.frPyObjects(given, height, width))
-
-
-def check_size(path: str, mask: np.ndarray, frame: Dict[str, Any]) -> None:
-    """Raise InputError unless a mask (H, W) has the size of its frame."""
-    if mask.shape != tuple(frame['ori_shape']):
+def check_size(path: str, shape: Sequence[int], frame: Dict[str, Any]) -> None:
+    """Raise InputError unless a mask has the (height, width) of its frame."""
+    if tuple(shape) != tuple(frame['ori_shape']):
         raise InputError.of(
             path,
             'size (height, width)',
-            mask.shape,
+            tuple(shape),
             f'{tuple(frame["ori_shape"])}, as {name_of(frame)}',
+        )
+
+
+def check_listed_size(frame: Dict[str, Any], shape: Sequence[int]) -> None:
+    """Raise InputError unless a frame has its ``listed_size``, if any.
+
+    Outlines are in the pixels of the image that was annotated, which an EXIF
+    orientation or another size may have changed since.
+
+    Args:
+        frame: May have ``listed_size``, (height, width).
+        shape: (height, width) as read.
+    """
+    listed = frame.get('listed_size')
+    if listed is not None and tuple(shape) != tuple(listed):
+        raise InputError.of(
+            name_of(frame),
+            'size (height, width), upright',
+            tuple(shape),
+            f'{tuple(listed)}, as its list of annotations says',
         )
 
 

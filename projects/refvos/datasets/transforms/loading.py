@@ -13,7 +13,7 @@ from pycocotools import mask as rle_codec
 
 from ...errors import InputError
 from ...io.images import read_image, read_reduced_image
-from ...io.masks import Masks, name_of, read_masks
+from ...io.masks import Masks, check_listed_size, name_of, read_masks
 from ...io.video_frames import read_video_frames
 from ...structures import shared_object
 from ..mask_check import UndrawnObjects, referred_objects
@@ -28,7 +28,8 @@ class LoadFrames(BaseTransform):
     :func:`read_video_frames`, each file once per clip.
 
     Required Keys: frames[].img_path, or frames[].video_path and
-    frames[].frame_index (from 0). Added Keys: frames[].img, (H, W, 3) uint8
+    frames[].frame_index (from 0). Optional Keys: frames[].listed_size, its
+    (height, width) in the lists. Added Keys: frames[].img, (H, W, 3) uint8
     RGB; frames[].img_shape; frames[].ori_shape.
 
     Args:
@@ -42,7 +43,8 @@ class LoadFrames(BaseTransform):
             at full size.
 
     Raises:
-        InputError: A file is missing or broken, or frames differ in size.
+        InputError: A file is missing or broken, or frames differ in size from
+            each other or from the lists.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class LoadFrames(BaseTransform):
                     f'{first}, as the other frames of the video',
                 )
             first = shape
+            check_listed_size(frame, shape)
             frame.update(img=image, img_shape=image.shape[:2], ori_shape=shape)
         return results
 
