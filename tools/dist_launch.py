@@ -8,7 +8,9 @@ would add a traceback. The exit status is that of the processes.
 
 import logging
 import signal
+import socket
 import sys
+from typing import List
 
 # Exit statuses for bad input and for Ctrl-C (refvos.engine.cli).
 BAD_INPUT, STOPPED = 2, 128 + signal.SIGINT
@@ -32,8 +34,34 @@ def is_unexpected(record: logging.LogRecord) -> bool:
     return not any(part in message for part in EXPECTED)
 
 
+def set_port(arguments: List[str]) -> None:
+    """Choose a free port for ``--master-port=0``; check any other.
+
+    torchrun does neither, and would end with a traceback.
+
+    Raises:
+        OSError: The port is in use.
+    """
+    name = '--master-port='
+    for index, argument in enumerate(arguments):
+        if not argument.startswith(name):
+            continue
+        with socket.socket() as server:
+            # A port that was in use a moment ago is free.
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            server.bind(('', int(argument[len(name) :])))
+            arguments[index] = f'{name}{server.getsockname()[1]}'
+
+
 def main() -> int:
     """Run torchrun; return the exit status."""
+    if '--node-rank=0' in sys.argv:
+        try:
+            set_port(sys.argv)
+        except (OSError, OverflowError, ValueError) as error:
+            reason = getattr(error, 'strerror', None) or error
+            print(f'error: PORT: {reason}; set another', file=sys.stderr)
+            return BAD_INPUT
     # Here, because this takes seconds, in which Ctrl-C may arrive.
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing import SignalException

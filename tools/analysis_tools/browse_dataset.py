@@ -19,12 +19,13 @@ import cv2
 import numpy as np
 import torch
 from mmdet.registry import DATASETS, MODELS
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 
 from refvos.engine import check_config
 from refvos.engine.cli import load_config, merge_options, run_tool
+from refvos.engine.options import OptionsAction
 from refvos.errors import InputError
 from refvos.structures import RefDataSample, Reference
 from refvos.visualization import (
@@ -89,7 +90,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     add(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionsAction,
         default={},
         metavar='KEY=VALUE',
         help='change entries of the config',

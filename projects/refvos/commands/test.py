@@ -23,6 +23,7 @@ from ..engine.cli import (
 )
 from ..engine.signatures import accepted_arguments
 from ..errors import InputError
+from ..io.out_folders import check_writable_folder
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -114,8 +115,10 @@ def main(argv: Optional[Sequence[str]] = None) -> Dict[str, float]:
     cfg.load_from = args.checkpoint
     cfg.resume = False
     if args.out is not None:
+        check_writable_folder(osp.dirname(osp.abspath(args.out)), '--out')
         set_table(cfg, args.out)
     if args.show_dir is not None:
+        check_writable_folder(args.show_dir, '--show-dir')
         set_drawing(cfg, args.show_dir)
     if args.amp is not None:
         cfg.merge_from_dict({'model.test_cfg.precision': args.amp})

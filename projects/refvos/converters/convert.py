@@ -7,13 +7,14 @@ from typing import Any, Dict, Optional, Union
 
 import torch
 from mmdet.registry import MODELS
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from ..engine import check_config, check_overrides
 from ..engine.checkpoint_options import describe_options, options_note
 from ..engine.cli import load_config, run_tool
+from ..engine.options import OptionsAction
 from ..errors import InputError
 from ..io.atomic import write_atomically
 from ..io.safe_checkpoint import load_checkpoint_file
@@ -75,7 +76,7 @@ def parse_args(
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionsAction,
         default={},
         metavar='KEY=VALUE',
         help='change entries of the config, e.g. model.num_queries=1',

@@ -9,6 +9,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import MMLogger
 
 from ..engine.resumable_sampler import SampleIndex, drawn_from
+from ..engine.shared_memory import share_tensors
 from ..errors import InputError, describe
 from ..structures import Reference, clean_text
 from .mask_check import appears, describe_blank, first_with_masks
@@ -107,10 +108,13 @@ class BaseReferringDataset(BaseDataset):
 
     def __getitem__(self, idx: int) -> Any:
         """Make an item, with the index's own random seed if it has one."""
-        if not isinstance(idx, SampleIndex):
-            return super().__getitem__(idx)
-        with drawn_from(idx.seed):
-            return super().__getitem__(int(idx))
+        if isinstance(idx, SampleIndex):
+            with drawn_from(idx.seed):
+                item = super().__getitem__(int(idx))
+        else:
+            item = super().__getitem__(idx)
+        share_tensors(item)
+        return item
 
     def prepare_data(self, idx: int) -> Any:
         """Run the pipeline; None makes mmengine draw another item."""

@@ -15,18 +15,22 @@ from typing import Any, Optional
 
 import torch
 from mmdet.registry import RUNNERS
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 from torch.utils.data import get_worker_info
 
 from ..errors import InputError, one_line
+from ..io.out_folders import check_writable_folder
 from ..io.safe_checkpoint import FILE_TYPES, set_trust
 from ..processes import end_with_parent
 from ..uncaught import STOPPED
 from .checkpoint_fits_hook import CheckpointFitsHook
 from .config_check import check_config, check_overrides
+from .config_files import load_config
 from .end_workers_hook import EndWorkersHook
 from .memory import keep_large_buffers
+from .options import OptionsAction
+from .shared_memory import avoid_small_shared_memory
 
 BAD_INPUT = 2
 # In seconds; see :func:`run_until_stopped`.
@@ -158,7 +162,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionsAction,
         metavar='KEY=VALUE',
         help='change entries of the config, e.g. '
         'train_dataloader.batch_size=2 model.num_queries=1 '
@@ -210,7 +214,7 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionsAction,
         default={},
         metavar='KEY=VALUE',
         help='change entries of the config, e.g. model.num_queries=1',
@@ -268,29 +272,6 @@ def add_size_arguments(
     )
 
 
-def load_config(path: str) -> Config:
-    """Read a config and do its ``custom_imports``.
-
-    Args:
-        path: A ``.py``, ``.json`` or ``.yaml`` file.
-
-    Raises:
-        InputError: It is missing or cannot be read.
-    """
-    if not osp.isfile(path):
-        raise InputError.of(
-            path, 'config', 'missing', 'a .py, .json or .yaml file'
-        )
-    try:
-        return Config.fromfile(path)
-    except InputError:
-        raise
-    # A config is a program and may raise anything.
-    except Exception as error:
-        reason = f'{type(error).__name__}: {error}'.splitlines()[0]
-        raise InputError(f'{path}: the config fails with {reason}') from error
-
-
 def prepare_config(args: argparse.Namespace) -> Config:
     """Read the config, apply the common arguments, check the result.
 
@@ -314,6 +295,7 @@ def prepare_config(args: argparse.Namespace) -> Config:
     elif cfg.get('work_dir') is None:
         name = osp.splitext(osp.basename(args.config))[0]
         cfg.work_dir = osp.join('work_dirs', name)
+    check_writable_folder(cfg.work_dir, 'work_dir')
     return cfg
 
 
@@ -365,6 +347,7 @@ def build_runner(cfg: Config, allow_missing: bool = False) -> Runner:
         cfg: The config from :func:`prepare_config`.
         allow_missing: Accept weights that do not fit the whole model.
     """
+    avoid_small_shared_memory(cfg)
     if cfg.launcher != 'none' and not torch.cuda.is_available():
         _init_processes_on_cpu(cfg)
     build = RUNNERS.build if 'runner_type' in cfg else Runner.from_cfg
