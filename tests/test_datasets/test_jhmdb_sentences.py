@@ -9,7 +9,7 @@ from pycocotools import mask as rle_codec
 from scipy.io import savemat
 
 from refvos.datasets import JHMDBSentencesDataset
-from refvos.datasets.jhmdb_sentences import check_layout
+from refvos.datasets.jhmdb_sentences import check_layout, is_row
 from refvos.mini import make_mini, make_video
 from tests.builders import load_config, message_of
 
@@ -150,6 +150,21 @@ def test_missing_files(root):
     assert message_of(dataset, root) == (
         f"{root / LIST}: file is 'missing'; expected a file of the data set"
     )
+
+
+def test_a_list_that_claims_more_frames_than_there_are(root):
+    claimed = row()
+    claimed[3] = 999_999_999
+    write_rows(root, claimed)
+    assert message_of(item_of, root) == (
+        f'{root / FRAMES}: number of frames is {NUM_FRAMES}; expected '
+        f'999999999 ({root / LIST})'
+    )
+    missing = check_layout(str(root))
+    assert 0 < len(missing) < 200
+    for count in ('9' * 5000, '²'):
+        claimed[3] = count
+        assert not is_row(claimed), count
 
 
 def test_broken_masks(root):

@@ -1,10 +1,13 @@
 """JHMDB-Sentences (Gavrilyuk et al., CVPR 2018) in its published layout."""
 
+import os
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Dict, List, Optional, Tuple
 
 from mmdet.registry import DATASETS
 
+from ..errors import InputError
 from ..structures import Reference
 from .annotated_frames import AnnotatedFrameDataset, check_rows_layout
 from .ref_youtube_vos import is_number
@@ -14,6 +17,8 @@ FRAMES = 'Rename_Images'
 MASKS = 'puppet_mask'
 # Each video has one annotated person.
 PERSON = '1'
+# The longest published video has 40 frames.
+USUAL_LENGTH = 100
 # Video, frame, masks, number of frames.
 FrameKey = Tuple[str, str, str, int]
 
@@ -95,6 +100,14 @@ class JHMDBSentencesDataset(AnnotatedFrameDataset):
     ) -> Tuple[List[Dict[str, Any]], int]:
         """List all frames of the video's folder."""
         folder = Path(annotated['img_path']).parent
+        count, found = annotated['video_length'], count_files(folder)
+        if count > max(found, USUAL_LENGTH):
+            raise InputError.of(
+                folder,
+                'number of frames',
+                found,
+                f'{count} ({self.rows_file})',
+            )
         frames: List[Dict[str, Any]] = [
             {
                 'frame_id': f'{number:05d}',
@@ -105,6 +118,11 @@ class JHMDBSentencesDataset(AnnotatedFrameDataset):
         index = int(annotated['frame_id']) - 1
         frames[index] = annotated
         return frames, index
+
+
+def count_files(folder: Path) -> int:
+    """Count what is in a folder; 0 if there is none."""
+    return sum(1 for _ in os.scandir(folder)) if folder.is_dir() else 0
 
 
 def is_row(row: Any) -> bool:
@@ -149,15 +167,24 @@ def check_layout(data_root: str) -> List[str]:
     """
     root = Path(data_root)
     return check_rows_layout(
-        root, 'JHMDB-Sentences', [root / ROWS_FILE], is_row, files_of_row
+        root,
+        'JHMDB-Sentences',
+        [root / ROWS_FILE],
+        is_row,
+        partial(files_of_row, root),
     )
 
 
-def files_of_row(row: Any) -> Dict[str, str]:
-    """Return the files of a row, relative path -> what they hold."""
+def files_of_row(root: Path, row: Any) -> Dict[str, str]:
+    """Return the files of a row, relative path -> what they hold.
+
+    Of a row that lists far more frames than there are, only some of the
+    missing ones are returned: a list may say any number.
+    """
     _, frame, masks, count, _ = row
     folder = PurePosixPath(below(frame, FRAMES)).parent
-    frames = [f'{number:05d}.png' for number in range(1, int(count) + 1)]
+    most = min(int(count), max(count_files(root / folder), USUAL_LENGTH) + 1)
+    frames = [f'{number:05d}.png' for number in range(1, most + 1)]
     return {
         **{str(folder / name): 'frame of a video' for name in frames},
         below(masks, MASKS): 'masks of a video',
