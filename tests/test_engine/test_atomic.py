@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 
 import pytest
@@ -7,6 +8,7 @@ from refvos.io import atomic
 from refvos.io.atomic import (
     AtomicLocalBackend,
     remove_leftovers,
+    whole_folder,
     write_atomically,
 )
 
@@ -70,3 +72,30 @@ def test_leftovers_of_the_dead_only(tmp_path):
     assert removed == {names['dead'], names['old foreign']}
     left = {names[k] for k in ('alive', 'foreign', 'not ours', 'whole')}
     assert set(os.listdir(tmp_path)) == left
+
+
+def test_folders_of_killed_writers_are_removed(tmp_path):
+    final = tmp_path / 'out'
+    host = socket.gethostname()
+    dead = subprocess.Popen(['true'])
+    dead.wait()
+    stale = tmp_path / f'.out.{host}-{dead.pid}.partial'
+    alive = tmp_path / f'.out.{host}-{os.getppid()}.partial'
+    other = tmp_path / f'.other.{host}-{dead.pid}.partial'
+    for folder in (stale, alive, other):
+        folder.mkdir()
+    with whole_folder(final) as partial:
+        (partial / 'a').write_text('x')
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        ['out', alive.name, other.name]
+    )
+
+
+@pytest.mark.parametrize('length', [240, 255])
+def test_names_that_are_as_long_as_can_be(tmp_path, length):
+    final = tmp_path / ('x' * length)
+    for content in ('old', 'new'):
+        with whole_folder(final) as partial:
+            (partial / 'a').write_text(content)
+    assert os.listdir(tmp_path) == [final.name]
+    assert (final / 'a').read_text() == 'new'

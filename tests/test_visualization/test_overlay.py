@@ -7,6 +7,7 @@ from refvos.visualization import (
     distinct_colors,
     draw_overlay,
     evenly_spaced,
+    fonts,
     label_band,
     make_strip,
 )
@@ -155,3 +156,63 @@ def test_evenly_spaced():
     assert evenly_spaced(3, 6) == [0, 1, 2]
     assert evenly_spaced(8, 8) == list(range(8))
     assert evenly_spaced(5, 1) == [0]
+
+
+@pytest.mark.parametrize(
+    ('one', 'other'),
+    [
+        ('красный', 'зелёный'),
+        ('σκύλος', 'μαύρος'),
+        ('लाल', 'नील'),
+        ('كلب', 'قطة'),
+        ('红色的狗', '蓝色的猫'),
+        ('빨간', '파란'),
+    ],
+)
+def test_labels_in_other_scripts(one, other):
+    bands = [label_band(400, [text], [RED]) for text in (one, other)]
+    assert bands[0].shape != bands[1].shape or (bands[0] != bands[1]).any()
+
+
+def test_letters_without_a_font_become_latin(monkeypatch):
+    logged = []
+    monkeypatch.setattr(
+        fonts, 'print_log', lambda line, **kwargs: logged.append(line)
+    )
+    fonts.font_for.cache_clear()
+    fonts.say_once.cache_clear()
+    monkeypatch.setattr(fonts, 'packaged_fonts', list)
+    monkeypatch.setattr(fonts, 'system_fonts', list)
+    try:
+        assert fonts.legible('a кот') == 'a kot'
+        assert fonts.legible('кот') == 'kot'
+    finally:
+        fonts.font_for.cache_clear()
+    (line,) = logged
+    assert line.startswith('labels: font for CYRILLIC is missing')
+
+
+def test_long_words_are_broken():
+    size = 32
+    lines = fonts.wrap('x' * 59 + 'W', 700, size)
+    assert ''.join(lines) == 'x' * 59 + 'W'
+    assert all(fonts.width_of(line, size) <= 700 for line in lines)
+    bands = [label_band(768, ['x' * 59 + last], [RED]) for last in ('a', 'W')]
+    assert (bands[0] != bands[1]).any()
+
+
+def test_pixels_become_square():
+    mask = square(10, 20, 10)
+    wide = draw_overlay(gray_frame(), [mask], [RED], pixel_aspect=2)
+    assert wide.shape == (40, 120, 3)
+    tall = draw_overlay(gray_frame(), [mask], [RED], pixel_aspect=0.5)
+    assert tall.shape == (80, 60, 3)
+
+
+@pytest.mark.parametrize('shape', [(3, 600), (600, 3), (1, 1)])
+def test_narrow_frames_stay_within_limits(shape):
+    frame = np.zeros((*shape, 3), np.uint8)
+    mask = np.ones(shape, bool)
+    picture = draw_overlay(frame, [mask], labels=['a cat'], min_side=256)
+    assert max(picture.shape) <= 4200
+    assert picture.shape[1] >= 48

@@ -59,3 +59,21 @@ def test_images(tmp_path):
     assert strip.shape == (5, 3 * 7 + 2 * 4, 3)
     assert (strip[:, -7:] == image).all()
     assert sorted(os.listdir(tmp_path)) == ['a.png', 'b.png']
+
+
+def test_frames_keep_their_times(tmp_path):
+    frames = [np.full((48, 64, 3), v, np.uint8) for v in (20, 120, 220)]
+    times = [(0.0, 0.1), (0.1, 1.5), (1.5, 2.0)]
+    write_video(tmp_path / 'a.mp4', frames, fps=1.5, times=times)
+    with av.open(str(tmp_path / 'a.mp4')) as container:
+        found = [frame.time for frame in container.decode(video=0)]
+        length = container.duration / av.time_base
+    assert found == pytest.approx([0, 0.1, 1.5], abs=0.01)
+    assert length == pytest.approx(2, abs=0.1)
+
+
+def test_too_large_frames_are_shrunk(tmp_path):
+    frame = np.zeros((20, 20000, 3), np.uint8)
+    write_video(tmp_path / 'a.mp4', [frame])
+    (read,), _ = read_video(tmp_path / 'a.mp4')
+    assert read.shape == (8, 8192, 3)

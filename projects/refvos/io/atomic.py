@@ -1,19 +1,23 @@
 """Write files and replace folders so that they are whole or not there."""
 
+import hashlib
 import os
 import os.path as osp
 import re
 import shutil
 import socket
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import List, Union
+from typing import Iterator, List, Union
 
 from mmengine.fileio import LocalBackend, register_backend
 
 # Seconds. Whether a process of another machine is alive is unknown; no
 # checkpoint takes a day to write.
 FOREIGN_AGE = 24 * 3600.0
+# Bytes of a file's name, on all common file systems.
+LONGEST_NAME = 255
 
 
 def _temporary(path: str) -> str:
@@ -79,6 +83,13 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
+def is_stale(path: Path, host: str, pid: int) -> bool:
+    """Tell whether the process that writes a file or folder has ended."""
+    if host == socket.gethostname():
+        return not _is_alive(pid)
+    return time.time() - path.stat().st_mtime > FOREIGN_AGE
+
+
 def remove_leftovers(folder: str) -> List[str]:
     """Remove temporary files whose writers were killed.
 
@@ -97,14 +108,45 @@ def remove_leftovers(folder: str) -> List[str]:
         match = re.fullmatch(r'.+\.tmp-(.+)-(\d+)', entry.name)
         if match is None or not entry.is_file():
             continue
-        if match[1] == socket.gethostname():
-            stale = not _is_alive(int(match[2]))
-        else:
-            stale = time.time() - entry.stat().st_mtime > FOREIGN_AGE
-        if stale:
+        if is_stale(Path(entry.path), match[1], int(match[2])):
             os.remove(entry.path)
             removed.append(entry.path)
     return removed
+
+
+def hidden_name(name: str, ending: str) -> str:
+    """Return ``.<name><ending>``, with a hash for a name that is too long."""
+    hidden = f'.{name}{ending}'
+    if len(os.fsencode(hidden)) <= LONGEST_NAME:
+        return hidden
+    return f'.{hashlib.sha256(os.fsencode(name)).hexdigest()[:24]}{ending}'
+
+
+@contextmanager
+def whole_folder(final: Path) -> Iterator[Path]:
+    """Make a folder to write to that takes its name when all is written.
+
+    Those of earlier runs that were killed are removed.
+
+    Args:
+        final: The name; the folder may exist and is replaced.
+    """
+    ending = f'.{socket.gethostname()}-{os.getpid()}.partial'
+    partial = final.with_name(hidden_name(final.name, ending))
+    start = partial.name[: -len(ending)]
+    for path in final.parent.glob('.*.partial'):
+        match = re.fullmatch(r'\.(.+)-(\d+)\.partial', path.name[len(start) :])
+        if not path.name.startswith(start) or match is None:
+            continue
+        if is_stale(path, match[1], int(match[2])):
+            shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        replace_folder(partial, final)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def replace_folder(new: Path, final: Path) -> None:
@@ -138,4 +180,4 @@ def remove_folder(folder: Path) -> None:
 
 
 def _set_aside(final: Path) -> Path:
-    return final.with_name(f'.{final.name}.old')
+    return final.with_name(hidden_name(final.name, '.old'))

@@ -1,13 +1,13 @@
 """Draw masks over frames."""
 
-import functools
 import math
 from typing import List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from .fonts import draw_line, legible, wrap
 from .sound import Moment, sound_band
 
 Color = Tuple[int, int, int]
@@ -25,6 +25,10 @@ PALETTE: Tuple[Color, ...] = (
 )
 WHITE: Color = (255, 255, 255)
 LABEL_BACKGROUND: Color = (24, 24, 24)
+# Pixels. Frames are not enlarged beyond it.
+LONGEST_SIDE = 4096
+# Pixels; below it no label can be read.
+NARROWEST_LABELS = 48
 GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
 
@@ -56,6 +60,7 @@ def draw_overlay(
     dim: float = 0,
     sound: Optional[np.ndarray] = None,
     moment: Moment = (0, 1),
+    pixel_aspect: float = 1.0,
 ) -> np.ndarray:
     """Draw translucent masks with contours and labels over a frame.
 
@@ -70,11 +75,13 @@ def draw_overlay(
         gt_masks: Ground truth, bool, (H, W) each; drawn as white outlines.
         alpha: Opacity of the colour inside a mask, 0..1.
         min_side: Enlarge the frame until its shorter side has this many
-            pixels.
+            pixels, or its longer one 4096.
         dim: Darken the pixels outside all masks by this share, 0..1, so that
             masks stand out from objects of the same colour.
         sound: Sound drawn below the frame, see :func:`sound_band`.
         moment: The part of the sound that belongs to this frame.
+        pixel_aspect: Width by height of the frame's pixels; those of the
+            result are square.
 
     Returns:
         RGB, uint8, (H' + bands, W', 3).
@@ -85,9 +92,10 @@ def draw_overlay(
     """
     colors = distinct_colors(len(masks)) if colors is None else colors
     _check(frame, masks, colors, labels, gt_masks)
-    frame = _enlarge(frame, min_side, cv2.INTER_CUBIC)
+    size = _drawn_size(frame.shape[:2], min_side, pixel_aspect)
+    frame = _resize(frame, size, cv2.INTER_CUBIC)
     picture = frame.astype(np.float32)
-    enlarged = [_enlarge_mask(mask, min_side) for mask in masks]
+    enlarged = [_resize_mask(mask, size) for mask in masks]
     if dim:
         covered = np.any(enlarged, axis=0) if enlarged else False
         picture[~np.broadcast_to(covered, frame.shape[:2])] *= 1 - dim
@@ -99,7 +107,9 @@ def draw_overlay(
         _draw_contour(picture, mask, color, thickness)
     for mask in gt_masks or ():
         # Thin, so that a contour below it stays visible.
-        _draw_contour(picture, _enlarge_mask(mask, min_side), WHITE, 1)
+        _draw_contour(picture, _resize_mask(mask, size), WHITE, 1)
+    if labels:
+        picture = widen(picture, NARROWEST_LABELS)
     if sound is not None:
         band = sound_band(picture.shape[1], sound, moment)
         picture = np.concatenate([picture, band])
@@ -118,10 +128,11 @@ def label_band(
         RGB, uint8, (height of the text, width, 3).
     """
     size = int(np.clip(width / 24, 12, 32))
-    font = _font(size)
     line_height, margin = round(size * 1.35), max(2, size // 4)
     left = 2 * margin + size
-    wrapped = [_wrap(label, width - left - margin, font) for label in labels]
+    wrapped = [
+        wrap(legible(label), width - left - margin, size) for label in labels
+    ]
     num_lines = sum(len(lines) for lines in wrapped)
     band = Image.new(
         'RGB',
@@ -134,9 +145,18 @@ def label_band(
         square = (margin, top + margin, margin + size - 2, top + size)
         draw.rectangle(square, fill=tuple(color))
         for line in lines:
-            draw.text((left, top), line, WHITE, font)
+            draw_line(draw, (left, top), line, size, WHITE)
             top += line_height
     return np.asarray(band)
+
+
+def widen(picture: np.ndarray, width: int) -> np.ndarray:
+    """Fill a picture (H, W, 3) up to a width, on the right."""
+    lacking = width - picture.shape[1]
+    if lacking <= 0:
+        return picture
+    side = np.full((picture.shape[0], lacking, 3), LABEL_BACKGROUND, np.uint8)
+    return np.concatenate([picture, side], axis=1)
 
 
 def make_strip(
@@ -202,22 +222,31 @@ def _check(
         raise ValueError(f'{len(labels)} labels for {len(masks)} masks')
 
 
-def _enlarge(
-    image: np.ndarray, min_side: int, interpolation: int
+def _drawn_size(
+    shape: Sequence[int], min_side: int, pixel_aspect: float
+) -> Tuple[int, int]:
+    """Return (height, width) of a frame as it is drawn, never smaller."""
+    height = shape[0] * max(1.0, 1 / pixel_aspect)
+    width = shape[1] * max(1.0, pixel_aspect)
+    scale = min(
+        min_side / min(height, width), LONGEST_SIDE / max(height, width)
+    )
+    scale = max(1.0, scale)
+    return round(height * scale), round(width * scale)
+
+
+def _resize(
+    image: np.ndarray, size: Tuple[int, int], interpolation: int
 ) -> np.ndarray:
-    """Scale up to ``min_side``; larger images are not changed."""
-    height, width = image.shape[:2]
-    scale = min_side / min(height, width)
-    if scale <= 1:
+    if image.shape[:2] == size:
         return image
-    size = (round(width * scale), round(height * scale))
-    return cv2.resize(image, size, interpolation=interpolation)
+    return cv2.resize(image, size[::-1], interpolation=interpolation)
 
 
-def _enlarge_mask(mask: np.ndarray, min_side: int) -> np.ndarray:
+def _resize_mask(mask: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
     # Nearest-neighbour shows the pixels that the model predicted.
-    return _enlarge(
-        mask.astype(np.uint8), min_side, cv2.INTER_NEAREST_EXACT
+    return _resize(
+        mask.astype(np.uint8), size, cv2.INTER_NEAREST_EXACT
     ).astype(bool)
 
 
@@ -228,25 +257,3 @@ def _draw_contour(
         mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
     )
     cv2.drawContours(picture, contours, -1, color, thickness, cv2.LINE_AA)
-
-
-@functools.lru_cache(maxsize=8)
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size)  # type: ignore
-
-
-def _wrap(
-    text: str, width: int, font: ImageFont.FreeTypeFont, max_lines: int = 3
-) -> List[str]:
-    """Break a text into lines of ``width`` pixels, ``max_lines`` at most."""
-    lines = ['']
-    for word in text.split():
-        longer = f'{lines[-1]} {word}'.strip()
-        if font.getlength(longer) <= width or not lines[-1]:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    if len(lines) > max_lines:
-        lines = lines[:max_lines]
-        lines[-1] += ' ...'
-    return lines

@@ -4,29 +4,40 @@ import itertools
 import os
 from fractions import Fraction
 from pathlib import Path
-from typing import Iterable, Optional, Sequence, Union, cast
+from typing import Dict, Iterable, Optional, Sequence, Tuple, Union, cast
 
 import av
+import cv2
 import numpy as np
 from PIL import Image
 
+from ..io.atomic import hidden_name
 from .overlay import make_strip
 
+MILLISECOND = Fraction(1, 1000)
+# Pixels; libx264 takes twice as many, others do not.
+LARGEST_SIDE = 8192
 # Browsers play H.264; FFmpeg always has MPEG-4.
 ENCODERS = ('libx264', 'libopenh264', 'mpeg4')
 
 
 def write_video(
-    path: Union[str, Path], frames: Iterable[np.ndarray], fps: float = 6
+    path: Union[str, Path],
+    frames: Iterable[np.ndarray],
+    fps: float = 6,
+    times: Optional[Sequence[Tuple[float, float]]] = None,
 ) -> None:
     """Write an MP4 that browsers play.
 
     An odd last row or column is repeated: the encoders require even sizes.
+    Frames that are larger than they take are shrunk.
 
     Args:
         path: Ends in ``.mp4``; its folder is created if needed.
         frames: RGB, uint8, (H, W, 3), all of one size; at least one.
         fps: Frames per second.
+        times: Where they do not follow each other evenly, when each frame
+            is shown: (start, end) in seconds. May grow as frames come.
 
     Raises:
         ValueError: If there are no frames or their sizes differ.
@@ -42,20 +53,40 @@ def write_video(
             stream = cast(
                 av.VideoStream, container.add_stream(_encoder(), rate)
             )
-            stream.height, stream.width = _even(first).shape[:2]
+            stream.height, stream.width = _encodable(first).shape[:2]
             stream.pix_fmt = 'yuv420p'
-            for frame in itertools.chain([first], frames):
+            if times is not None:
+                stream.codec_context.time_base = MILLISECOND
+            last, lengths = -1, {}
+            for number, frame in enumerate(itertools.chain([first], frames)):
                 if frame.shape != first.shape:
                     raise ValueError(
                         f'frame has shape {frame.shape}; '
                         f'expected {first.shape} like the first'
                     )
-                picture = av.VideoFrame.from_ndarray(_even(frame), 'rgb24')
-                container.mux(stream.encode(picture))
-            container.mux(stream.encode(None))
+                picture = av.VideoFrame.from_ndarray(
+                    _encodable(frame), 'rgb24'
+                )
+                if times is not None:
+                    start, end = times[number]
+                    last = max(last + 1, round(start / MILLISECOND))
+                    picture.pts, picture.time_base = last, MILLISECOND
+                    lengths[last] = max(1, round(end / MILLISECOND) - last)
+                container.mux(_timed(stream.encode(picture), lengths))
+            container.mux(_timed(stream.encode(None), lengths))
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _timed(
+    packets: Sequence[av.Packet], lengths: Dict[int, int]
+) -> Sequence[av.Packet]:
+    """Set how long the frames of packets are shown, by their times."""
+    for packet in packets:
+        if packet.pts in lengths:
+            packet.duration = lengths[packet.pts]
+    return packets
 
 
 def write_image(path: Union[str, Path], image: np.ndarray) -> None:
@@ -81,7 +112,8 @@ def _partial(path: Union[str, Path]) -> Path:
     """Return a temporary name in the same folder with the same suffix."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f'.{path.stem}.{os.getpid()}.partial{path.suffix}')
+    ending = f'.{os.getpid()}.partial{path.suffix}'
+    return path.with_name(hidden_name(path.stem, ending))
 
 
 def _encoder() -> str:
@@ -91,9 +123,15 @@ def _encoder() -> str:
     raise RuntimeError(f'this PyAV has none of the encoders {ENCODERS}')
 
 
-def _even(frame: np.ndarray) -> np.ndarray:
-    """Repeat an odd last row or column."""
+def _encodable(frame: np.ndarray) -> np.ndarray:
+    """Shrink what is too large, repeat an odd last row or column."""
     height, width = frame.shape[:2]
+    scale = LARGEST_SIDE / max(height, width)
+    if scale < 1:
+        height, width = (max(1, int(side * scale)) for side in (height, width))
+        frame = cv2.resize(
+            frame, (width, height), interpolation=cv2.INTER_AREA
+        )
     if height % 2 or width % 2:
         frame = np.pad(
             frame, ((0, height % 2), (0, width % 2), (0, 0)), mode='edge'

@@ -12,12 +12,14 @@ from pycocotools import mask as mask_utils
 
 from ..structures import RefDataSample, Reference, ReferencePrediction, Rle
 from .overlay import (
+    NARROWEST_LABELS,
     Color,
     distinct_colors,
     draw_overlay,
     evenly_spaced,
     label_band,
     make_strip,
+    widen,
 )
 from .sound import Moment, moment_of
 from .video_writer import write_image, write_video
@@ -81,6 +83,7 @@ class RefVOSVisualizer(Visualizer):
         out_file: Optional[Union[str, Path]] = None,
         step: int = 0,
         sound: Optional[np.ndarray] = None,
+        pixel_aspect: float = 1.0,
     ) -> None:
         """Draw a video.
 
@@ -101,7 +104,9 @@ class RefVOSVisualizer(Visualizer):
         predictions = data_sample.predictions[: self.max_references]
         if not draw_pred or not predictions:
             return
-        strip = self.draw_strip(image, data_sample, draw_gt, sound)
+        strip = self.draw_strip(
+            image, data_sample, draw_gt, sound, None, pixel_aspect
+        )
         if show:
             self.show(strip, win_name=name, wait_time=wait_time)
         if out_file is None:
@@ -109,7 +114,9 @@ class RefVOSVisualizer(Visualizer):
             return
         # Not with_suffix: the name of a video may contain a dot.
         write_image(f'{out_file}.png', strip)
-        pictures = self.draw_frames(image, predictions, sound)
+        pictures = self.draw_frames(
+            image, predictions, sound, None, pixel_aspect
+        )
         write_video(f'{out_file}.mp4', pictures, self.fps)
 
     def draw_frames(
@@ -118,6 +125,7 @@ class RefVOSVisualizer(Visualizer):
         predictions: Sequence[ReferencePrediction],
         sound: Optional[np.ndarray] = None,
         moments: Optional[Sequence[Moment]] = None,
+        pixel_aspect: float = 1.0,
     ) -> Iterator[np.ndarray]:
         """Overlay all references on every frame, each in its own colour.
 
@@ -147,6 +155,7 @@ class RefVOSVisualizer(Visualizer):
                 min_side=self.min_side,
                 sound=drawn,
                 moment=moments[i] if moments else moment_of(i, len(frames)),
+                pixel_aspect=pixel_aspect,
             )
 
     def sound_of(
@@ -164,6 +173,7 @@ class RefVOSVisualizer(Visualizer):
         draw_gt: bool = True,
         sound: Optional[np.ndarray] = None,
         moments: Optional[Sequence[Moment]] = None,
+        pixel_aspect: float = 1.0,
     ) -> np.ndarray:
         """Draw one row of evenly spaced frames per reference.
 
@@ -188,10 +198,11 @@ class RefVOSVisualizer(Visualizer):
                     gt_masks_of(data_sample, prediction, i) if draw_gt else [],
                     drawn,
                     moments[i] if moments else moment_of(i, len(frames)),
+                    pixel_aspect,
                 )
                 for i in chosen
             ]
-            row = make_strip(pictures)
+            row = widen(make_strip(pictures), NARROWEST_LABELS)
             label = reference_label(prediction)
             rows.append(row)
             rows.append(label_band(row.shape[1], [label], [color]))
@@ -205,6 +216,7 @@ class RefVOSVisualizer(Visualizer):
         gt_masks: Sequence[np.ndarray],
         sound: Optional[np.ndarray],
         moment: Moment,
+        pixel_aspect: float,
     ) -> np.ndarray:
         picture = draw_overlay(
             frame,
@@ -216,12 +228,13 @@ class RefVOSVisualizer(Visualizer):
             min_side=self.min_side,
             sound=sound,
             moment=moment,
+            pixel_aspect=pixel_aspect,
         )
         height, width = picture.shape[:2]
         scale = STRIP_FRAME_WIDTH / width
         if scale >= 1:
             return picture
-        size = (STRIP_FRAME_WIDTH, round(height * scale))
+        size = (STRIP_FRAME_WIDTH, max(1, round(height * scale)))
         return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
