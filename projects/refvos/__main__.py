@@ -18,6 +18,7 @@ from typing import List, Optional
 from .apis import InferenceResult, RefVOSInferencer
 from .apis.asked import parse_reference
 from .engine.cli import add_precision_argument, run_tool
+from .io.media import set_playlists
 
 EPILOG = """\
 files in --out-dir:
@@ -120,6 +121,12 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         help='read weights that hold more than tensors and plain data; such '
         'a file can run any code, so use it only for sources that you trust',
     )
+    parser.add_argument(
+        '--allow-playlists',
+        action='store_true',
+        help='read VIDEO and sounds also where they are playlists (.m3u8, '
+        '.ffconcat, .mpd): small files that name other files to be read',
+    )
     args = parser.parse_args(argv)
     if args.text is None and args.sound is None and args.ask is None:
         parser.error('one of the arguments --text --sound --ask is required')
@@ -138,6 +145,7 @@ def table(names: Sequence[str], result: InferenceResult) -> List[str]:
 def run(argv: Optional[Sequence[str]] = None) -> None:
     """Answer the references of the command line and write the results."""
     args = parse_args(argv)
+    set_playlists(args.allow_playlists)
     inferencer = RefVOSInferencer(
         args.config,
         args.checkpoint,

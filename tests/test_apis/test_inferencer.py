@@ -246,6 +246,54 @@ def test_texts_that_make_no_file_name(inferencer, tmp_path):
     ]  # fmt: skip
 
 
+def test_names_that_are_not_utf_8(inferencer, tmp_path):
+    name = os.fsdecode(b'caf\xe9')
+    write_images(tmp_path / name, FRAMES, [f'{name}{i}.png' for i in range(3)])
+    result = inferencer(tmp_path / name, 'x', out_dir=tmp_path / f'o{name}')
+    content = json.loads((result.out_dir / 'predictions.json').read_text())
+    assert content['video'] == name
+    assert content['frames'] == [f'{name}{i}' for i in range(3)]
+    masks = os.listdir(result.out_dir / 'masks' / '0_x')
+    assert sorted(masks) == [f'{name}{i}.png' for i in range(3)]
+    message = message_of(inferencer, IMAGE, f'a {name}')
+    assert message.endswith('expected text in UTF-8')
+
+
+def test_names_of_results_that_no_folder_can_have(inferencer, tmp_path):
+    for name in ('x' * 256, 'a\0b'):
+        message = message_of(
+            inferencer, 'no.mp4', 'x', out_dir=tmp_path / name
+        )
+        assert 'out_dir is ' in message and '\n' not in message
+    result = inferencer(IMAGE, 'x', out_dir=tmp_path / ('x' * 255))
+    assert os.listdir(tmp_path) == [result.out_dir.name]
+
+
+def test_frames_too_narrow_for_the_model(config, weights, tmp_path):
+    resize = {
+        'type': 'Resize',
+        'scale': (64, 36),
+        'keep_ratio': True,
+        'backend': 'pillow',
+    }
+    steps = [
+        {'type': 'LoadFrames'},
+        {'type': 'TransformFrames', 'transforms': [resize]},
+        {'type': 'PackRefInputs'},
+    ]
+    inferencer = RefVOSInferencer(
+        config,
+        weights,
+        'cpu',
+        cfg_options={'test_dataloader.dataset.pipeline': steps},
+    )
+    frame = np.zeros((2, 300, 3), np.uint8)
+    assert message_of(inferencer, [frame], 'x') == (
+        'frame 0: size (height, width) is (2, 300); expected sides that are '
+        'at least a pixel after resizing'
+    )
+
+
 # ------------------------------------------------------------------ bad input
 
 

@@ -1,5 +1,6 @@
 import logging
 import os
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -8,14 +9,15 @@ import pytest
 from mmengine.logging import MMLogger
 from PIL import Image
 
-from refvos.apis import read_video
+from refvos.apis import memory_check, read_video
 from refvos.apis.video_reader import (
-    Thinning,
     describe_video,
     natural_order,
     stream_video,
 )
 from refvos.errors import InputError
+from refvos.io.media import set_playlists
+from refvos.io.video_frames import read_video_frames, thin_out
 
 from .videos import (
     HEIGHT,
@@ -93,7 +95,8 @@ def test_animations_are_videos(tmp_path, name):
     assert video.frame_ids == [f'{i:05d}' for i in range(6)]
     streamed = list(stream_video(path))
     assert [frame.id for frame in streamed] == video.frame_ids
-    assert describe_video(path) == ('a', pytest.approx(video.fps))
+    facts = describe_video(path)
+    assert (facts.name, facts.fps) == ('a', pytest.approx(video.fps))
     if options:
         # The frames at 0, 100 and 200 ms of 300.
         video = read_video(path, fps=10)
@@ -158,15 +161,134 @@ def test_a_faster_video_is_thinned_out(tmp_path):
     ],
 )
 def test_thinning(rate, fps, kept):
-    for start in (0.0, 7.25):
-        thinning = Thinning(rate, fps)
-        # Times in files are rounded, here to milliseconds.
-        times = [round(start + i / rate, 3) for i in range(100)]
-        chosen = [i for i, t in enumerate(times) if thinning.keeps(t, i)]
-        assert chosen[: len(kept)] == kept
-    unknown = Thinning(rate, fps)
-    chosen = [i for i in range(100) if unknown.keeps(None, i)]
-    assert chosen[: len(kept)] == kept
+    # Times in files are rounded, here to milliseconds.
+    for digits in (3, 9):
+        times = [round(i / rate, digits) for i in range(100)]
+        assert thin_out(times, 1 / rate, fps)[: len(kept)] == kept
+
+
+def write_timed(path, times, rate=30, codec='libx264', sar=None):
+    """Write frames at given milliseconds."""
+    frames = make_frames(4)
+    unit = Fraction(1, 1000)
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream(codec, Fraction(rate))
+        stream.height, stream.width = HEIGHT, WIDTH
+        stream.pix_fmt = 'yuv420p'
+        stream.codec_context.time_base = unit
+        if sar is not None:
+            stream.codec_context.sample_aspect_ratio = sar
+        for index, time in enumerate(times):
+            picture = av.VideoFrame.from_ndarray(frames[index % 4], 'rgb24')
+            picture.pts, picture.time_base = time, unit
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_the_rate_is_that_of_the_times(tmp_path):
+    """A browser's recording claims 1000 frames per second."""
+    times = [round(i * 1000 / 30) for i in range(30)]
+    path = write_timed(tmp_path / 'a.webm', times, 1000, 'libvpx')
+    video = read_video(path)
+    assert len(video.frames) == 30
+    assert video.seconds == pytest.approx(1, abs=0.02)
+    assert video.fps == pytest.approx(30, rel=0.02)
+    assert video.times is None
+    thinned = read_video(path, fps=10)
+    assert (len(thinned.frames), thinned.fps) == (10, 10)
+
+
+def test_a_varying_rate_keeps_its_length(tmp_path):
+    """A second at 20 frames per second, then four at one."""
+    times = [50 * i for i in range(20)] + [1000, 2000, 3000, 4000]
+    path = write_timed(tmp_path / 'a.mkv', times)
+    for fps, count in ((None, 24), (5, 5 + 4), (1, 5)):
+        video = read_video(path, fps=fps)
+        assert len(video.frames) == count, fps
+        assert video.seconds == pytest.approx(5, abs=1)
+        assert len(video.frames) / video.fps == pytest.approx(5, abs=1)
+        if fps != 1:
+            assert video.times[-2] == pytest.approx((3, 4), abs=0.01)
+            assert video.moments[-1][1] == pytest.approx(1)
+
+
+def test_pixels_that_are_not_square(tmp_path):
+    path = write_timed(tmp_path / 'a.mp4', [0, 100], sar=Fraction(3, 2))
+    video = read_video(path)
+    assert video.size == (HEIGHT, WIDTH)
+    assert video.pixel_aspect == pytest.approx(1.5)
+    assert read_video(FRAMES).pixel_aspect == 1
+
+
+@pytest.mark.parametrize(
+    ('name', 'content'),
+    [
+        ('a.ffconcat', "ffconcat version 1.0\nfile 'v.mp4'\n"),
+        (
+            'a.m3u8',
+            '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nv.mp4\n'
+            '#EXT-X-ENDLIST\n',
+        ),
+    ],
+)
+def test_playlists_are_read_only_if_asked(tmp_path, name, content):
+    write_mp4(tmp_path / 'v.mp4', FRAMES)
+    path = tmp_path / name
+    path.write_text(content)
+    assert refused(path).startswith(f"{path}: content is 'a playlist'")
+    set_playlists(True)
+    try:
+        assert len(read_video(path).frames) == 3
+    finally:
+        set_playlists(False)
+
+
+def test_titles_in_any_encoding(tmp_path):
+    path = tmp_path / 'a.mp4'
+    with av.open(str(path), 'w') as container:
+        container.metadata['title'] = 'Xcafe'
+        stream = container.add_stream('mpeg4', 6)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, 'yuv420p'
+        picture = av.VideoFrame.from_ndarray(FRAMES[0], 'rgb24')
+        container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    path.write_bytes(path.read_bytes().replace(b'Xcafe', b'Xcaf\xe9'))
+    assert len(read_video(path).frames) == 1
+
+
+def test_frames_are_copies():
+    given = [frame.copy() for frame in FRAMES]
+    video = read_video(given)
+    for frame in given:
+        frame[:] = 0
+    assert same(video, FRAMES)
+    buffer = np.empty_like(FRAMES[0])
+
+    def camera():
+        for frame in FRAMES:
+            buffer[:] = frame
+            yield buffer
+
+    streamed = [frame.picture for frame in stream_video(camera())]
+    assert all((a == b).all() for a, b in zip(streamed, FRAMES))
+
+
+def test_more_frames_than_memory(tmp_path, monkeypatch):
+    path = write_lossless(tmp_path / 'a.mkv', FRAMES)
+    monkeypatch.setattr(memory_check, 'free_memory', lambda: 1000.0)
+    message = refused(path)
+    assert message.startswith(f'{path}: size in memory is ')
+    assert '--window' in message
+    for said, error, word in (
+        ("can't allocate memory: you tried 9 bytes", InputError, '--window'),
+        ('something else', RuntimeError, 'something else'),
+    ):
+        with (
+            pytest.raises(error, match=word),
+            memory_check.memory_errors_named('a video'),
+        ):
+            raise RuntimeError(said)
 
 
 def test_phones_turn_their_videos(tmp_path):
@@ -174,16 +296,30 @@ def test_phones_turn_their_videos(tmp_path):
     straight = read_video(path).frames[0]
     content = path.read_bytes()
     one, zero = (1 << 16).to_bytes(4, 'big'), bytes(4)
-    minus_one = (-1 << 16).to_bytes(4, 'big', signed=True)
     last = (1 << 30).to_bytes(4, 'big')
     identity = one + zero * 3 + one + zero * 3 + last
-    # (x, y) -> (-y, x): a quarter clockwise, y points down.
-    turned = zero + one + zero + minus_one + zero * 4 + last
     track = content.index(identity, content.index(b'tkhd'))
     end = track + len(identity)
-    path.write_bytes(content[:track] + turned + content[end:])
-    (first, *_) = read_video(path).frames
-    assert (first == np.rot90(straight, -1)).all()
+    # (x, y) -> (a x + c y, b x + d y), y points down.
+    for (a, b, c, d), change in (
+        ((0, 1, -1, 0), lambda p: np.rot90(p, -1)),
+        ((0, -1, 1, 0), np.rot90),
+        ((-1, 0, 0, -1), lambda p: p[::-1, ::-1]),
+        ((-1, 0, 0, 1), lambda p: p[:, ::-1]),
+        ((1, 0, 0, -1), lambda p: p[::-1]),
+        ((0, 1, 1, 0), lambda p: p.transpose(1, 0, 2)),
+        ((0, -1, -1, 0), lambda p: p[::-1, ::-1].transpose(1, 0, 2)),
+    ):
+        a, b, c, d = (
+            (v << 16).to_bytes(4, 'big', signed=True) for v in (a, b, c, d)
+        )
+        turned = a + b + zero + c + d + zero * 3 + last
+        path.write_bytes(content[:track] + turned + content[end:])
+        os.utime(path, ns=(0, (os.stat(path).st_mtime_ns + 1)))
+        expected = change(straight)
+        (first, *_) = read_video(path).frames
+        assert np.array_equal(first, expected)
+        assert np.array_equal(read_video_frames(str(path), [0])[0], expected)
 
 
 def test_a_file_cut_short_is_told(tmp_path, monkeypatch):

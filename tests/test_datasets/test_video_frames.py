@@ -85,7 +85,9 @@ def decoded(monkeypatch):
                 yield frame
 
     monkeypatch.setattr(
-        video_frames.av, 'open', lambda *args: Spy(real(*args))
+        video_frames.av,
+        'open',
+        lambda *args, **kwargs: Spy(real(*args, **kwargs)),
     )
     return times
 

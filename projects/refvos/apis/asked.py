@@ -141,10 +141,19 @@ def make_references(texts: Any, first_id: int = 0) -> List[Reference]:
             raise InputError.of(
                 'texts', f'text {index}', text, 'an expression'
             )
+        check_encoding('texts', f'text {index}', text)
     return [
         Reference(str(index), text=clean_text(text))
         for index, text in enumerate(texts, first_id)
     ]
+
+
+def check_encoding(source: str, field: str, text: str) -> None:
+    """Refuse arguments of the command line that are not UTF-8."""
+    try:
+        text.encode('utf-8')
+    except UnicodeEncodeError:
+        raise InputError.of(source, field, text, 'text in UTF-8') from None
 
 
 def parse_reference(words: str, id: str, video: str) -> Reference:
@@ -179,6 +188,7 @@ def parse_reference(words: str, id: str, video: str) -> Reference:
         found[name] = value
     if not found:
         raise InputError.of('--ask', 'reference', words, expected)
+    check_encoding('--ask', 'text', found.get('text', ''))
     return Reference(
         id,
         text=found.get('text'),

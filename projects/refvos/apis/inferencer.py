@@ -34,7 +34,6 @@ from ..errors import InputError
 from ..io.paths import PathLike
 from ..io.safe_checkpoint import load_checkpoint_file, read_meta
 from ..io.weights import check_fit, find_weights
-from ..visualization import moment_of
 from .asked import (
     AskedReference,
     References,
@@ -43,6 +42,7 @@ from .asked import (
     collect,
     describe_sound,
 )
+from .memory_check import memory_errors_named
 from .results import InferenceResult, WindowedResults, check_out_dir
 from .session import VideoSession
 from .sound_cue import SoundSource, is_asked
@@ -50,6 +50,7 @@ from .streaming import StreamedFrame, Tracks, windows
 from .video_reader import (
     Frame,
     Video,
+    VideoFacts,
     VideoSource,
     describe_video,
     read_video,
@@ -177,7 +178,8 @@ class RefVOSInferencer:
                 video, asked, out_dir, fps, threshold, progress, window
             )
         session = self.open(video, fps, progress)
-        session.answer(asked, threshold)
+        with memory_errors_named(session.video.name):
+            session.answer(asked, threshold)
         return session.result if out_dir is None else session.write(out_dir)
 
     def open(
@@ -196,7 +198,9 @@ class RefVOSInferencer:
         Raises:
             InputError: The video or ``fps`` cannot be used.
         """
-        return VideoSession(self, read_video(video, fps, progress), video)
+        read = read_video(video, fps, progress)
+        with memory_errors_named(read.name):
+            return VideoSession(self, read, video)
 
     def answer_in_windows(
         self,
@@ -209,9 +213,9 @@ class RefVOSInferencer:
         window: int,
     ) -> InferenceResult:
         """Segment with one window of the video in memory."""
-        name, rate = describe_video(video, fps)
+        facts = describe_video(video, fps)
         stream = self.stream_asked(video, asked, window, None, fps, threshold)
-        results = WindowedResults(asked, rate)
+        results = WindowedResults(asked, facts.fps, facts.is_even)
         frames = results.gather(
             tqdm(stream, unit='frame', disable=None if progress else True)
         )
@@ -220,12 +224,12 @@ class RefVOSInferencer:
             for _ in frames:
                 pass
         else:
-            results.write(folder, frames, name)
+            results.write(folder, frames, facts.name)
         return InferenceResult(
             results.predictions,
             results.size,
             results.frame_ids,
-            rate,
+            facts.fps,
             folder,
         )
 
@@ -295,12 +299,12 @@ class RefVOSInferencer:
         cues = [each.cue for each in asked if each.cue is not None]
         for cue in cues:
             cue.read()
-        _, rate = describe_video(frames, fps) if cues else ('', 1.0)
+        facts = describe_video(frames, fps) if cues else VideoFacts('', 1.0)
         tracks = Tracks(len(asked), window)
         number = 0
         for old, part in windows(stream_video(frames, fps), window, overlap):
-            video = video_of(part, rate)
-            start = (number - old) / rate
+            video = video_of(part, facts)
+            start = part[0].start
             references = [each.part(start, video.seconds) for each in asked]
             session = VideoSession(self, video)
             predictions = session.predict(
@@ -316,7 +320,10 @@ class RefVOSInferencer:
                     masks=[each.masks[index] for each in predictions],
                     scores=[each.score for each in predictions],
                     references=references,
-                    moment=moment_of(index, len(part)),
+                    moment=video.moments[index],
+                    start=part[index].start,
+                    end=part[index].end,
+                    pixel_aspect=part[index].pixel_aspect,
                     is_null=[each.is_null for each in predictions],
                 )
                 number += 1
@@ -400,14 +407,15 @@ def check_window(window: int, overlap: Optional[int]) -> int:
     return overlap
 
 
-def video_of(frames: Sequence[Frame], fps: float) -> Video:
+def video_of(frames: Sequence[Frame], facts: VideoFacts) -> Video:
     """Make a video of the frames of a window."""
     return Video(
         name='stream',
         frames=[frame.picture for frame in frames],
         frame_ids=[frame.id for frame in frames],
         sources=[frame.source for frame in frames],
-        fps=fps,
+        fps=facts.fps,
+        times=None if facts.is_even else [(f.start, f.end) for f in frames],
     )
 
 

@@ -3,24 +3,21 @@
 import json
 import os
 import re
-import shutil
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from PIL import Image
 from pycocotools import mask as rle_codec
 
 from ..errors import InputError
-from ..io.atomic import replace_folder
+from ..io.atomic import LONGEST_NAME, whole_folder
 from ..io.paths import PathLike
 from ..structures import RefDataSample, ReferencePrediction, Rle
 from ..version import __version__
 from ..visualization import (
     RefVOSVisualizer,
-    moment_of,
     write_image,
     write_video,
 )
@@ -97,8 +94,11 @@ def check_out_dir(out_dir: PathLike) -> Path:
         InputError: It contains something else than results, or cannot be
             made.
     """
-    folder = Path(out_dir).expanduser().resolve()
-    found = find_obstacle(folder)
+    try:
+        folder = Path(out_dir).expanduser().resolve()
+        found = find_obstacle(folder)
+    except (OSError, RuntimeError, ValueError) as error:
+        folder, found = Path(out_dir), str(error)
     if found is not None:
         raise InputError.of(
             folder,
@@ -111,6 +111,12 @@ def check_out_dir(out_dir: PathLike) -> Path:
 
 def find_obstacle(folder: Path) -> Optional[str]:
     """Return why results cannot be moved to a folder; None if they can."""
+    # A name that is too long cannot be looked up.
+    too_long = [
+        part for part in folder.parts if len(os.fsencode(part)) > LONGEST_NAME
+    ]
+    if too_long:
+        return f'a name of {len(os.fsencode(too_long[0]))} bytes'
     if folder.exists():
         if not folder.is_dir():
             return 'a file'
@@ -152,7 +158,7 @@ def write_results(
         video: The video.
         predictions: The predictions for it.
     """
-    with atomic_folder(folder) as partial:
+    with whole_folder(folder) as partial:
         for index, prediction in enumerate(predictions):
             write_masks(
                 partial / mask_folder(index, prediction),
@@ -170,15 +176,25 @@ class WindowedResults:
 
     Args:
         asked: The references.
-        fps: Frames per second.
+        fps: Mean frames per second.
+        is_even: They follow each other at that rate.
     """
 
-    def __init__(self, asked: Sequence[AskedReference], fps: float) -> None:
+    def __init__(
+        self,
+        asked: Sequence[AskedReference],
+        fps: float,
+        is_even: bool = True,
+    ) -> None:
         self.asked = list(asked)
         self.predictions = [
             ReferencePrediction(each.whole(), [], 0.0) for each in asked
         ]
         self.fps = fps
+        self.times: Optional[List[Tuple[float, float]]] = (
+            None if is_even else []
+        )
+        self.pixel_aspect = 1.0
         self.frame_ids: List[str] = []
         self.size = (0, 0)
         self.shown: List[Tuple[int, np.ndarray]] = []
@@ -191,6 +207,9 @@ class WindowedResults:
         for frame in stream:
             self.frame_ids.append(frame.id)
             self.size = frame.picture.shape[:2]
+            self.pixel_aspect = frame.pixel_aspect
+            if self.times is not None:
+                self.times.append((frame.start, frame.end))
             null_flags = frame.is_null or [False] * len(frame.masks)
             for prediction, mask, score, is_null in zip(
                 self.predictions,
@@ -227,9 +246,9 @@ class WindowedResults:
             stream: Frames of :meth:`gather`.
             name: Name of the video.
         """
-        with atomic_folder(folder) as partial:
+        with whole_folder(folder) as partial:
             pictures = self.draw(partial, stream)
-            write_video(partial / OVERLAY, pictures, self.fps)
+            write_video(partial / OVERLAY, pictures, self.fps, self.times)
             visualizer = RefVOSVisualizer(
                 'inferencer', max_references=len(self.predictions)
             )
@@ -238,14 +257,22 @@ class WindowedResults:
                 replace(each, masks=[each.masks[i] for i in numbers])
                 for each in self.predictions
             ]
+            video = Video(
+                name,
+                [frames[0]] * len(self.frame_ids),
+                self.frame_ids,
+                [],
+                self.fps,
+                self.times,
+            )
             strip = visualizer.draw_strip(
                 frames,
                 RefDataSample(predictions=shown),
                 draw_gt=False,
-                moments=[moment_of(i, len(self.frame_ids)) for i in numbers],
+                moments=[video.moments[i] for i in numbers],
+                pixel_aspect=self.pixel_aspect,
             )
             write_image(partial / STRIP, strip)
-            video = Video(name, [frames[0]], self.frame_ids, [], self.fps)
             write_predictions(partial, video, self.predictions)
 
     def draw(
@@ -274,21 +301,11 @@ class WindowedResults:
             for path, mask in zip(folders, frame.masks):
                 write_mask(path / f'{frame.id}.png', mask)
             yield from visualizer.draw_frames(
-                [frame.picture], predictions, moments=[frame.moment]
+                [frame.picture],
+                predictions,
+                moments=[frame.moment],
+                pixel_aspect=frame.pixel_aspect,
             )
-
-
-@contextmanager
-def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder, which is renamed when all is written."""
-    partial = folder.with_name(f'.{folder.name}.{os.getpid()}.partial')
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        replace_folder(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_masks(
@@ -312,7 +329,11 @@ def write_predictions(
 ) -> None:
     entries = as_json(video, predictions)
     content = json.dumps(entries, ensure_ascii=False)
-    (folder / PREDICTIONS).write_text(content, encoding='utf-8')
+    # Bytes of a name that are not UTF-8 become \udc80 to \udcff, from which
+    # Python's os.fsencode restores them.
+    (folder / PREDICTIONS).write_bytes(
+        content.encode('utf-8', 'backslashreplace')
+    )
 
 
 def write_overlays(
@@ -322,10 +343,11 @@ def write_overlays(
     visualizer = RefVOSVisualizer(
         'inferencer', max_references=len(predictions)
     )
-    pictures = visualizer.draw_frames(video.frames, predictions)
-    write_video(folder / OVERLAY, pictures, video.fps)
+    shown: Any = dict(moments=video.moments, pixel_aspect=video.pixel_aspect)
+    pictures = visualizer.draw_frames(video.frames, predictions, **shown)
+    write_video(folder / OVERLAY, pictures, video.fps, video.times)
     sample = RefDataSample(predictions=predictions)
-    strip = visualizer.draw_strip(video.frames, sample, draw_gt=False)
+    strip = visualizer.draw_strip(video.frames, sample, draw_gt=False, **shown)
     write_image(folder / STRIP, strip)
 
 

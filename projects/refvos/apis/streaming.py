@@ -24,6 +24,9 @@ class StreamedFrame:
         moment: Start and end of the frame in its window, 0..1.
         is_null: For each reference, whether it refers to nothing in the
             window.
+        start: Seconds from the first frame.
+        end: Seconds at which the next one follows.
+        pixel_aspect: Width by height of a pixel.
     """
 
     index: int
@@ -34,6 +37,9 @@ class StreamedFrame:
     references: List[Reference] = field(default_factory=list)
     moment: Tuple[float, float] = (0.0, 1.0)
     is_null: List[bool] = field(default_factory=list)
+    start: float = 0.0
+    end: float = 0.0
+    pixel_aspect: float = 1.0
 
 
 def windows(

@@ -3,6 +3,7 @@
 import math
 import os
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
 from typing import (
@@ -21,21 +22,24 @@ import numpy as np
 from tqdm import tqdm
 
 from ..errors import InputError
-from ..io.images import is_animation, read_image
+from ..io.images import image_size, is_animation, read_image
+from ..io.media import best_video, broken, open_media, pixel_aspect, upright
 from ..io.paths import PathLike
 from ..io.video_frames import (
-    broken,
-    upright,
-    video_stream,
+    USUAL_RATE,
+    FramePlan,
+    index_video,
+    plan_frames,
     warn_of_missing_frames,
 )
 from .animations import Animation
+from .memory_check import check_fits, memory_errors_named
 
 VideoSource = Union[PathLike, Sequence[PathLike], Sequence[np.ndarray]]
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 # Ref-YouTube-VOS has every fifth frame of videos with 30 frames per second.
-FPS_OF_IMAGES = 6.0
+FPS_OF_IMAGES = USUAL_RATE
 
 
 @dataclass
@@ -47,7 +51,10 @@ class Video:
         frames: RGB, uint8, (H, W, 3), all of one size; at least one.
         frame_ids: Unique name of each frame.
         sources: Source of each frame, for messages.
-        fps: Frames per second.
+        fps: Mean frames per second.
+        times: Start and end of each frame in seconds, if the frames are not
+            evenly spaced; otherwise None.
+        pixel_aspect: Width by height of a pixel.
     """
 
     name: str
@@ -55,6 +62,8 @@ class Video:
     frame_ids: List[str]
     sources: List[str]
     fps: float
+    times: Optional[List[Tuple[float, float]]] = None
+    pixel_aspect: float = 1.0
 
     @property
     def size(self) -> Tuple[int, int]:
@@ -65,7 +74,21 @@ class Video:
     @property
     def seconds(self) -> float:
         """Length in seconds."""
-        return len(self.frames) / self.fps
+        if self.times is None:
+            return len(self.frames) / self.fps
+        return self.times[-1][1] - self.times[0][0]
+
+    @property
+    def moments(self) -> List[Tuple[float, float]]:
+        """Start and end of each frame as parts of the whole time, 0..1."""
+        count = len(self.frames)
+        if self.times is None:
+            return [(i / count, (i + 1) / count) for i in range(count)]
+        first = self.times[0][0]
+        return [
+            ((start - first) / self.seconds, (end - first) / self.seconds)
+            for start, end in self.times
+        ]
 
 
 def read_video(
@@ -165,7 +188,8 @@ def read_list(
         check_frame(frame, source[0], f'frame {index}')
     return Video(
         name='frames',
-        frames=list(source),
+        # The caller may write into its arrays before results are drawn.
+        frames=[frame.copy() for frame in source],
         frame_ids=[f'{i:05d}' for i in range(len(source))],
         sources=[f'frame {i}' for i in range(len(source))],
         fps=float(fps or FPS_OF_IMAGES),
@@ -180,6 +204,9 @@ def read_images(
 ) -> Video:
     """Read image files in the same way as the frames of data sets."""
     frames: List[np.ndarray] = []
+    if paths[0].is_file():
+        height, width = image_size(str(paths[0]))
+        check_fits(paths[0], len(paths), height * width)
     for path in progress_bar(paths, len(paths), progress):
         if path.is_dir():
             raise InputError.of(path, 'frame', 'a folder', 'an image file')
@@ -230,13 +257,17 @@ def read_file(
 ) -> Video:
     """Decode a video file with FFmpeg, rotated as its metadata says."""
     reader = FileReader(path, fps, progress)
-    frames = list(reader)
+    check_fits(path, len(reader.plan.numbers), reader.index.area)
+    with memory_errors_named(path):
+        frames = list(reader)
     return Video(
         name=path.stem,
         frames=[frame.picture for frame in frames],
         frame_ids=[frame.id for frame in frames],
         sources=[frame.source for frame in frames],
-        fps=reader.fps,
+        fps=reader.plan.rate,
+        times=times_of(frames, reader.plan),
+        pixel_aspect=frames[0].pixel_aspect,
     )
 
 
@@ -256,11 +287,17 @@ def read_animation(path: Path, fps: Optional[float] = None) -> Video:
 def stream_animation(path: Path, animation: Animation) -> Iterator['Frame']:
     """Read an animated image frame by frame; check the sizes."""
     first = None
-    for index, picture in animation:
+    for place, (index, picture) in enumerate(animation):
         source = f'{path}, frame {index}'
         first = picture if first is None else first
         check_frame(picture, first, source)
-        yield Frame(picture, f'{index:05d}', source)
+        yield Frame(
+            picture,
+            f'{index:05d}',
+            source,
+            place / animation.fps,
+            (place + 1) / animation.fps,
+        )
 
 
 @dataclass
@@ -271,11 +308,26 @@ class Frame:
         picture: RGB, uint8, (H, W, 3).
         id: Unique name of the frame.
         source: Source of the frame, for messages.
+        start: Seconds from the first frame.
+        end: Seconds at which the next one follows.
+        pixel_aspect: Width by height of a pixel.
     """
 
     picture: np.ndarray
     id: str
     source: str
+    start: float = 0.0
+    end: float = 0.0
+    pixel_aspect: float = 1.0
+
+
+def times_of(
+    frames: Sequence[Frame], plan: FramePlan
+) -> Optional[List[Tuple[float, float]]]:
+    """Return the frames' times; None where they are even."""
+    if plan.is_even:
+        return None
+    return [(frame.start, frame.end) for frame in frames]
 
 
 class FileReader:
@@ -287,52 +339,65 @@ class FileReader:
         progress: Show a progress bar.
 
     Raises:
-        InputError: While iterating: the file cannot be decoded, has no
-            frames, or frames of different sizes.
+        InputError: The file is missing or broken, or has no frames; while
+            iterating: it cannot be decoded or has frames of several sizes.
     """
 
     def __init__(
         self, path: Path, fps: Optional[float] = None, progress: bool = False
     ) -> None:
         self.path = path
-        self.wanted_fps = fps
         self.progress = progress
-        # The rate of the file is known when its first frame has been read.
-        self.fps = float(fps or FPS_OF_IMAGES)
+        self.index = index_video(str(path), warn=False)
+        self.plan = plan_frames(self.index, fps)
 
     def __iter__(self) -> Iterator[Frame]:
-        path, first = self.path, None
-        index = -1
+        path, plan, first = self.path, self.plan, None
+        announced = max(self.index.announced, len(self.index.times))
+        places = {number: place for place, number in enumerate(plan.numbers)}
+        count = 0
         try:
-            # With the prefix a colon in the name is not part of a protocol.
-            with av.open(f'file:{path}') as container:
-                stream = video_stream(container, path)
+            with open_media(path) as container:
+                stream = best_video(container, path)
                 stream.thread_type = 'AUTO'
-                rate = float(
-                    stream.average_rate or stream.guessed_rate or FPS_OF_IMAGES
-                )
-                announced = stream.frames
-                thinning = Thinning(rate, self.wanted_fps)
-                self.fps = thinning.fps
-                for index, frame in enumerate(
-                    progress_bar(
-                        container.decode(stream), announced, self.progress
-                    )
+                for frame in progress_bar(
+                    container.decode(stream), announced, self.progress
                 ):
-                    if not thinning.keeps(frame.time, index):
+                    number, count = count, count + 1
+                    # A decoder may leave out frames, but keeps the times.
+                    place = places.get(self.number_of(frame.pts, number))
+                    if place is None and number < len(self.index.times):
                         continue
-                    source = f'{path}, frame {index}'
+                    if place is None:  # More frames than packets.
+                        place = len(plan.numbers) - 1
+                    source = f'{path}, frame {number}'
                     picture = upright(frame)
                     first = picture if first is None else first
                     check_frame(picture, first, source)
-                    yield Frame(picture, f'{index:05d}', source)
+                    yield Frame(
+                        picture,
+                        f'{number:05d}',
+                        source,
+                        plan.starts[place],
+                        plan.ends[place],
+                        pixel_aspect(stream, frame),
+                    )
         except av.FFmpegError as error:
-            place = f' after frame {index}' if index >= 0 else ''
-            raise broken(path, error, place) from error
+            at = f' after frame {count - 1}' if count else ''
+            raise broken(path, error, at) from error
         if first is None:
             raise InputError.of(path, 'frames', [], 'at least one frame')
-        if index + 1 < announced:
-            warn_of_missing_frames(path, index + 1, announced)
+        if count < announced:
+            warn_of_missing_frames(path, count, announced)
+
+    def number_of(self, pts: Optional[int], number: int) -> int:
+        """Return a frame's place in the index, by its time if it has one."""
+        times = self.index.times
+        if not self.index.ordered or pts is None:
+            return number
+        place = bisect_left(times, pts)
+        found = place < len(times) and times[place] == pts
+        return place if found else number
 
 
 def stream_video(
@@ -369,78 +434,64 @@ def stream_video(
             yield from FileReader(path, fps)
             return
         source = paths
+    rate = float(fps or FPS_OF_IMAGES)
     first = None
     for index, item in enumerate(source):
         name = f'frame {index}'
         if isinstance(item, (str, os.PathLike)):
             name = str(Path(item).expanduser())
             item = read_image(name)
+        else:
+            check_frame(item, item if first is None else first, name)
+            # A camera may fill the same array again.
+            item = item.copy()
         first = item if first is None else first
         check_frame(item, first, name)
-        yield Frame(item, f'{index:05d}', name)
+        yield Frame(
+            item, f'{index:05d}', name, index / rate, (index + 1) / rate
+        )
     if first is None:
         raise InputError.of('video', 'frames', [], 'at least one frame')
+
+
+@dataclass
+class VideoFacts:
+    """What is known of a video before its frames are decoded.
+
+    Args:
+        name: What it is called in messages and results.
+        fps: Mean frames per second.
+        is_even: Frames follow each other at that rate.
+    """
+
+    name: str
+    fps: float
+    is_even: bool = True
 
 
 def describe_video(
     source: Union[VideoSource, Iterable[np.ndarray]],
     fps: Optional[float] = None,
-) -> Tuple[str, float]:
+) -> VideoFacts:
     """Return the name and the rate that :func:`read_video` would return.
 
-    Only the beginning of a file is read, and no frame of an iterable.
+    Of a file only the times are read, and no frame of an iterable.
     """
     check_fps(fps)
+    rate = float(fps or FPS_OF_IMAGES)
     if not isinstance(source, (str, os.PathLike)):
-        return 'frames', float(fps or FPS_OF_IMAGES)
+        return VideoFacts('frames', rate)
     path = Path(source).expanduser()
     if os.path.isdir(path):
-        return path.resolve().name, float(fps or FPS_OF_IMAGES)
+        return VideoFacts(path.resolve().name, rate)
     if not os.path.isfile(path):
-        return path.stem, float(fps or FPS_OF_IMAGES)
+        return VideoFacts(path.stem, rate)
     if path.suffix.lower() in IMAGE_SUFFIXES:
         if is_animation(str(path)):
-            return path.stem, Animation(path, fps).fps
-        return path.stem, float(fps or FPS_OF_IMAGES)
-    reader = FileReader(path, fps)
-    next(iter(reader), None)
-    return path.stem, reader.fps
-
-
-class Thinning:
-    """Subsample the frames of a video to fewer frames per second.
-
-    Args:
-        rate: Frames per second of the video.
-        fps: Frames per second of the result; None for all frames.
-    """
-
-    def __init__(self, rate: float, fps: Optional[float]) -> None:
-        self.rate = rate
-        self.thins = fps is not None and fps < rate
-        self.fps = float(fps) if fps and self.thins else rate
-        self.last_slot = -1
-        self.start: Optional[float] = None
-
-    def keeps(self, time: Optional[float], index: int) -> bool:
-        """Whether a frame belongs to the result.
-
-        Args:
-            time: Time of the frame in seconds; None if the file has none.
-            index: Number of the frame in the file, from 0.
-        """
-        if not self.thins:
-            return True
-        if time is None:
-            time = index / self.rate
-        if self.start is None:
-            self.start = time
-        # Half a frame later, because times in files are rounded.
-        slot = int((time - self.start + 0.5 / self.rate) * self.fps)
-        if slot <= self.last_slot:
-            return False
-        self.last_slot = slot
-        return True
+            return VideoFacts(path.stem, Animation(path, fps).fps)
+        return VideoFacts(path.stem, rate)
+    plan = FileReader(path, fps).plan
+    return VideoFacts(path.stem, plan.rate, plan.is_even)
 
 
 def progress_bar(items: Iterable, total: int, show: bool) -> Iterable:

@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import io
 import multiprocessing
 import os
 import os.path as osp
@@ -58,6 +59,7 @@ def run_tool(
     if 'TORCHELASTIC_RUN_ID' in os.environ:
         # Otherwise it would go on without its launcher.
         end_with_parent()
+    print_any_name()
     with first_interrupt_only():
         try:
             run_until_stopped(main, argv)
@@ -68,6 +70,16 @@ def run_tool(
             return end_after_interrupt(str(stop))
     leave_process_group()
     return 0
+
+
+def print_any_name() -> None:
+    """Let names of files that are not text be printed, with escapes.
+
+    Otherwise the last line of a command fails after its work is done.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
 
 
 @contextmanager

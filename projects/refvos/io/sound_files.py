@@ -11,11 +11,11 @@ import numpy as np
 import soundfile
 import torch
 import torch.nn.functional as F
-from av.stream import Disposition
 from torch import Tensor
 from torchaudio.functional import resample
 
 from ..errors import InputError
+from .media import best_sound, best_video, open_media
 from .paths import PathLike
 
 SOUNDFILE_SUFFIXES = ('.wav', '.flac', '.ogg')
@@ -40,7 +40,7 @@ def read_sound(
     """Read the sound of a sound or video file.
 
     ``.wav``, ``.flac`` and ``.ogg`` are read by soundfile, all other files
-    by FFmpeg (the first sound stream). In a video, time starts with the
+    by FFmpeg (the main sound stream). In a video, time starts with the
     first frame: earlier sound is dropped, and a late start or gaps of the
     soundtrack are filled with silence. Channels are averaged, in blocks.
     Samples are clipped to -1..1. Silence is a valid sound (its log-mel is
@@ -132,7 +132,7 @@ class SoundFileSource:
 
 
 class StreamSource:
-    """Decode the first sound stream of a file with FFmpeg.
+    """Decode the main sound stream of a file with FFmpeg.
 
     Args:
         path: A local file.
@@ -141,17 +141,14 @@ class StreamSource:
     def __init__(self, path: str) -> None:
         self.path = path
         try:
-            self.container = av.open(f'file:{path}')
+            self.container = open_media(path)
         except av.FFmpegError as error:
             raise broken(path, error.strerror) from error
-        streams = self.container.streams.audio
-        if not streams:
+        try:
+            self.stream = best_sound(self.container, path)
+        except InputError:
             self.container.close()
-            raise InputError(
-                f'{path} has no sound track; expected a sound file, or a '
-                'video file with sound'
-            )
-        self.stream = streams[0]
+            raise
         self.sample_rate = self.stream.rate
 
     def __enter__(self) -> 'StreamSource':
@@ -189,11 +186,12 @@ class StreamSource:
 
     def start_time(self) -> float:
         """Return the start in seconds: that of the video, if there is one."""
-        for stream in self.container.streams.video:
-            is_cover = bool(stream.disposition & Disposition.attached_pic)
-            start, unit = stream.start_time, stream.time_base
-            if not is_cover and start is not None and unit is not None:
-                return float(start * unit)
+        try:
+            video = best_video(self.container, self.path)
+        except InputError:  # A sound alone.
+            video = None
+        if video and video.start_time is not None and video.time_base:
+            return float(video.start_time * video.time_base)
         return (self.container.start_time or 0) / av.time_base
 
     def silence(self, seconds: float) -> Iterator[np.ndarray]:

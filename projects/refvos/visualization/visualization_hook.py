@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from ..errors import InputError
 from ..io.images import read_image
 from ..io.sound_files import fit_sound, read_sound
-from ..io.video_frames import read_video_frames
+from ..io.video_frames import pixel_aspect_of, read_video_frames
 from ..structures import RefDataSample
 from .visualizer import RefVOSVisualizer
 
@@ -103,6 +103,7 @@ class RefVOSVisualizationHook(Hook):
                 draw_gt=self.draw_gt,
                 out_file=folder / name,
                 sound=read_waveform(sample),
+                pixel_aspect=read_pixel_aspect(sample),
             )
             self._num_drawn += 1
             if self._num_drawn == self.max_videos:
@@ -129,6 +130,12 @@ def read_frames(sample: RefDataSample) -> List[np.ndarray]:
             'the files of the frames; PackRefInputs keeps them',
         )
     return [_read_frame(str(path), sample.ori_shape) for path in paths]
+
+
+def read_pixel_aspect(sample: RefDataSample) -> float:
+    """Read width by height of the pixels of a sample's frames."""
+    in_videos = sample.metainfo.get('video_frames')
+    return pixel_aspect_of(in_videos[0][0]) if in_videos else 1.0
 
 
 def read_waveform(sample: RefDataSample) -> Optional[np.ndarray]:

@@ -6,11 +6,16 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Optional
 
+import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform, TransformBroadcaster
 from mmcv.transforms.utils import cache_random_params
 from mmdet.registry import TRANSFORMS
 
+from ...errors import InputError
+
+# Longer by shorter side, from which on resizing may leave no pixels.
+NARROW = 64
 OTHER_SIDE = {'left': 'right', 'right': 'left'}
 
 
@@ -42,13 +47,30 @@ class TransformFrames(TransformBroadcaster):
             else nullcontext()
         )
         with shared:
-            frames = [
-                self._apply_transforms(frame) for frame in results['frames']
-            ]
+            frames = [self.apply_to(frame) for frame in results['frames']]
         if any(frame is None for frame in frames):
             return None
         results['frames'] = frames
         return results
+
+    def apply_to(self, frame: dict) -> Optional[dict]:
+        """Transform a frame.
+
+        Raises:
+            InputError: It is so narrow that a side is rounded to 0 pixels.
+        """
+        try:
+            return self._apply_transforms(frame)
+        except (ValueError, cv2.error) as error:
+            height, width = frame['img'].shape[:2]
+            if max(height, width) < NARROW * min(height, width):
+                raise
+            raise InputError.of(
+                frame.get('img_path', 'frame'),
+                'size (height, width)',
+                (height, width),
+                'sides that are at least a pixel after resizing',
+            ) from error
 
 
 def name_random_methods_once(transforms: Iterable) -> None:
