@@ -128,26 +128,30 @@ def without_texts(content: bytes) -> bytes:
     They do not change its pixels as they are read here, and Pillow refuses
     an image if they are longer than 1 MB.
     """
-    names = (b'zTXt', b'iTXt', b'iCCP')
-    if not content.startswith(PNG_SIGNATURE) or not any(
-        name in content for name in names
-    ):
+    if not content.startswith(PNG_SIGNATURE):
         return content
-    place = len(PNG_SIGNATURE)
+    place = kept_from = len(PNG_SIGNATURE)
     kept = [content[:place]]
     while place + 8 <= len(content):
         length, name = struct.unpack_from('>I4s', content, place)
         # Length, name and checksum around the data.
-        chunk = content[place : place + 12 + length]
+        end = place + 12 + length
+        if is_compressed_text(name, content, place + 8):
+            kept.append(content[kept_from:place])
+            kept_from = end
+        place = end
+    if kept_from == len(PNG_SIGNATURE):
+        return content
+    return b''.join([*kept, content[kept_from:]])
+
+
+def is_compressed_text(name: bytes, content: bytes, start: int) -> bool:
+    """Tell whether a chunk, whose data begin at ``start``, is one."""
+    if name == b'iTXt':
         # XMP, which can tell the orientation, is text that is not compressed.
-        compressed = name in names
-        if name == b'iTXt':
-            _, _, behind_keyword = chunk[8:].partition(b'\0')
-            compressed = behind_keyword[:1] != b'\0'
-        if not compressed:
-            kept.append(chunk)
-        place += 12 + length
-    return b''.join(kept)
+        _, _, behind_keyword = content[start : start + 96].partition(b'\0')
+        return behind_keyword[:1] != b'\0'
+    return name in (b'zTXt', b'iCCP')
 
 
 def count_pages(image: Image.Image) -> int:
