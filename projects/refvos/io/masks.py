@@ -189,9 +189,12 @@ def array_of(file: h5py.File, name: str, path: str) -> h5py.Dataset:
     HDF5 can also name other files whose bytes are the array.
 
     Raises:
-        InputError: There is none, or its numbers lie elsewhere.
+        KeyError: There is none of this name.
+        InputError: It is something else, or its numbers lie elsewhere.
     """
     link = file.get(name, getlink=True)
+    if link is None:
+        raise KeyError(f'no array {name}')
     array = file[name] if isinstance(link, h5py.HardLink) else None
     if (
         not isinstance(array, h5py.Dataset)
