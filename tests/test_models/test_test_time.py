@@ -28,6 +28,8 @@ MODELS = {
     'video-swin': 'configs/mini/referformer_mini.py',
     'mutr': 'configs/mini/mutr_mini_text.py',
     'mutr-published': 'configs/mini/mutr_mini_text.py',
+    'proxyformer': 'configs/mini/proxyformer_mini.py',
+    'proxyformer-joint': 'configs/mini/proxyformer_mini.py',
 }
 SWIN = dict(
     _delete_=True,
@@ -48,6 +50,7 @@ OPTIONS = {
         )
     },
     'mutr-published': {'model.published_habits': True},
+    'proxyformer-joint': {'model.cmie.joint': True, 'model.num_queries': 3},
 }
 
 

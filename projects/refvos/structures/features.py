@@ -33,6 +33,11 @@ class ReferenceTokens:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    def pooled(self) -> Tensor:
+        """Average each reference's tokens, padding left out: (B, C)."""
+        valid = (~self.padding_mask)[..., None].to(self.tokens)
+        return (self.tokens * valid).sum(1) / valid.sum(1).clamp(min=1)
+
     def __getitem__(self, index: slice) -> 'ReferenceTokens':
         return ReferenceTokens(
             self.tokens[index],

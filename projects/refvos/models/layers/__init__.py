@@ -1,3 +1,4 @@
+from .cmie import CrossModalInteraction, FrameTokens, SpaceTimeAttention
 from .cross_modal_fpn import CrossModalFPN, VisionLanguageBlock
 from .deformable_attention import DeformableAttention, use_deformable_attention
 from .dynamic_mask_head import DynamicMaskHead
@@ -7,9 +8,12 @@ from .positional_encoding import sine_positions_1d
 
 __all__ = [
     'CrossModalFPN',
+    'CrossModalInteraction',
     'DeformableAttention',
     'DynamicMaskHead',
+    'FrameTokens',
     'PixelReferenceFusion',
+    'SpaceTimeAttention',
     'TemporalAggregation',
     'TemporalInteraction',
     'VisionLanguageBlock',

@@ -23,6 +23,8 @@ class DynamicMaskHead(nn.Module):
         stride: Input pixels per mask pixel.
         relative_coordinates: False leaves the relative position out (Table 4,
             "w/o Relative Coordinates").
+        controller_layers: Linear layers that make the convolutions of a
+            query.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class DynamicMaskHead(nn.Module):
         num_layers: int = 3,
         stride: int = 4,
         relative_coordinates: bool = True,
+        controller_layers: int = 3,
     ) -> None:
         super().__init__()
         self.embed_dims = embed_dims
@@ -42,7 +45,9 @@ class DynamicMaskHead(nn.Module):
         outputs = [channels] * (num_layers - 1) + [1]
         self.weight_shapes: List[Tuple[int, int]] = list(zip(outputs, inputs))
         num_parameters = sum(o * i + o for o, i in self.weight_shapes)
-        self.controller = MLP(embed_dims, embed_dims, num_parameters, 3)
+        self.controller = MLP(
+            embed_dims, embed_dims, num_parameters, controller_layers
+        )
 
     def init_weights(self) -> None:
         """Set Xavier weights and zero biases, as in the published code."""

@@ -80,10 +80,11 @@ class SymmetricInfoNCE(nn.Module):
     van den Oord et al. 2018; the symmetric form is that of CLIP.
 
     Args:
-        temperature: Divisor of the cosine similarities; the initial value if
-            it is learned.
+        temperature: Divisor of the similarities; the initial value if it is
+            learned.
         learned: Learn the temperature (its logarithm, as CLIP does).
         min_temperature: Lower bound of a learned temperature.
+        normalize: Compare by cosines; False by inner products.
         loss_weight: Factor of the loss.
 
     Raises:
@@ -103,9 +104,11 @@ class SymmetricInfoNCE(nn.Module):
         temperature: float = 0.07,
         learned: bool = False,
         min_temperature: float = 0.01,
+        normalize: bool = True,
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__()
+        self.normalize = normalize
         for name, value in (
             ('temperature', temperature),
             ('min_temperature', min_temperature),
@@ -150,11 +153,10 @@ class SymmetricInfoNCE(nn.Module):
         first, second, groups = self.gather(first, second, groups)
         if len(first) == 0:
             return (first.sum() + second.sum()) * self.temperature
-        similarity = (
-            nn.functional.normalize(first, dim=-1)
-            @ nn.functional.normalize(second, dim=-1).T
-            / self.temperature
-        )
+        if self.normalize:
+            first = nn.functional.normalize(first, dim=-1)
+            second = nn.functional.normalize(second, dim=-1)
+        similarity = first @ second.T / self.temperature
         positive = (groups[:, None] == groups[None]).to(similarity)
         target = positive / positive.sum(1, keepdim=True)
         # ``positive`` is symmetric: the target is the same in both directions.

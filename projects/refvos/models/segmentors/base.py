@@ -248,7 +248,13 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
     def _forward(
         self, inputs: Tensor, data_samples: List[RefDataSample]
     ) -> Any:
-        """Compute the raw outputs for all references of all samples.
+        """Compute the raw outputs for all references of all samples."""
+        return self.refer(*self.encode_batch(inputs, data_samples))
+
+    def encode_batch(
+        self, inputs: Tensor, data_samples: List[RefDataSample]
+    ) -> Tuple[VideoFeatures, EncodedReferences]:
+        """Encode clips and references, a row of each per reference.
 
         Each clip is encoded once; its features are repeated for its
         references, which are ordered sample by sample.
@@ -260,7 +266,7 @@ class BaseReferringSegmentor(BaseModel, metaclass=ABCMeta):
             for reference in sample.references
         ]
         video = self.encode_samples(inputs, data_samples).repeated(counts)
-        return self.refer(video, self.encode_references(references))
+        return video, self.encode_references(references)
 
     def encode_samples(
         self, inputs: Tensor, data_samples: List[RefDataSample]

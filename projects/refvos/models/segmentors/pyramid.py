@@ -244,9 +244,15 @@ class PyramidSegmentor(BaseReferringSegmentor):
             Strides 4 to 32: the finest level of the backbone, then those of
             the memory.
         """
-        levels = [video.high_resolution]
+        return [video.high_resolution, *self.memory_levels(memory, video)[:3]]
+
+    def memory_levels(
+        self, memory: Tensor, video: VideoFeatures
+    ) -> List[FeatureLevel]:
+        """Cut a memory (B*T, S, C) into the projected levels."""
+        levels = []
         start = 0
-        for level in video.levels[:3]:
+        for level in video.levels:
             height, width = level.features.shape[-2:]
             part = memory[:, start : start + height * width]
             start += height * width

@@ -2,7 +2,16 @@
 
 import math
 from dataclasses import replace
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import torch
 import torch.nn.functional as F
@@ -65,7 +74,7 @@ class ReferFormer(PyramidSegmentor):
             ``embed_dims``.
         in_channels: Channels of the backbone's levels, finest first.
         fusion: Arguments of :class:`PixelReferenceFusion`, without
-            ``embed_dims``.
+            ``embed_dims``; None leaves it out.
         num_queries: N, queries per frame (Table 6a).
         num_classes: K; 1 is "referred or not", more are the categories of
             the referred object (Table D1).
@@ -112,7 +121,9 @@ class ReferFormer(PyramidSegmentor):
         self.level_embedding = nn.Parameter(
             torch.zeros(num_levels, embed_dims)
         )
-        self.fusion = PixelReferenceFusion(embed_dims, **(fusion or {}))
+        self.fusion: Optional[nn.Module] = None
+        if fusion is not None:
+            self.fusion = PixelReferenceFusion(embed_dims, **fusion)
         self.encoder = DeformableDetrTransformerEncoder(**encoder)
         use_deformable_attention(self.encoder)
         # Decoder, its queries and the prediction branches of each layer.
@@ -137,7 +148,9 @@ class ReferFormer(PyramidSegmentor):
     def init_weights(self) -> None:
         """Initialise as the published code does."""
         super().init_weights()
-        xavier_matrices(self.encoder, self.decoder, self.fpn, self.fusion)
+        xavier_matrices(self.encoder, self.decoder, self.fpn)
+        if self.fusion is not None:
+            xavier_matrices(self.fusion)
         for module in self.modules():
             if isinstance(module, MultiScaleDeformableAttention):
                 module.init_weights()
@@ -158,18 +171,34 @@ class ReferFormer(PyramidSegmentor):
         """Compute the losses of B clips, a row per reference."""
         if self.set_loss is None:
             raise ValueError('the model was built without a loss')
-        layers = self._forward(inputs, data_samples)
+        decoded = self.decode_video(*self.encode_batch(inputs, data_samples))
+        layers = self.predict_layers(decoded)
         with full_precision(inputs.device):
-            losses, _ = self.set_loss(
+            losses, matched = self.set_loss(
                 layers, data_samples, tuple(inputs.shape[-2:])
             )
+            losses.update(self.extra_losses(decoded, matched))
         return losses
+
+    def extra_losses(
+        self, decoded: DecodedVideo, matched: Tensor
+    ) -> Dict[str, Tensor]:
+        """Compute further losses of a subclass; there are none here.
+
+        Args:
+            decoded: The result of :meth:`decode_video`.
+            matched: (L, B) indices of the queries matched in each layer.
+        """
+        return {}
 
     def refer(
         self, video: VideoFeatures, references: EncodedReferences
     ) -> List[QueryOutputs]:
         """Predict with all decoder layers; masks are drawn on demand."""
-        decoded = self.decode_video(video, references)
+        return self.predict_layers(self.decode_video(video, references))
+
+    def predict_layers(self, decoded: DecodedVideo) -> List[QueryOutputs]:
+        """Predict with all decoder layers of a decoded batch."""
         # All layers draw masks from the same features: compute them once.
         pyramid = MaskPyramid(
             [], [], False, features=self.make_mask_features(decoded)
@@ -246,13 +275,32 @@ class ReferFormer(PyramidSegmentor):
         """
         tokens = references.only()
         parts = video.split(self.frames_at_once(video.num_frames))
+        encoded = (self.encode(part, tokens) for part in parts)
         content = self.by_clip(self.query_content(video, tokens), video)
+        return self.decode_parts(parts, encoded, content, references)
+
+    def decode_parts(
+        self,
+        parts: List[VideoFeatures],
+        encoded: Iterable[Tuple[Tensor, Dict[str, Any]]],
+        content: Tensor,
+        references: EncodedReferences,
+    ) -> DecodedVideo:
+        """Run the decoder on encoded parts and prepare the pyramid.
+
+        Args:
+            parts: Consecutive frames of the video.
+            encoded: The results of :meth:`encode` for the parts, in order.
+            content: Initial content of the queries: (B, T, C) for all
+                queries of a frame, or (B, T, N, C).
+            references: The B encoded references.
+        """
         starts = content.split([part.num_frames for part in parts], dim=1)
+        is_padded = parts[0].is_padded
         kept_levels, small, states, points = [], [], [], []
-        for part, start in zip(parts, starts):
-            memory, flat = self.encode(part, tokens)
+        for part, (memory, flat), start in zip(parts, encoded, starts):
             state, refined = self.decode(memory, flat, start.flatten(0, 1))
-            states.append(state.unflatten(1, (len(video), -1)))
+            states.append(state.unflatten(1, (len(part), -1)))
             points.append([self.by_clip(x, part) for x in refined])
             levels = self.pyramid_levels(memory, part)
             maps = self.fpn.project(levels)
@@ -266,11 +314,11 @@ class ReferFormer(PyramidSegmentor):
             queries=all_states,
             reference_points=[torch.cat(each, 1) for each in zip(*points)],
             references=references,
-            image_shapes=video.image_shapes,
+            image_shapes=parts[0].image_shapes,
             pyramid=MaskPyramid(
                 kept_levels,
-                self.fpn.attend_across_frames(small, levels, video.is_padded),
-                video.is_padded,
+                self.fpn.attend_across_frames(small, levels, is_padded),
+                is_padded,
                 maps if len(parts) == 1 else None,
             ),
         )
@@ -346,7 +394,8 @@ class ReferFormer(PyramidSegmentor):
             x = rearrange(
                 level.values(), '(b t) c h w -> b (t h w) c', t=num_frames
             )
-            x = self.fusion(x, tokens)
+            if self.fusion is not None:
+                x = self.fusion(x, tokens)
             pixels.append(rearrange(x, 'b (t p) c -> (b t) p c', t=num_frames))
             place = level.positions.flatten(2).transpose(1, 2)
             positions.append(place + self.level_embedding[index])
@@ -377,7 +426,8 @@ class ReferFormer(PyramidSegmentor):
         Args:
             memory: The first result of :meth:`encode`.
             flat: The second one.
-            content: (B*T, C), the initial content of the queries.
+            content: Initial content of the queries: (B*T, C) for all queries
+                of a frame, or (B*T, N, C).
 
         Returns:
             States (layers, B*T, N, C), and reference points before the
@@ -385,13 +435,13 @@ class ReferFormer(PyramidSegmentor):
         """
         position = self.query_embedding.weight  # (N, C)
         batch = len(memory)
+        if content.dim() == 2:
+            content = repeat(content, 'b c -> b n c', n=self.num_queries)
         # bfloat16 has 8 bits: box corners would move by several pixels.
         with full_precision(memory.device):
             start = self.reference_points(position).sigmoid()
             states, refined = self.decoder(
-                query=repeat(
-                    content.float(), 'b c -> b n c', n=self.num_queries
-                ),
+                query=content.float(),
                 query_pos=position.expand(batch, -1, -1),
                 value=memory.float(),
                 reference_points=start.expand(batch, -1, -1),
