@@ -178,3 +178,69 @@ def test_every_ablation_of_mutr_is_known_and_short():
     names = {f'mutr_r50_{name}.py' for name in MUTR_CHANGES}
     assert {file.name for file in files} == names
     assert max(len(file.read_text().splitlines()) for file in files) <= 5
+
+
+# ---------------------------------------------------------------- ProxyFormer
+
+PROXY_FOLDER = 'configs/proxyformer/ablations'
+PROXY_BASE = (
+    'configs/proxyformer/proxyformer_video-swin-t_8xb1-30e_ref-youtube-vos.py'
+)
+NO_JSC = {
+    f'model.jsc.{key}': None
+    for key in ('type', 'loss_weight', 'parts.0', 'parts.1')
+}
+PROXY_CHANGES = {
+    # Table IV; Tables VI and VII are without JSC, too.
+    'no-jsc': NO_JSC,
+    'joint_no-jsc': {**NO_JSC, 'model.cmie.joint': True},
+    'no-p2v_no-jsc': {**NO_JSC, 'model.cmie.pixels_read': None},
+    'n1_no-jsc': {**NO_JSC, 'model.num_queries': 1},
+    'n3_no-jsc': {**NO_JSC, 'model.num_queries': 3},
+    'n7_no-jsc': {**NO_JSC, 'model.num_queries': 7},
+    'k2_no-jsc': {**NO_JSC, 'model.num_stages': 2},
+    'k3_no-jsc': {**NO_JSC, 'model.num_stages': 3},
+    'k5_no-jsc': {**NO_JSC, 'model.num_stages': 5},
+    # Table V.
+    'jsc-video': {'model.jsc.parts.1': None},
+    'jsc-text': {'model.jsc.parts.0': 'text', 'model.jsc.parts.1': None},
+    # Table VIII.
+    'no-proxy-queries': {'model.cmie.pixels_read': 'words'},
+    'joint': {'model.cmie.joint': True},
+}
+
+
+@pytest.mark.parametrize('name', PROXY_CHANGES)
+def test_one_thing_of_proxyformer_is_changed(name):
+    path = f'{PROXY_FOLDER}/proxyformer_video-swin-t_{name}.py'
+    check_config(load_config(path))
+    assert changes_of(path, PROXY_BASE) == PROXY_CHANGES[name]
+
+
+def test_the_base_of_proxyformer_has_the_papers_settings():
+    """N = 5, K = 4, T = 12, decoupled, JSC of both (Section IV-B)."""
+    config = load_config(PROXY_BASE)
+    model = config.model
+    assert model.type == 'ProxyFormer' and model.fusion is None
+    assert (model.num_queries, model.num_stages) == (5, 4)
+    assert model.decoder.num_layers == 3
+    assert model.mask_head.controller_layers == 2
+    assert model.cmie.pixels_read == 'proxies' and not model.cmie.joint
+    assert tuple(model.jsc.parts) == ('video', 'text')
+    assert model.jsc.loss_weight == 5
+    assert model.backbone.type == 'VideoSwinTransformer'
+    assert config.train_pipeline[0].num_frames == 12
+    assert config.train_cfg.max_epochs == 30
+    assert config.optim_wrapper.optimizer.lr == 1e-4
+    a2d = load_config(
+        'configs/proxyformer/proxyformer_video-swin-t_8xb1-30e_a2d-sentences.py'
+    )
+    assert a2d.train_pipeline[0].num_frames == 8
+    assert a2d.optim_wrapper.optimizer.lr == 5e-5
+
+
+def test_every_ablation_of_proxyformer_is_known_and_short():
+    files = list((ROOT / PROXY_FOLDER).glob('*.py'))
+    names = {f'proxyformer_video-swin-t_{name}.py' for name in PROXY_CHANGES}
+    assert {file.name for file in files} == names
+    assert max(len(file.read_text().splitlines()) for file in files) <= 5

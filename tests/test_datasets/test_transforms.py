@@ -16,6 +16,7 @@ from refvos.datasets.transforms import (
     LoadFrames,
     PackRefInputs,
     SampleClip,
+    SampleConsecutive,
     SampleWindow,
     swap_sides,
 )
@@ -93,6 +94,26 @@ def test_the_rest_comes_from_outside_the_span(monkeypatch):
 
 def test_a_missing_anchor_is_drawn_at_random():
     assert {c[0] for c in choose_many(1, 4, None)} == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize('anchor', [0, 3, 9, None])
+def test_consecutive_frames_contain_the_anchor(anchor):
+    firsts = set()
+    for _ in range(300):
+        clip = SampleConsecutive(4).choose(10, anchor)
+        assert clip == list(range(clip[0], clip[0] + 4))
+        assert clip[-1] < 10
+        assert anchor is None or anchor in clip
+        firsts.add(clip[0])
+    expected = {0: {0}, 3: {0, 1, 2, 3}, 9: {6}, None: set(range(7))}
+    assert firsts == expected[anchor]
+
+
+def test_short_videos_repeat_their_last_frame():
+    assert SampleConsecutive(5).choose(3, 1) == [0, 1, 2, 2, 2]
+    frames = [{'frame_id': 'a'}]
+    clip = SampleConsecutive(3).transform({'frames': frames, 'anchor': 0})
+    assert len({id(frame) for frame in [*clip['frames'], *frames]}) == 4
 
 
 def test_repeated_frames_are_loaded_apart():

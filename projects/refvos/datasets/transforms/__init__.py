@@ -1,5 +1,5 @@
 from .category_map import LoadCategoryMap, PackCategoryMap
-from .clip import SampleClip, SampleWindow
+from .clip import SampleClip, SampleConsecutive, SampleWindow
 from .frames import RoundPixels, SwapSidesInText, TransformFrames, swap_sides
 from .loading import LoadFrames, LoadTubes
 from .packing import PackRefInputs
@@ -17,6 +17,7 @@ __all__ = [
     'PackSoundCategory',
     'RoundPixels',
     'SampleClip',
+    'SampleConsecutive',
     'SampleWindow',
     'SwapSidesInText',
     'TransformFrames',

@@ -67,6 +67,42 @@ class SampleClip(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+class SampleConsecutive(BaseTransform):
+    """Choose T consecutive frames that contain the anchor.
+
+    The first frame is drawn at random; videos that are too short repeat
+    their last frame. Source: ProxyFormer, Section IV-B.
+
+    Required Keys: frames, anchor. Modified Keys: frames.
+
+    Args:
+        num_frames: T.
+    """
+
+    def __init__(self, num_frames: int = 12) -> None:
+        self.num_frames = num_frames
+
+    def transform(self, results: dict) -> dict:
+        chosen = self.choose(len(results['frames']), results['anchor'])
+        results['frames'] = [dict(results['frames'][i]) for i in chosen]
+        return results
+
+    def choose(self, length: int, anchor: Optional[int]) -> List[int]:
+        """Draw the indices of T of ``length`` frames."""
+        if anchor is None:
+            anchor = np.random.randint(length)
+        last = max(0, length - self.num_frames)
+        first = np.random.randint(
+            min(last, max(0, anchor - self.num_frames + 1)),
+            min(last, anchor) + 1,
+        )
+        return [
+            min(int(first) + offset, length - 1)
+            for offset in range(self.num_frames)
+        ]
+
+
+@TRANSFORMS.register_module()
 class SampleWindow(BaseTransform):
     """Take the frames around the annotated one, which is the target frame.
 

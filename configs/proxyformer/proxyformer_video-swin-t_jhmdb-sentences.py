@@ -1,0 +1,8 @@
+# ProxyFormer, Video-Swin-T, tested on JHMDB-Sentences with weights of
+# A2D-Sentences (Table III).
+_base_ = [
+    '../_base_/models/proxyformer_video_swin_t.py',
+    '../_base_/datasets/jhmdb_sentences_window8.py',
+    '../_base_/schedules/test_only.py',
+    '../_base_/default_runtime.py',
+]
