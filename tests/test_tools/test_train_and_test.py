@@ -206,7 +206,7 @@ def test_arguments_reach_the_config(tmp_path, weights):
     with pytest.raises(SystemExit):
         train.parse_args([CONFIG, '--load-from', 'a', '--resume', 'b'])
     # Most configs say nothing of it.
-    del cfg['randomness']
+    cfg.pop('randomness')
     train.apply_args(cfg, args)
     assert cfg.randomness == {'seed': 7}
 
