@@ -28,12 +28,12 @@ class ProxyFormer(ReferFormer):
 
     frames -> backbone -> input projection            (``encode_video``)
     -> deformable encoder                             (``encode``)
-    -> K stages of cross-modality interaction: the coarse pixels of all
-       frames and N proxy queries per frame exchange what they know, the
-       proxies read the words at every stage          (``interact``)
-    -> decoder, whose queries are the proxies         (``decode``)
+    -> pixels and proxy queries interact, K stages    (``interact``)
+    -> decoder, queries made of the proxies           (``decode``)
     -> cross-modal FPN -> class, box, dynamic mask head
 
+    In each stage the coarse pixels of all frames and N proxy queries per
+    frame exchange what they know, and the proxies read the words.
     In training the matched proxy query, averaged over time, is drawn to what
     video and text say together (JSC).
 
