@@ -40,6 +40,10 @@ REGISTRIES = {
         'Constructors of optimizer wrappers',
         '``optim_wrapper.constructor``',
     ),
+    'MMENGINE_WEIGHT_INITIALIZERS': (
+        'Weight initializers',
+        '``init_cfg`` of a model or its parts',
+    ),
 }
 # Methods that other code calls or overrides by name.
 MEMBERS = {
