@@ -205,8 +205,8 @@ class ProxyFormer(ReferFormer):
             places.append(place + self.level_embedding[index])
             mask = shrink(level.padding_mask[:, None].float(), factor)
             masks.append(mask.flatten(1).bool())
-        mask = torch.cat(masks, 1) if video.is_padded else None
-        return torch.cat(places, 1), mask
+        padding_mask = torch.cat(masks, 1) if video.is_padded else None
+        return torch.cat(places, 1), padding_mask
 
 
 def shrunk_size(maps: Tensor, factor: int) -> Tuple[int, int]:
