@@ -161,8 +161,9 @@ def shrink_model(model: ConfigDict, sam2: str) -> None:
                 block.update(attention)
     model.update(embed_dims=DIMS, in_channels=CHANNELS)
     model.fpn.update(num_heads=4, feedforward_channels=DIMS)
-    if model.type != 'BottomUpTransformer':
-        model.setdefault('fusion', ConfigDict()).update(num_heads=4)
+    for name in ('fusion', 'cmie'):
+        if model.get(name) is not None:
+            model[name].update(num_heads=4)
     for name in ('mta', 'mti'):
         if model.get(name) is not None:
             model[name].update(num_heads=4, feedforward_channels=DIMS)
