@@ -1,8 +1,8 @@
 """Test a model on the test set of its config, with the metrics of its config.
 
-    python tools/test.py CONFIG CHECKPOINT
-    python tools/test.py CONFIG CHECKPOINT --out table.csv --show-dir overlays
-    tools/dist_test.sh CONFIG CHECKPOINT 8
+python tools/test.py CONFIG CHECKPOINT
+python tools/test.py CONFIG CHECKPOINT --out table.csv --show-dir overlays
+tools/dist_test.sh CONFIG CHECKPOINT 8
 """
 
 import argparse

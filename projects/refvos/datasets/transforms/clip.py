@@ -1,5 +1,6 @@
 """Choose the frames of a clip."""
 
+from abc import abstractmethod
 from typing import Any, Dict, List, Optional
 
 import numpy as np
@@ -7,8 +8,29 @@ from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
 
 
+class FrameSampler(BaseTransform):
+    """Base of transforms that choose the frames of a clip for training.
+
+    Required Keys: frames, anchor. Modified Keys: frames.
+    """
+
+    @abstractmethod
+    def choose(self, length: int, anchor: Optional[int]) -> List[int]:
+        """Draw the indices of T of ``length`` frames.
+
+        Args:
+            length: Frames of the video.
+            anchor: A frame that is among them; None draws one.
+        """
+
+    def transform(self, results: dict) -> dict:
+        chosen = self.choose(len(results['frames']), results['anchor'])
+        results['frames'] = [dict(results['frames'][i]) for i in chosen]
+        return results
+
+
 @TRANSFORMS.register_module()
-class SampleClip(BaseTransform):
+class SampleClip(FrameSampler):
     """Choose the frames of a clip: three near the anchor, the rest far away.
 
     The anchor, one frame 1 to ``max_near`` before it, one as far after it,
@@ -35,13 +57,8 @@ class SampleClip(BaseTransform):
         self.max_near = max_near
         self.distinct = distinct
 
-    def transform(self, results: dict) -> dict:
-        chosen = self.choose(len(results['frames']), results['anchor'])
-        results['frames'] = [dict(results['frames'][i]) for i in chosen]
-        return results
-
     def choose(self, length: int, anchor: Optional[int]) -> List[int]:
-        """Draw the indices of T of ``length`` frames."""
+        """Draw the indices; see :class:`FrameSampler`."""
         if anchor is None:
             anchor = np.random.randint(length)
         chosen = [anchor]
@@ -67,7 +84,7 @@ class SampleClip(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class SampleConsecutive(BaseTransform):
+class SampleConsecutive(FrameSampler):
     """Choose T consecutive frames that contain the anchor.
 
     The first frame is drawn at random; videos that are too short repeat
@@ -82,13 +99,8 @@ class SampleConsecutive(BaseTransform):
     def __init__(self, num_frames: int = 12) -> None:
         self.num_frames = num_frames
 
-    def transform(self, results: dict) -> dict:
-        chosen = self.choose(len(results['frames']), results['anchor'])
-        results['frames'] = [dict(results['frames'][i]) for i in chosen]
-        return results
-
     def choose(self, length: int, anchor: Optional[int]) -> List[int]:
-        """Draw the indices of T of ``length`` frames."""
+        """Draw the indices; see :class:`FrameSampler`."""
         if anchor is None:
             anchor = np.random.randint(length)
         last = max(0, length - self.num_frames)
