@@ -94,6 +94,7 @@ def test_a2d_does_not_count_the_candidates():
     assert metrics['P@0.5'] == metrics['P@0.9'] == 50
     assert metrics['oIoU'] == 100 * 36 / 72
     assert metrics['mAP'] == pytest.approx(100 * 51 / 101)
+    assert metrics['mAP_best_query'] == metrics['mAP']
     metrics = evaluate(A2DMetric(), null('1', 1), num_frames=1, _1=[A])
     assert metrics['mAP'] == metrics['P@0.5'] == 0
 

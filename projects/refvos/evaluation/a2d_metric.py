@@ -43,6 +43,12 @@ class A2DMetric(TableMetric):
       image with one object, categories ignored. Where a prediction is null,
       it has no masks here.
 
+    Of the mask of the best query alone, with its score:
+
+    - ``mAP_best_query``: the same precision. Masks of the other queries,
+      which may find the object when the best one does not, do not count: not
+      the number of the papers.
+
     The mAP needs the candidates of all queries, ``test_cfg.candidates=-1``,
     which :class:`MetricNeedsHook` sets.
 
@@ -69,7 +75,8 @@ class A2DMetric(TableMetric):
 
         Returns:
             One dict per expression: ``row`` of the table (pixels, IoU in
-            percent), ``gt`` and ``candidates`` (mask, score) for the mAP.
+            percent), ``gt``, and masks with scores for the mAP: all
+            ``candidates``, and ``best`` with the best one only.
         """
         checked_gt(sample)
         if len(sample['frame_ids']) != 1:
@@ -94,6 +101,7 @@ class A2DMetric(TableMetric):
                     'row': reference_row(sample, prediction, numbers),
                     'gt': gt,
                     'candidates': collect_candidates(sample, prediction),
+                    'best': best_candidate(prediction),
                 }
             )
         return scored
@@ -103,10 +111,11 @@ class A2DMetric(TableMetric):
         return entry['row']
 
     def summarize(self, scored: List[dict]) -> Dict[str, float]:
-        """Compute precision, overall and mean IoU, and mAP, in percent."""
+        """Compute precision, overall and mean IoU and mAP, in percent."""
         names = [f'P@{precision}' for precision in PRECISIONS]
         if not scored:
-            return dict.fromkeys([*names, 'oIoU', 'mIoU', 'mAP'], float('nan'))
+            names += ['oIoU', 'mIoU', 'mAP', 'mAP_best_query']
+            return dict.fromkeys(names, float('nan'))
         rows = [entry['row'] for entry in scored]
         intersections, unions = (
             np.array([row[name] for row in rows], np.float64)
@@ -126,7 +135,8 @@ class A2DMetric(TableMetric):
             **metrics,
             'oIoU': 100 * float(overall),
             'mIoU': 100 * float(means.mean()),
-            'mAP': average_precision(scored),
+            'mAP': average_precision(scored, 'candidates'),
+            'mAP_best_query': average_precision(scored, 'best'),
         }
 
 
@@ -164,12 +174,21 @@ def collect_candidates(
     return [] if prediction.is_null else candidates
 
 
-def average_precision(scored: List[dict]) -> float:
+def best_candidate(
+    prediction: ReferencePrediction,
+) -> List[Tuple[Rle, float]]:
+    """Return mask and score of the best query; none if it is null."""
+    if prediction.is_null:
+        return []
+    return [(prediction.masks[0], float(prediction.score))]
+
+
+def average_precision(scored: List[dict], field: str) -> float:
     """Compute COCO's mAP over expressions, in percent, without categories.
 
     Args:
-        scored: One dict per expression with ``gt`` (a mask) and
-            ``candidates`` (mask, score).
+        scored: One dict per expression with ``gt`` (a mask) and ``field``.
+        field: Which detections count: the name of a list of (mask, score).
 
     Returns:
         0..100; nan where no expression refers to an object.
@@ -182,7 +201,7 @@ def average_precision(scored: List[dict]) -> float:
             'score': score,
         }
         for id, each in enumerate(scored, 1)
-        for mask, score in each['candidates']
+        for mask, score in each[field]
     ]
     # An expression that refers to nothing is an image without objects.
     objects = [
