@@ -145,7 +145,8 @@ def write_coco_form(root: Path, name: str = 'refcoco') -> None:
     """Write ``instances_<name>_<split>.json``, one image per expression."""
     folder = root / name
     folder.mkdir(parents=True, exist_ok=True)
-    for split in ('train', 'val', 'testA', 'testB'):
+    tests = ('test',) if name == 'refcocog' else ('testA', 'testB')
+    for split in ('train', 'val', *tests):
         images, annotations = [], []
         for ref in make_refs():
             if ref['split'] != split:

@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 from PIL import Image
 from pycocotools import mask as rle_codec
 
@@ -20,6 +21,7 @@ from refvos.mini.writers.refcoco import is_proven, outline
 from tests.builders import message_of
 
 from ..test_mini.test_mini import hashes
+from . import coco_files
 from .coco_files import (
     BOXES,
     MASKS,
@@ -150,6 +152,77 @@ def test_the_ground_truth_is_optional(root):
     (item,) = items_of(dataset(root, 'val', test_mode=True, with_masks=False))
     assert 'segmentations' not in item['frames'][0]
     assert item['references'][0].object_ids == ()
+
+
+# ------------------------------------------- images that other splits test on
+
+
+@pytest.fixture(params=['coco', 'pickle'])
+def sharing(request, tmp_path, monkeypatch):
+    """RefCOCO trains on both images; RefCOCO+ or RefCOCOg tests on one."""
+    write = {'coco': write_coco_form, 'pickle': write_pickle_form}
+    sets = {
+        'refcoco': [(11, 'train', ['a', 'b']), (21, 'train', ['c'])],
+        'refcoco+': [(21, 'testA', ['d']), (12, 'train', ['e'])],
+        'refcocog': [(21, 'train', ['f']), (11, 'train', ['g'])],
+    }
+    write_images(tmp_path)
+
+    def write_sets(**changed):
+        for name, refs in {**sets, **changed}.items():
+            monkeypatch.setattr(coco_files, 'REFS', refs)
+            write[request.param](tmp_path, name)
+
+    write_sets()
+    return tmp_path, write_sets
+
+
+def texts_of(data):
+    return [item['references'][0].text for item in items_of(data)]
+
+
+def test_images_of_other_sets_tests_can_be_left_out(sharing):
+    (root, write_sets), option = sharing, {'leave_out_tested_images': True}
+    # As published: all of them.
+    assert texts_of(dataset(root)) == ['a', 'b', 'c']
+    assert texts_of(dataset(root, **option)) == ['a', 'b']
+    assert texts_of(dataset(root, name='refcoco+', **option)) == ['e']
+    assert texts_of(dataset(root, name='refcocog', **option)) == ['g']
+    # The other image, of a validation.
+    write_sets(refcocog=[(11, 'val', ['x']), (21, 'train', ['y'])])
+    assert texts_of(dataset(root)) == ['a', 'b', 'c']
+    assert message_of(dataset, root, **option).startswith(
+        f'{root}: items is 0; expected a reference that can be used'
+    )
+
+
+def test_lists_of_all_sets_are_needed_to_leave_images_out(sharing):
+    root, _ = sharing
+    for path in (root / 'refcocog').iterdir():
+        path.unlink()
+    assert texts_of(dataset(root)) == ['a', 'b', 'c']
+    message = message_of(dataset, root, leave_out_tested_images=True)
+    assert message == (
+        f'{root}/refcocog/instances_refcocog_val.json: file is '
+        "'missing'; expected a list, for leave_out_tested_images"
+    )
+    message = message_of(
+        dataset, root, 'val', 'refcocog', leave_out_tested_images=True
+    )
+    assert message == (
+        'RefCOCODataset: leave_out_tested_images is True; expected False, '
+        "for split 'val'; it is for split 'train'"
+    )
+
+
+def test_the_log_counts_what_is_left_out(sharing, caplog):
+    MMLogger.get_current_instance().addHandler(caplog.handler)
+    dataset(sharing[0], leave_out_tested_images=True)
+    MMLogger.get_current_instance().removeHandler(caplog.handler)
+    assert (
+        'refcoco: left out 1 references to 1 images that are in a validation '
+        'or test split of refcoco, refcoco+, refcocog'
+    ) in caplog.text
 
 
 # ---------------------------------------------------------------------- masks

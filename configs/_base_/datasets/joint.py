@@ -5,6 +5,8 @@ _base_ = ['./ref_youtube_vos.py']
 num_frames = 5
 batch_size = 2
 coco_root = 'data/coco'
+# As in ref_coco_pretrain.py.
+leave_out_tested_images = False
 
 image_pipeline = [
     *_base_.load,
@@ -34,6 +36,7 @@ train_dataloader = dict(
                     data_root=coco_root,
                     name=name,
                     split='train',
+                    leave_out_tested_images=leave_out_tested_images,
                     pipeline=image_pipeline,
                 )
                 for name in ('refcoco', 'refcoco+', 'refcocog')

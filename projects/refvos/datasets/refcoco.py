@@ -1,16 +1,29 @@
 """RefCOCO, RefCOCO+ (Yu et al., 2016) and RefCOCOg (Mao et al., 2016)."""
 
 from collections import defaultdict
+from functools import lru_cache
 from math import isfinite
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Collection,
+    Dict,
+    FrozenSet,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
+from mmengine.logging import MMLogger
 
 from ..errors import InputError
 from ..io.data_files import load_json, load_plain_pickle
-from ..io.missing_file import naming_command
+from ..io.missing_file import missing_file, naming_command
 from ..structures import Reference
 from .base import BaseReferringDataset
 
@@ -60,6 +73,11 @@ class RefCOCODataset(BaseReferringDataset):
         split: 'train', 'val', 'testA' or 'testB'; for RefCOCOg 'train',
             'val' or 'test'.
         form: 'coco' or 'pickle'; None takes the first that exists.
+        leave_out_tested_images: Of the split 'train', leave out the images
+            in a validation or test split of any of the three sets, all of
+            whose lists must exist. The sets share images: without this, a
+            model that is trained on all three has seen some that it is
+            tested on. The published code of ReferFormer keeps them.
         kwargs: Arguments of :class:`BaseReferringDataset`.
     """
 
@@ -71,6 +89,7 @@ class RefCOCODataset(BaseReferringDataset):
         name: str,
         split: str,
         form: Optional[str] = None,
+        leave_out_tested_images: bool = False,
         **kwargs: Any,
     ) -> None:
         check_choice('name', name, tuple(SETS))
@@ -80,6 +99,14 @@ class RefCOCODataset(BaseReferringDataset):
         self.name = name
         self.split = split
         self.form = form
+        if leave_out_tested_images and split != 'train':
+            raise InputError.of(
+                'RefCOCODataset',
+                'leave_out_tested_images',
+                True,
+                f"False, for split {split!r}; it is for split 'train'",
+            )
+        self.leave_out_tested_images = leave_out_tested_images
         super().__init__(data_root=data_root, **kwargs)
 
     @property
@@ -99,15 +126,28 @@ class RefCOCODataset(BaseReferringDataset):
 
     def load_videos(self) -> List[Dict[str, Any]]:
         read = {'coco': self.read_coco, 'pickle': self.read_pickle}
+        tested: Collection[str] = ()
+        if self.leave_out_tested_images:
+            tested = list_tested_images(Path(self.data_root), self.form)
+        left_out: List[str] = []
         videos: Dict[str, Dict[str, Any]] = {}
         for image, reference, annotations in read[self.find_form()]():
             name, size = image
+            if name in tested:
+                left_out.append(name)
+                continue
             if name not in videos:
                 videos[name] = self.make_image(name, size)
             video = videos[name]
             video['references'].append(reference)
             for object_id, annotation in annotations.items():
                 self.add_object(video, object_id, annotation)
+        if self.leave_out_tested_images:
+            MMLogger.get_current_instance().info(
+                f'{self.name}: left out {len(left_out)} references to '
+                f'{len(set(left_out))} images that are in a validation or '
+                f'test split of {", ".join(SETS)}'
+            )
         return list(videos.values())
 
     def load_data_list(self) -> List[Dict[str, Any]]:
@@ -345,6 +385,87 @@ class RefCOCODataset(BaseReferringDataset):
                 label=labels.get(annotation.get('category_id', -1)),
             )
         return found
+
+
+def list_tested_images(root: Path, form: Optional[str]) -> Set[str]:
+    """List the images in the validation and test splits of all sets.
+
+    Args:
+        root: Folder with the sets.
+        form: 'coco' or 'pickle'; None takes the first that is complete.
+
+    Returns:
+        File names, without folders.
+
+    Raises:
+        InputError: A list is missing or broken.
+    """
+    names: Set[str] = set()
+    for name, (splitter, splits) in SETS.items():
+        folder = root / name
+        lists = [
+            folder / f'instances_{name}_{split}.json'
+            for split in splits
+            if split != 'train'
+        ]
+        refs = folder / f'refs({splitter}).p'
+        chosen = form
+        if chosen is None:
+            complete = all(map(Path.exists, lists)) or not refs.exists()
+            chosen = 'coco' if complete else 'pickle'
+        needed = (
+            lists if chosen == 'coco' else [refs, folder / 'instances.json']
+        )
+        for file in needed:
+            if not file.exists():
+                raise missing_file(file, 'a list, for leave_out_tested_images')
+        if chosen == 'coco':
+            for file in lists:
+                names |= names_in(file, file_stamp(file))
+        else:
+            stamps = tuple(map(file_stamp, needed))
+            names |= tested_in(*needed, stamps, splits)
+    return names
+
+
+def file_stamp(file: Path) -> Tuple[int, int]:
+    """Return what changes with a file's content: its time and size."""
+    status = file.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+# Each of the three sets asks for the lists of all.
+@lru_cache(maxsize=32)
+def names_in(file: Path, stamp: Tuple[int, int]) -> FrozenSet[str]:
+    """Return the names of the images in a list of form 'coco'."""
+    return frozenset(
+        Path(str(image.get('file_name'))).name
+        for image in read_instances(file)['images']
+    )
+
+
+@lru_cache(maxsize=8)
+def tested_in(
+    refs_file: Path,
+    instances: Path,
+    stamps: Tuple[Tuple[int, int], ...],
+    splits: Tuple[str, ...],
+) -> FrozenSet[str]:
+    """Return the names of a pickle's images outside of 'train'."""
+    refs = load_plain_pickle(refs_file)
+    if not isinstance(refs, list):
+        raise InputError.of(refs_file, 'content', refs, 'a list of references')
+    tested = set()
+    for index, ref in enumerate(refs):
+        split = ref.get('split') if isinstance(ref, dict) else None
+        if split in splits and split != 'train':
+            check_ids(ref, refs_file, f'[{index}]')
+            tested.add(ref.get('image_id'))
+    return frozenset(
+        Path(str(image.get('file_name'))).name
+        for image in read_instances(instances)['images']
+        if image.get('id') in tested
+    )
 
 
 def check_choice(field: str, value: str, choices: Tuple[str, ...]) -> None:
