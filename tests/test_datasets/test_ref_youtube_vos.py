@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +212,105 @@ def test_validation_warns_if_the_test_file_is_missing(tmp_path, logged):
     (message,) = logged
     assert f'{lists_of(tmp_path, "test")} is missing' in message
     assert 'all 4 videos' in message
+
+
+# ------------------------------------------------- ground truth of validation
+
+
+@pytest.fixture
+def valid(tmp_path):
+    """Validation videos with their ground truth, one of them of the test."""
+    names = write_frames(tmp_path, 'valid', 'zoo', both_objects(2))
+    write_frames(tmp_path, 'valid', 'farm', both_objects(2))
+    expressions = {'0': ('an ape', '1'), '1': ('a zebra', '2')}
+    videos = {'zoo': (names, expressions), 'farm': (names, expressions)}
+    write_lists(tmp_path, 'valid', videos)
+    hidden = {'0': ('it', None)}
+    write_lists(tmp_path, 'test', {'farm': (names, hidden)})
+    return tmp_path
+
+
+def validation(root, **kwargs):
+    steps = [LOAD[0], {**TUBES, 'optional': True}, *PACK]
+    return dataset(
+        root, 'valid', steps, test_mode=True, with_masks='auto', **kwargs
+    )
+
+
+def object_ids_of(data):
+    return [r.object_ids for r in data.get_data_info(0)['references']]
+
+
+def test_the_truth_of_validation_is_found(valid, logged):
+    data = validation(valid)
+    assert data.missing_truth is None and data.with_masks is True
+    assert len(data) == 1 and object_ids_of(data) == [('1',), ('2',)]
+    tubes = data[0]['data_samples'].gt_tubes
+    for id, (first, _) in tubes.items():
+        drawn = both_objects(1)[0] == int(id)
+        assert (rle_codec.decode(first) == drawn).all()
+    assert logged == []
+
+
+@pytest.mark.parametrize('with_objects', [True, False])
+def test_objects_of_expressions_in_meta_json(valid, with_objects, logged):
+    """The list tells no objects, as published."""
+    listed = {'expressions': {'0': {'obj_id': 2}, '1': {'obj_id': '1'}}}
+    if with_objects:
+        listed['objects'] = {id: {'category': 'ape'} for id in '12'}
+    hidden = {'0': ('an ape', None), '1': ('a zebra', None)}
+    names = ['00000', '00005']
+    write_lists(valid, 'valid', {'zoo': (names, hidden)})
+    meta = valid / 'valid/meta.json'
+    meta.write_text(json.dumps({'videos': {'zoo': listed}}))
+    data = validation(valid)
+    assert object_ids_of(data) == [('2',), ('1',)]
+    assert list(data[0]['data_samples'].gt_tubes) == ['2', '1']
+    assert logged == []
+    del listed['expressions']['1']
+    meta.write_text(json.dumps({'videos': {'zoo': listed}}))
+    data = validation(valid)
+    assert data.missing_truth == (
+        f'{lists_of(valid, "valid")}: videos.zoo.expressions.1.obj_id '
+        f'(the object, here or in {meta})'
+    )
+    assert object_ids_of(data) == [(), ()]
+
+
+def test_validation_without_the_whole_truth(valid, logged):
+    """First frames alone, as of another task, then no masks at all."""
+    masks = valid / 'valid/Annotations'
+    (masks / 'zoo/00005.png').unlink()
+    data = validation(valid)
+    assert data.missing_truth == (
+        f'{masks}/zoo/00005.png (one of 1 missing of 2 masks of the video)'
+    )
+    assert logged == [
+        f"{data.missing_truth}: missing, so that split 'valid' is used "
+        'without its ground truth'
+    ]
+    sample = data[0]['data_samples']
+    assert 'gt_tubes' not in sample and object_ids_of(data) == [(), ()]
+    assert len(sample.references) == 2
+    for path in masks.rglob('*.png'):
+        path.unlink()
+    shutil.rmtree(masks)
+    assert (
+        validation(valid).missing_truth == f'{masks} (the masks of the split)'
+    )
+
+
+def test_masks_may_only_lack_where_that_is_said(valid):
+    """A test set that should have its ground truth does not go without."""
+    data = dataset(
+        *(valid, 'valid', [LOAD[0], TUBES, *PACK]),
+        **dict(test_mode=True, with_masks=False),
+    )
+    assert 'masks is None' in message_of(data.prepare_data, 0)
+    message = message_of(dataset, valid, 'valid', with_masks='yes')
+    assert "with_masks is 'yes'; expected one of (True, False, 'auto')" in (
+        message
+    )
 
 
 def test_mini_set(mini):

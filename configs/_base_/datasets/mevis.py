@@ -21,7 +21,11 @@ val_dataloader = dict(
 )
 val_cfg = dict(_delete_=True, type='ValLoop')
 val_evaluator = dict(_delete_=True, type='JFMetric')
-test_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
+test_dataloader = dict(
+    dataset=dict(type=dataset_type, data_root=data_root, with_masks=False)
+)
 test_evaluator = dict(
-    type='MeViSSubmission', outfile_prefix='work_dirs/mevis_submission'
+    _delete_=True,
+    type='MeViSSubmission',
+    outfile_prefix='work_dirs/mevis_submission',
 )

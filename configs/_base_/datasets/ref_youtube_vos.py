@@ -61,7 +61,7 @@ train_pipeline = [
     dict(type='SampleClip', num_frames=num_frames),
     *clip_steps,
 ]
-test_pipeline = [dict(type='LoadFrames'), resize, _base_.pack]
+test_pipeline = [*_base_.load_gt_if_there, resize, _base_.pack]
 # For test sets whose ground truth is public.
 gt_pipeline = [*_base_.load_gt, resize, _base_.pack]
 
@@ -88,13 +88,15 @@ test_dataloader = dict(
         type=dataset_type,
         data_root=data_root,
         split='valid',
-        # Only the challenge's server has the ground truth of these videos.
-        with_masks=False,
+        # J&F where valid/Annotations and the objects of the expressions lie
+        # on disk. Else (or with False) the submission, for a server that
+        # takes none any more.
+        with_masks='auto',
         test_mode=True,
         pipeline=test_pipeline,
     ),
 )
 test_evaluator = dict(
-    type='RefYouTubeVOSSubmission',
+    type='RefYouTubeVOSMetric',
     outfile_prefix='work_dirs/ref_youtube_vos_submission',
 )

@@ -48,6 +48,11 @@ class MeViSDataset(RefYouTubeVOSDataset):
     def expressions_file(self) -> Path:
         return self.split_folder / 'meta_expressions.json'
 
+    def find_missing_truth(self) -> Optional[str]:
+        """Say that the masks of the split are missing, if they are."""
+        file = self.split_folder / 'mask_dict.json'
+        return None if file.exists() else f'{file} (the masks of the split)'
+
     def load_videos(self) -> List[Dict[str, Any]]:
         self.masks: Optional[MaskStore] = None
         if self.with_masks:

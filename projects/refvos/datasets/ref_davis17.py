@@ -33,7 +33,9 @@ class RefDAVIS17Dataset(RefYouTubeVOSDataset):
 
     splits = ('train', 'valid')
 
-    def leave_out_test(self, described: Dict[str, Any]) -> Dict[str, Any]:
+    def leave_out_test(
+        self, described: Dict[str, Any], warn: bool
+    ) -> Dict[str, Any]:
         """Return all videos: there is no test split."""
         return described
 

@@ -1,7 +1,16 @@
 """Ref-YouTube-VOS (Seo et al., ECCV 2020) in its published layout."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Collection, Dict, List, Optional, Tuple
+from typing import (
+    Any,
+    ClassVar,
+    Collection,
+    Dict,
+    List,
+    Optional,
+    Tuple,
+    Union,
+)
 
 from mmdet.registry import DATASETS
 from mmengine.logging import MMLogger
@@ -31,10 +40,21 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
     The published list of ``valid`` includes the test videos; those in the
     list of ``test`` are left out (202 videos remain).
 
+    The ground truth of ``valid`` was not published with the videos. Where it
+    lies on disk, it is ``valid/Annotations`` and the object of each
+    expression: ``videos.<video>.expressions.<id>.obj_id`` in
+    ``meta_expressions.json``, or else in ``valid/meta.json``.
+
     Args:
         data_root: Folder of the data set.
         split: 'train', 'valid' or 'test'.
+        with_masks: The ground truth is loaded. 'auto': if all of it lies on
+            disk; else one warning says what is missing.
         kwargs: Arguments of :class:`BaseReferringDataset`.
+
+    Attributes:
+        missing_truth: With 'auto', what is missing, in one line; None if
+            nothing is.
     """
 
     METAINFO: Dict[str, Any] = {
@@ -56,13 +76,72 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
 
     splits: ClassVar[Tuple[str, ...]] = SPLITS
 
-    def __init__(self, data_root: str, split: str, **kwargs: Any) -> None:
-        if split not in self.splits:
-            raise InputError.of(
-                type(self).__name__, 'split', split, f'one of {self.splits}'
-            )
+    def __init__(
+        self,
+        data_root: str,
+        split: str,
+        with_masks: Union[bool, str] = True,
+        **kwargs: Any,
+    ) -> None:
+        for field, value, allowed in (
+            ('split', split, self.splits),
+            ('with_masks', with_masks, (True, False, 'auto')),
+        ):
+            if value not in allowed:
+                raise InputError.of(
+                    type(self).__name__, field, value, f'one of {allowed}'
+                )
         self.split = split
-        super().__init__(data_root=data_root, **kwargs)
+        self.missing_truth: Optional[str] = None
+        # BaseDataset, which sets it, also reads the lists.
+        self.data_root = data_root
+        if with_masks == 'auto':
+            self.missing_truth = self.find_missing_truth()
+            if self.missing_truth is not None:
+                MMLogger.get_current_instance().warning(
+                    f'{self.missing_truth}: missing, so that split {split!r} '
+                    'is used without its ground truth'
+                )
+        super().__init__(
+            data_root=data_root,
+            with_masks=bool(with_masks) and self.missing_truth is None,
+            **kwargs,
+        )
+
+    def find_missing_truth(self) -> Optional[str]:
+        """Say which file or entry of the ground truth is missing, if any.
+
+        Checked are the names of all masks, and that each expression that can
+        be used has an object.
+
+        Returns:
+            The first, and what it is.
+
+        Raises:
+            InputError: A list is missing or broken.
+        """
+        folder = Path(self.data_root) / self.split
+        masks, meta = folder / 'Annotations', folder / 'meta.json'
+        if not masks.is_dir():
+            return f'{masks} (the masks of the split)'
+        videos = self.used_videos()
+        objects = load_objects(meta) if meta.exists() else {}
+        for name, video in videos.items():
+            self.check_video(name, video)
+            names = [f'{frame}.png' for frame in video['frames']]
+            absent = missing_files(masks / name, names, 'masks of the video')
+            if absent:
+                path, _, what = absent[0].partition(': ')
+                return f'{path} ({what})'
+            for id, expression in video['expressions'].items():
+                asked = add_object(id, expression, objects.get(name, {}))
+                text = expression.get('exp')
+                if not is_number(asked.get('obj_id')) and text:
+                    return (
+                        f'{self.expressions_file}: videos.{name}.expressions.'
+                        f'{id}.obj_id (the object, here or in {meta})'
+                    )
+        return None
 
     @property
     def expressions_file(self) -> Path:
@@ -79,23 +158,31 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
         )
 
     def load_videos(self) -> List[Dict[str, Any]]:
-        described = load_json_entries(self.expressions_file, 'videos')
-        if self.split == 'valid':
-            described = self.leave_out_test(described)
+        described = self.used_videos(warn=True)
         objects = self.load_objects()
         return [
             self.make_video(name, video, objects)
             for name, video in described.items()
         ]
 
-    def leave_out_test(self, described: Dict[str, Any]) -> Dict[str, Any]:
+    def used_videos(self, warn: bool = False) -> Dict[str, Any]:
+        """Read the list of the split, without the videos of the test."""
+        described = load_json_entries(self.expressions_file, 'videos')
+        if self.split == 'valid':
+            described = self.leave_out_test(described, warn)
+        return described
+
+    def leave_out_test(
+        self, described: Dict[str, Any], warn: bool
+    ) -> Dict[str, Any]:
         """Leave out the videos in the list of ``test``, if it exists."""
         test_file = self.file_of_split('test')
         if not test_file.exists():
-            MMLogger.get_current_instance().warning(
-                f'{test_file} is missing: all {len(described)} videos of '
-                f'{self.expressions_file} are used'
-            )
+            if warn:
+                MMLogger.get_current_instance().warning(
+                    f'{test_file} is missing: all {len(described)} videos of '
+                    f'{self.expressions_file} are used'
+                )
             return described
         test = load_json_entries(test_file, 'videos')
         return {k: v for k, v in described.items() if k not in test}
@@ -114,8 +201,9 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
     def named_objects(self) -> Dict[str, Collection[str]]:
         objects = self.load_objects() or {}
         return {
-            video: tuple(described.get('objects', {}))
+            video: tuple(described['objects'])
             for video, described in objects.items()
+            if 'objects' in described
         }
 
     def make_video(
@@ -139,11 +227,17 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
                     folder / f'Annotations/{name}/{frame_id}.png'
                 )
             frames.append(frame)
-        known = None if objects is None else objects.get(name, {})
-        known = None if known is None else known.get('objects', {})
+        listed: Dict[str, Any] = {}
+        known: Optional[Dict[str, Any]] = None
+        if objects is not None:
+            listed = objects.get(name, {})
+            # A file that tells the objects of the expressions alone.
+            if 'objects' in listed or 'expressions' not in listed:
+                known = listed.get('objects', {})
         references = []
         for id, expression in video['expressions'].items():
-            reference = self.make_reference(name, id, expression, known)
+            asked = add_object(id, expression, listed)
+            reference = self.make_reference(name, id, asked, known)
             if reference is not None:
                 references.append(reference)
         made: Dict[str, Any] = {
@@ -254,6 +348,25 @@ class RefYouTubeVOSDataset(BaseReferringDataset):
             for object_id, described in objects.items()
             if described.get('category') in classes
         }
+
+
+def add_object(
+    id: str, expression: Dict[str, Any], listed: Dict[str, Any]
+) -> Dict[str, Any]:
+    """Return an expression with the ``obj_id`` that ``meta.json`` gives.
+
+    Args:
+        id: The expression's.
+        expression: Its entry; returned as it is if it has ``obj_id``.
+        listed: The video's entry in ``meta.json``.
+    """
+    expressions = listed.get('expressions')
+    if 'obj_id' in expression or not isinstance(expressions, dict):
+        return expression
+    found = expressions.get(id)
+    if not isinstance(found, dict) or 'obj_id' not in found:
+        return expression
+    return {**expression, 'obj_id': found['obj_id']}
 
 
 def is_number(value: Any) -> bool:

@@ -2,6 +2,7 @@ from .a2d_metric import A2DMetric
 from .avsbench_metric import AVSBenchMetric
 from .jf_metric import JFMetric
 from .ref_davis17_metric import RefDAVIS17Metric
+from .ref_youtube_vos_metric import RefYouTubeVOSMetric
 from .refcoco_metric import RefCOCOMetric
 from .region_boundary import (
     TubeStatistics,
@@ -18,6 +19,7 @@ __all__ = [
     'MeViSSubmission',
     'RefCOCOMetric',
     'RefDAVIS17Metric',
+    'RefYouTubeVOSMetric',
     'RefYouTubeVOSSubmission',
     'TubeStatistics',
     'boundary_f',

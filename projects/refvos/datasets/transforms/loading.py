@@ -16,7 +16,11 @@ from ...io.images import read_image, read_reduced_image
 from ...io.masks import Masks, check_listed_size, name_of, read_masks
 from ...io.video_frames import read_video_frames
 from ...structures import shared_object
-from ..mask_check import UndrawnObjects, referred_objects
+from ..mask_check import (
+    UndrawnObjects,
+    first_with_masks,
+    referred_objects,
+)
 from .clip import target_frames
 
 
@@ -128,6 +132,8 @@ class LoadTubes(BaseTransform):
     Args:
         as_rle: Add ``gt_tubes`` instead of instances.
         backend_args: Arguments of mmengine's file backends.
+        optional: Add nothing to a video none of whose frames has masks, for
+            test sets whose ground truth is not always there.
 
     Raises:
         InputError: A mask is missing, broken or not of its frame's size; or,
@@ -138,14 +144,20 @@ class LoadTubes(BaseTransform):
     """
 
     def __init__(
-        self, as_rle: bool = False, backend_args: Optional[dict] = None
+        self,
+        as_rle: bool = False,
+        backend_args: Optional[dict] = None,
+        optional: bool = False,
     ) -> None:
         self.as_rle = as_rle
+        self.optional = optional
         self.backend_args = backend_args
         # Videos with a warning.
         self.reported: Set[str] = set()
 
     def transform(self, results: dict) -> Optional[dict]:
+        if self.optional and first_with_masks(results) is None:
+            return results
         if self.as_rle:
             return self.load_all(results)
         return self.load_referred(results)
