@@ -27,6 +27,8 @@ from refvos.engine.cli import load_config, run_tool
 from refvos.errors import InputError, describe
 
 INCOMPLETE = 1
+# Of a data set's config, what does not tell it from the others.
+UNNAMED = ('type', 'data_root', 'with_masks')
 CONFIGS = Path(__file__).parents[1] / 'configs/_base_/datasets'
 
 
@@ -98,7 +100,7 @@ def load_datasets(
         named = {
             key: value
             for key, value in described.items()
-            if isinstance(value, str) and key not in ('type', 'data_root')
+            if isinstance(value, str) and key not in UNNAMED
         }
         name = ' '.join(named.values()) or described['type']
         try:
