@@ -3,13 +3,18 @@
     python tools/check_dataset.py ref-youtube-vos data/ref-youtube-vos
 
 Prints one line for each missing file or folder and ends with status 1. If
-nothing is missing, reads the frame sizes and the masks of some videos per
-split (--videos) and reports masks that are not id maps, that differ from
-their frames in size, or that show none of the referred objects. Then counts
-the videos and expressions that the config of the benchmark uses.
+nothing is missing, opens all masks and reads the sizes of their frames: masks
+that are broken or in colour, that differ from their frames in size, that hold
+0 and 255 instead of object ids, or that show none of the referred objects,
+also end with status 1. Then counts the videos and expressions that the config
+of the benchmark uses.
+
+This takes minutes for the largest sets, with a progress bar; --videos opens
+those of some videos only, and the last lines say so.
 """
 
 import argparse
+import os
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -21,8 +26,12 @@ from mmengine.registry import init_default_scope
 from mmengine.utils import ProgressBar
 
 from refvos.datasets import BaseReferringDataset
-from refvos.datasets.layout import datasets_of, find_benchmarks
-from refvos.datasets.mask_check import MaskReport, check_video
+from refvos.datasets.layout import (
+    datasets_of,
+    find_benchmarks,
+    with_all_splits,
+)
+from refvos.datasets.mask_check import MaskReport, check_items
 from refvos.engine.cli import load_config, run_tool
 from refvos.errors import InputError, describe
 
@@ -54,10 +63,18 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument(
         '--videos',
         type=number_or_all,
-        default=20,
+        default=None,
         metavar='N',
-        help='read the frame sizes and masks of this many videos per split, '
-        "evenly spaced; 0 for none, 'all' for all (default: 20)",
+        help='sample: open the masks of this many videos per split only, '
+        "evenly spaced; 0 for none, 'all' for all (default: all)",
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=min(8, os.cpu_count() or 1),
+        metavar='N',
+        help='open the masks of large sets in this many processes (default: '
+        'one per core, at most 8)',
     )
     return parser.parse_args(argv)
 
@@ -96,7 +113,8 @@ def load_datasets(
         return []
     init_default_scope('mmdet')
     datasets = []
-    for described in datasets_of(load_config(str(file)), data_root):
+    configured = datasets_of(load_config(str(file)), data_root)
+    for described in with_all_splits(benchmark, configured):
         named = {
             key: value
             for key, value in described.items()
@@ -127,32 +145,33 @@ def count_items(
 def check_videos(
     datasets: Sequence[Tuple[str, BaseReferringDataset]],
     max_videos: Optional[int],
+    workers: int = 0,
 ) -> MaskReport:
     """Check frames and masks, with a progress bar on standard error.
 
     Args:
         datasets: See :func:`load_datasets`.
         max_videos: Of each data set, spread over it; None for all.
+        workers: Number of processes for many videos.
     """
     chosen = [
-        (dataset, index)
-        for _, dataset in datasets
+        (number, index)
+        for number, (_, dataset) in enumerate(datasets)
         for index in spread(len(dataset), max_videos)
     ]
-    known = {id(dataset): dataset.named_objects() for _, dataset in datasets}
     report = MaskReport()
     if not chosen:
         return report
     bar = ProgressBar(len(chosen), file=sys.stderr)
     # Data set -> whether the masks of each of its videos are blank.
     blank: Dict[int, List[Optional[str]]] = defaultdict(list)
-    for dataset, index in chosen:
-        video = dataset.get_data_info(index)
-        named = known[id(dataset)].get(video['video_id'])
-        found = check_video(video, named)
+    checked = check_items([each for _, each in datasets], chosen, workers)
+    for (number, _), found in zip(chosen, checked, strict=True):
         report.errors += found.errors
         report.notes += found.notes
-        blank[id(dataset)].append(found.blank)
+        # Of a video that cannot be read, it is not known.
+        if not found.errors:
+            blank[number].append(found.blank)
         bar.update()
     print(file=sys.stderr)
     # One video may have blank masks, but not all.
@@ -174,6 +193,24 @@ def spread(length: int, count: Optional[int]) -> List[int]:
     if count is None or count >= length:
         return list(range(length))
     return [index * length // count for index in range(count)]
+
+
+def describe_opened(
+    datasets: Sequence[Tuple[str, BaseReferringDataset]],
+    max_videos: Optional[int],
+) -> str:
+    """Say which masks have been opened.
+
+    An annotated frame counts as a video where items are annotated frames.
+    """
+    sizes = [len(each) for _, each in datasets if each.with_masks]
+    opened = sum(len(spread(size, max_videos)) for size in sizes)
+    if opened == sum(sizes):
+        return f'masks opened: all, of {opened} videos or annotated frames'
+    return (
+        f'masks opened: of {opened} of {sum(sizes)} videos or annotated '
+        'frames; the others may be wrong (--videos all)'
+    )
 
 
 def show(lines: Sequence[str], max_lines: int) -> None:
@@ -200,13 +237,14 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         show(missing, args.lines)
         print(f'{root} is not complete: {len(missing)} missing')
         sys.exit(INCOMPLETE)
-    report = check_videos(datasets, args.videos)
+    report = check_videos(datasets, args.videos, args.workers)
     if report.errors:
         show(report.errors, args.lines)
         print(f'{root} is not usable: {len(report.errors)} wrong')
         sys.exit(INCOMPLETE)
     show([f'note: {line}' for line in report.notes], args.lines)
     print(f'{root} is complete')
+    print(describe_opened(datasets, args.videos))
     for line in count_items(datasets):
         print(line)
 

@@ -60,6 +60,7 @@ def test_complete_folder(tool, root, capsys):
     assert status == 0
     assert lines == [
         f'{root} is complete',
+        'masks opened: all, of 2 videos or annotated frames',
         'train: 2 videos, 3 expressions',
         'valid: 1 videos, 2 expressions',
     ]
@@ -115,7 +116,7 @@ def test_the_list_of_the_test_is_optional(tool, root, capsys):
     status, lines = check(tool, root, capsys)
     assert status == 0
     assert lines[0] == f'{root} is complete'
-    assert lines[2] == 'valid: 1 videos, 2 expressions'
+    assert lines[3] == 'valid: 1 videos, 2 expressions'
 
 
 def rewrite(root, name, value, count=3):

@@ -5,10 +5,13 @@ which lists what is missing, one line per file or folder:
 ``<path>: <what belongs there>``. The module names the benchmark:
 ``ref_youtube_vos.py`` is ``ref-youtube-vos``. A benchmark of parts that can
 be used alone lists them in ``SUBSETS``; ``check_layout(data_root, subset)``
-then checks one of them, such as ``avsbench-s4``.
+then checks one of them, such as ``avsbench-s4``. A benchmark whose config
+does not use all of its splits lists them in ``ALL_SPLITS``, as arguments of
+the data set.
 """
 
 import importlib
+import importlib.util
 import os
 import pkgutil
 from collections.abc import Iterable
@@ -20,6 +23,7 @@ from mmengine.config import Config
 
 CHECK = 'check_layout'
 PARTS = 'SUBSETS'
+SPLITS = 'ALL_SPLITS'
 
 Check = Callable[[str], List[str]]
 
@@ -111,6 +115,28 @@ def datasets_of(config: Config, data_root: str) -> List[Dict[str, Any]]:
         if dataset not in unique:
             unique.append(dataset)
     return unique
+
+
+def with_all_splits(
+    benchmark: str, datasets: List[Dict[str, Any]]
+) -> List[Dict[str, Any]]:
+    """Add the splits of ``ALL_SPLITS`` that a config does not use.
+
+    Args:
+        benchmark: Name of the benchmark.
+        datasets: Those of its config, see :func:`datasets_of`.
+    """
+    module = f'{__package__}.{benchmark.replace("-", "_")}'
+    if importlib.util.find_spec(module) is None:
+        # A part of a benchmark.
+        return datasets
+    splits = getattr(importlib.import_module(module), SPLITS, ())
+    added = [
+        {**datasets[0], **split}
+        for split in splits
+        if not any(split.items() <= each.items() for each in datasets)
+    ]
+    return [*datasets, *added]
 
 
 def collect_datasets(node: Any, found: List[Dict[str, Any]]) -> None:

@@ -1,7 +1,20 @@
 """Compare the masks of a data set with its lists and its frames."""
 
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
+from multiprocessing import get_context
+from typing import (
+    Any,
+    Collection,
+    Dict,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 import numpy as np
 
@@ -17,10 +30,17 @@ from ..io.masks import (
     read_masks,
 )
 from ..io.video_frames import read_video_frames
+from ..processes import end_with_parent
 
-# An image with one mask that may be black: nothing sounds in that second.
-MAY_BE_BLANK = 'binary_mask_path'
+# Masks whose pixels are object ids: they show no object if they hold other
+# values, such as 0 and 255. In sources of one mask per object, an object may
+# lack pixels: nothing sounds, or it was annotated so.
+IDS = 'mask_path'
+# White in masks of 0 and 255.
+WHITE = 255
 SHOWN_IDS = 10
+# Fewer videos are read sooner than processes start.
+FEW = 200
 
 
 @dataclass
@@ -30,7 +50,8 @@ class MaskReport:
     Attributes:
         errors: Problems at which training or testing would stop.
         notes: Oddities that they would ignore.
-        blank: A mask, if there are any and all are blank.
+        blank: The source of a mask, if there are any and none of them shows
+            an object that is referred to.
     """
 
     errors: List[str] = field(default_factory=list)
@@ -49,14 +70,18 @@ def check_video(
             none.
 
     Returns:
-        Errors: a frame or a mask that cannot be used, and a video whose
-        masks show none of the objects that are referred to. Notes: a single
-        such object, and ids in the masks that the lists do not name.
+        Errors: a frame or a mask that cannot be used; of masks that hold
+        object ids, also a video whose masks show none of the objects that
+        are referred to, and a mask of 0 and 255 if the lists do not name 255.
+        Notes: other referred or listed objects that no mask shows, and ids
+        in the masks that the lists do not name.
     """
     report = MaskReport()
     referred = referred_objects(video['references'])
     drawn: Dict[str, bool] = dict.fromkeys(referred, False)
     unnamed: Dict[str, str] = {}
+    found: Set[int] = set()
+    white: Optional[str] = None
     first: Optional[Tuple[int, int]] = None
     try:
         for frame in video['frames']:
@@ -76,25 +101,104 @@ def check_video(
             for object_id, mask in masks.items():
                 drawn[object_id] |= mask is not None
             if known is not None and masks.id_map is not None:
-                for object_id in map(str, list_ids(masks.id_map)):
+                ids = list_ids(masks.id_map)
+                found.update(ids)
+                for object_id in map(str, ids):
                     if object_id not in known:
-                        unnamed.setdefault(object_id, frame['mask_path'])
+                        unnamed.setdefault(object_id, frame[IDS])
+                if ids == [WHITE] and white is None:
+                    white = frame[IDS]
     except InputError as error:
         report.errors.append(str(error))
         return report
     sources = [frame for frame in video['frames'] if has_masks(frame)]
+    if not sources:
+        return report
     blank = [object_id for object_id, seen in drawn.items() if not seen]
-    if sources and len(blank) == len(drawn):
-        report.blank = sources[0].get(MAY_BE_BLANK)
-    if sources and blank and MAY_BE_BLANK not in sources[0]:
+    nothing = len(blank) == len(drawn)
+    if nothing:
+        report.blank = source_of(sources[0])
+    # Nothing sounds in some clips of AVSBench: usual, and not worth a line.
+    if blank and 'binary_mask_path' not in sources[0]:
         line = describe_blank(video, sources[0], blank)
-        found = report.errors if len(blank) == len(drawn) else report.notes
-        found.append(line)
+        wrong = nothing and IDS in sources[0]
+        (report.errors if wrong else report.notes).append(line)
+    if white is not None and str(WHITE) in unnamed and not report.errors:
+        report.errors.append(
+            describe(
+                white,
+                'object ids',
+                [WHITE],
+                f'{list(known or ())[:SHOWN_IDS]}, the objects of video '
+                f'{video["video_id"]}',
+            )
+        )
+    listed = [
+        object_id
+        for object_id in known or ()
+        if object_id not in drawn and object_id != str(WHITE)
+    ]
+    never = [id for id in listed if int(id) not in found]
+    if never and not report.errors:
+        report.notes.append(describe_blank(video, sources[0], never))
     report.notes += [
         describe(file, 'object id', int(object_id), 'one that the lists name')
         for object_id, file in unnamed.items()
     ]
     return report
+
+
+# Of the process: the data sets whose items it checks.
+_datasets: List[Any] = []
+
+
+def check_items(
+    datasets: Sequence[Any],
+    chosen: Sequence[Tuple[int, int]],
+    workers: int = 0,
+) -> Iterator[MaskReport]:
+    """Check items of data sets, many of them in several processes.
+
+    Args:
+        datasets: The data sets, with all references of a video in an item.
+        chosen: Which to check: indices of the data set and of its item.
+        workers: Number of processes; 0 or 1 for this one only.
+
+    Yields:
+        A report for each, in their order.
+    """
+    if workers <= 1 or len(chosen) < FEW:
+        _begin(datasets)
+        yield from map(_check_item, chosen)
+        return
+    with ExitStack() as stack:
+        pool = stack.enter_context(
+            ProcessPoolExecutor(
+                workers,
+                # As in the data loaders: a fork may inherit a lock.
+                mp_context=get_context('forkserver'),
+                initializer=_begin_worker,
+                initargs=(datasets,),
+            )
+        )
+        # On an error or an interrupt, do not run what is waiting.
+        stack.callback(pool.shutdown, cancel_futures=True)
+        yield from pool.map(_check_item, chosen, chunksize=8)
+
+
+def _begin(datasets: Sequence[Any]) -> None:
+    _datasets[:] = [(each, each.named_objects()) for each in datasets]
+
+
+def _begin_worker(datasets: Sequence[Any]) -> None:
+    end_with_parent()
+    _begin(datasets)
+
+
+def _check_item(place: Tuple[int, int]) -> MaskReport:
+    dataset, known = _datasets[place[0]]
+    video = dataset.get_data_info(place[1])
+    return check_video(video, known.get(video['video_id']))
 
 
 class UndrawnObjects:
@@ -182,13 +286,13 @@ def describe_blank(
         frame: The first one with masks; its ids are shown.
         object_ids: The objects.
     """
-    if 'mask_path' in frame:
-        file = frame['mask_path']
+    if IDS in frame:
+        file = frame[IDS]
         return describe_ids(
             video, file, list_ids(read_id_map(file)), object_ids
         )
     return describe(
-        name_of(frame),
+        source_of(frame),
         'objects in the masks',
         [],
         expected_objects(video, object_ids),
@@ -214,6 +318,13 @@ def expected_objects(video: Dict[str, Any], object_ids: Sequence[str]) -> str:
     """Say which objects the masks of a video should show."""
     wanted = ', '.join(object_ids)
     return f'{wanted} in this or another frame of video {video["video_id"]}'
+
+
+def source_of(frame: Dict[str, Any]) -> str:
+    """Name the file that has the masks of a frame, else the frame."""
+    paths = [frame[key] for key in MASK_SOURCES if key in frame]
+    file = next((path for path in paths if isinstance(path, str)), None)
+    return name_of(frame) if file is None else file
 
 
 def first_with_masks(video: Dict[str, Any]) -> Optional[Dict[str, Any]]:

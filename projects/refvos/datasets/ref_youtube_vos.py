@@ -431,8 +431,8 @@ def check_layout(data_root: str) -> List[str]:
         file = root / 'meta_expressions' / split / 'meta_expressions.json'
         needed = split != 'test' or (root / 'test').is_dir()
         if needed or file.exists():
-            missing += _read_list(file, split, lists)
-    missing += _read_list(root / 'train/meta.json', 'objects', {})
+            missing += read_list(file, split, lists)
+    missing += read_list(root / 'train/meta.json', 'objects', {})
     # The published list of the validation includes the test videos.
     tested = lists.get('test', {})
     used = {
@@ -446,11 +446,14 @@ def check_layout(data_root: str) -> List[str]:
     }
     for split, videos in used.items():
         for name, video in videos.items():
-            missing += _missing_of_video(root / split, name, video)
+            # Only training videos have public masks.
+            missing += missing_of_video(
+                root / split, name, video, split == 'train'
+            )
     return missing
 
 
-def _read_list(
+def read_list(
     file: Path, name: str, lists: Dict[str, Dict[str, Any]]
 ) -> List[str]:
     """Read ``videos`` of a file into ``lists``; return the problem, if any."""
@@ -463,8 +466,17 @@ def _read_list(
     return []
 
 
-def _missing_of_video(folder: Path, name: str, video: Any) -> List[str]:
-    """List what a video lacks; only training videos have public masks."""
+def missing_of_video(
+    folder: Path, name: str, video: Any, with_masks: bool
+) -> List[str]:
+    """List the frames and masks that a video lacks, a line each.
+
+    Args:
+        folder: Folder of the split.
+        name: Name of the video.
+        video: Its entry in the list.
+        with_masks: It should have masks.
+    """
     frames = video.get('frames') if isinstance(video, dict) else None
     if not isinstance(frames, list):
         return [f'{folder}/{name}: a list of its frames']
@@ -473,7 +485,7 @@ def _missing_of_video(folder: Path, name: str, video: Any) -> List[str]:
         [f'{frame}.jpg' for frame in frames],
         'frames of the video',
     )
-    if folder.name == 'train':
+    if with_masks:
         missing += missing_files(
             folder / 'Annotations' / name,
             [f'{frame}.png' for frame in frames],

@@ -33,6 +33,12 @@ SETS = {
     'refcoco+': ('unc', ('train', 'val', 'testA', 'testB')),
     'refcocog': ('umd', ('train', 'val', 'test')),
 }
+# For the check of a folder; the config uses the validation of one set.
+ALL_SPLITS = tuple(
+    {'name': name, 'split': split}
+    for name, (_, splits) in SETS.items()
+    for split in splits
+)
 IMAGES = 'train2014'
 FORMS = ('coco', 'pickle')
 # Entries of images, annotations and references that are ids.
