@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist worksteal
 DATA ?= data/refvos-mini
 WORK ?= work_dirs
 
-.PHONY: help setup demo test test-slow test-official pytest torture lint docs bench \
+.PHONY: help setup demo test test-slow test-official pytest torture fuzz lint docs bench \
     mini-data mini-sound-data mini-referformer mini-mutr-text \
     mini-mutr-sound mini-mutr-joint ablations mutr-motion
 
@@ -18,6 +18,7 @@ help:
 	@echo 'make test-slow         the tests that train or start many processes'
 	@echo 'make test-official     all tests on mmcv 2.1.0, mmengine 0.10.7, mmdet 3.3.0'
 	@echo 'make torture KILLS=26  kill a training so often: what it learns must not change'
+	@echo 'make fuzz N=5000       damage so many files (SEED=0): each must be read, or refused in a line'
 	@echo 'make lint              ruff, mypy and import-linter alone'
 	@echo 'make docs              the pages of docs/, as docs/_build/html; warnings are errors'
 	@echo 'make mini-referformer  train the small ReferFormer that the demo uses (an hour)'
@@ -57,6 +58,12 @@ test-slow: $(STAMP)
 KILLS ?= 26
 torture: $(STAMP)
 	@$(PY) -m tests.torture --kills $(KILLS)
+
+# Small files of every format are damaged, and read.
+N ?= 5000
+SEED ?= 0
+fuzz: $(STAMP)
+	@OMP_NUM_THREADS=1 $(PY) -m tests.fuzz --inputs $(N) --seed $(SEED)
 
 lint: $(STAMP)
 	@$(VENV)/bin/ruff check .

@@ -13,6 +13,7 @@ from pycocotools import mask as rle_codec
 
 from ..errors import InputError
 from ..io.atomic import LONGEST_NAME, whole_folder
+from ..io.data_files import load_json
 from ..io.paths import PathLike
 from ..structures import RefDataSample, ReferencePrediction, Rle
 from ..version import __version__
@@ -140,8 +141,8 @@ def holds_results(folder: Path) -> bool:
     if PREDICTIONS not in names or not names <= RESULTS:
         return False
     try:
-        content = json.loads((folder / PREDICTIONS).read_text('utf-8'))
-    except (OSError, ValueError):
+        content = load_json(folder / PREDICTIONS)
+    except InputError:
         return False
     return isinstance(content, dict) and content.get('made_by') == MADE_BY
 

@@ -77,4 +77,6 @@ class CategoryMapsDataset(BaseDataset):
                 }
                 for frame in sorted(labels)
             ]
+        if not items:
+            raise InputError.of(file, 'frames of objects', 0, 'at least one')
         return items

@@ -40,7 +40,8 @@ def noted_options(meta: Mapping[str, Any], source: str) -> Dict[str, Any]:
     note = meta.get(NOTE, '{}')
     try:
         options = json.loads(note)
-    except (TypeError, ValueError):
+    # Lists within lists within lists ... end in a RecursionError.
+    except (RecursionError, TypeError, ValueError):
         options = None
     if not isinstance(options, dict):
         raise InputError.of(

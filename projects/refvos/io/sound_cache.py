@@ -94,5 +94,9 @@ def read_entry(path: str) -> Optional[Tensor]:
     digest, content = entry[:DIGEST], entry[DIGEST:]
     if hashlib.sha256(content).digest() != digest:
         return None
-    array = np.load(io.BytesIO(content), allow_pickle=False)
-    return torch.from_numpy(array)
+    # numpy parses the header as Python: it can fail in any way.
+    try:
+        array = np.load(io.BytesIO(content), allow_pickle=False)
+        return torch.from_numpy(array)
+    except Exception:
+        return None

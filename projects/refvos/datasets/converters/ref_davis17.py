@@ -11,7 +11,7 @@ from typing import Any, Dict, List, NamedTuple, Union
 from tqdm import tqdm
 
 from ...errors import InputError, describe
-from ...io.data_files import load_json
+from ...io.data_files import load_json, read_list
 from ...io.masks import list_ids, read_id_map
 from ..ref_davis17_constants import ANNOTATORS, VOID
 
@@ -159,12 +159,7 @@ def read_text(file: Path) -> str:
     Raises:
         InputError: The file is missing or cannot be read.
     """
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise InputError.of(
-            file, 'file', error.strerror, 'expressions of Ref-DAVIS17'
-        ) from None
+    content = read_list(file, 'expressions of Ref-DAVIS17')
     try:
         return content.decode('utf-8-sig')
     except UnicodeDecodeError:
@@ -175,11 +170,14 @@ def list_videos(davis: Path, split: str) -> List[Source]:
     """List the videos of a split, in the order of DAVIS's list."""
     file = davis / 'ImageSets' / '2017' / f'{split}.txt'
     try:
-        names = file.read_text(encoding='utf-8').split()
-    except OSError as error:
+        names = read_list(file, f'the videos of {split}').decode().split()
+    except UnicodeDecodeError as error:
         raise InputError.of(
-            file, 'file', error.strerror, f'the videos of {split}'
+            file, 'content', str(error), 'names in UTF-8'
         ) from None
+    for name in names:
+        if name != os.path.basename(name) or name in ('.', '..'):
+            raise InputError.of(file, 'video', name, 'the name of a folder')
     return [
         Source(
             name,

@@ -1,0 +1,1 @@
+"""Damage small files and see what the readers say; see ``tests.fuzz``."""
