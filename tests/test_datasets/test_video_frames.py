@@ -10,9 +10,11 @@ from mmdet.registry import TRANSFORMS
 from mmengine.registry import init_default_scope
 
 from refvos.io import video_frames
+from refvos.io.media import open_media
 from refvos.io.video_frames import (
     count_video_frames,
     index_video,
+    pixel_aspect_of,
     read_video_frames,
     upright,
 )
@@ -243,3 +245,20 @@ def test_frames_of_videos_and_images_load_alike(film, tmp_path):
     for number, frame in zip(numbers, loaded, strict=True):
         assert np.array_equal(frame['img'], frames[number])
         assert frame['img_shape'] == frame['ori_shape'] == (HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize(
+    'read',
+    [
+        count_video_frames,
+        open_media,
+        pixel_aspect_of,
+        lambda path: read_video_frames(path, [0]),
+    ],
+)
+def test_a_named_pipe_is_no_video(tmp_path, read):
+    """Opening it would wait for another process."""
+    path = tmp_path / 'a.mp4'
+    os.mkfifo(path)
+    message = message_of(read, str(path))
+    assert message.startswith(f"{path}: file is 'a named pipe'; expected a ")

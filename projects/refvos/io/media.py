@@ -14,6 +14,7 @@ from av.format import ContainerFormat
 from av.stream import Disposition
 
 from ..errors import InputError
+from .local_files import check_regular
 
 # Lists of other files: whoever sends one chooses which files are read.
 PLAYLISTS = {
@@ -82,9 +83,11 @@ def open_media(path: Any) -> Any:
         PyAV's container, a context manager.
 
     Raises:
-        InputError: The file is a playlist, see :func:`set_playlists`.
+        InputError: The file is a playlist, see :func:`set_playlists`, or no
+            regular file.
         av.FFmpegError: FFmpeg cannot open it.
     """
+    check_regular(path, 'a video or sound')
     try:
         return av.open(
             f'file:{path}',

@@ -1,7 +1,6 @@
 """Read frames of a video file by index without decoding all of them."""
 
 import math
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -12,6 +11,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from ..errors import InputError, describe
+from .local_files import check_regular
 from .media import best_video, broken, open_media, pixel_aspect, upright
 
 INDEXED_FILES = 4096
@@ -122,12 +122,10 @@ def index_video(path: str, warn: bool = True) -> VideoIndex:
     """Read the times of a file's frames without decoding them.
 
     Raises:
-        InputError: The file is missing or broken, or has no frames.
+        InputError: The file is missing, no regular file or broken, or has no
+            frames.
     """
-    try:
-        status = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputError.of(path, 'file', 'missing', 'a video') from None
+    status = check_regular(path, 'a video')
     index = _index_file(path, status.st_size, status.st_mtime_ns)
     if warn and len(index.times) < index.announced:
         warn_of_missing_frames(path, len(index.times), index.announced)
