@@ -10,6 +10,7 @@ from mmengine.runner import CheckpointLoader
 
 from refvos.errors import InputError
 from refvos.io import downloads, hub
+from refvos.models.backbones import convnext
 from refvos.models.encoders import TextEncoder, text
 from tests.builders import load_config
 
@@ -72,6 +73,24 @@ def test_language_models(monkeypatch, argument):
     (line,) = str(raised.value).splitlines()
     assert "'some/name'" in line
     assert f'--cfg-options model.text_encoder.{argument}=FOLDER' in line
+
+
+def test_a_backbone_of_transformers(monkeypatch):
+    def unreachable(*args, **kwargs):
+        raise OSError("We couldn't connect to 'https://huggingface.co'\n...")
+
+    monkeypatch.setattr(convnext, 'must_be_local', lambda name: True)
+    monkeypatch.setattr(convnext.ConvNextModel, 'from_pretrained', unreachable)
+    backbone = convnext.FrameConvNeXt(
+        (8, 8, 8, 8), (1, 1, 1, 1), pretrained='some/name'
+    )
+    with pytest.raises(InputError) as raised:
+        backbone.init_weights()
+    assert str(raised.value) == (
+        "backbone.pretrained: name is 'some/name'; expected a model of the "
+        'Hugging Face Hub that can be reached, or a local folder: '
+        '--cfg-options model.backbone.pretrained=FOLDER'
+    )
 
 
 @pytest.fixture

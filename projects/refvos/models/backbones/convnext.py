@@ -8,6 +8,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from transformers import AutoConfig, ConvNextBackbone, ConvNextModel
 
+from ...io.hub import must_be_local, reading_from_hub
 from .blocks import FreezableStages, run_block
 
 STAGES = ['stage1', 'stage2', 'stage3', 'stage4']
@@ -74,7 +75,11 @@ class FrameConvNeXt(FreezableStages, BaseModule):
         """Load ``pretrained``; without it, initialise by ``init_cfg``."""
         super().init_weights()
         if self.pretrained is not None:
-            trained = ConvNextModel.from_pretrained(self.pretrained)
+            with reading_from_hub(self.pretrained, 'backbone.pretrained'):
+                trained = ConvNextModel.from_pretrained(
+                    self.pretrained,
+                    local_files_only=must_be_local(self.pretrained),
+                )
             self.embeddings.load_state_dict(trained.embeddings.state_dict())
             self.stages.load_state_dict(trained.encoder.stages.state_dict())
 

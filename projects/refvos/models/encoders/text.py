@@ -1,7 +1,6 @@
 """Encoder of text references: words and the sentence."""
 
-from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, List, Optional
 
 import torch
 from mmdet.registry import MODELS
@@ -10,32 +9,9 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from ...errors import InputError
-from ...io.hub import must_be_local
+from ...io.hub import must_be_local, reading_from_hub
 from ...structures import Reference, ReferenceTokens
 from ..layers import sine_positions_1d
-
-
-@contextmanager
-def reading_from_hub(name: str, argument: str) -> Iterator[None]:
-    """Replace the errors of transformers by one line.
-
-    Args:
-        name: Name of the model, or its folder.
-        argument: The argument of :class:`TextEncoder` that names it.
-
-    Raises:
-        InputError: transformers can neither read nor download it.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise InputError.of(
-            f'text_encoder.{argument}',
-            'name',
-            name,
-            'a model of the Hugging Face Hub that can be reached, or a local '
-            f'folder: --cfg-options model.text_encoder.{argument}=FOLDER',
-        ) from error
 
 
 @MODELS.register_module()
@@ -104,7 +80,7 @@ class TextEncoder(BaseModule):
         model, which draws them again.
         """
         if self.pretrained is not None:
-            with reading_from_hub(self.pretrained, 'pretrained'):
+            with reading_from_hub(self.pretrained, 'text_encoder.pretrained'):
                 language_model = AutoModel.from_pretrained(
                     self.pretrained,
                     local_files_only=must_be_local(self.pretrained),
@@ -122,7 +98,9 @@ class TextEncoder(BaseModule):
     @property
     def tokenizer(self) -> Any:
         if self._tokenizer is None:
-            with reading_from_hub(self.tokenizer_name, 'tokenizer'):
+            with reading_from_hub(
+                self.tokenizer_name, 'text_encoder.tokenizer'
+            ):
                 self._tokenizer = AutoTokenizer.from_pretrained(
                     self.tokenizer_name,
                     local_files_only=must_be_local(self.tokenizer_name),
