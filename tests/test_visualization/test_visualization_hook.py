@@ -180,9 +180,11 @@ def test_a_null_prediction_is_labelled_and_colours_nothing(tmp_path):
     strip = visualizer.draw_strip(frames, sample, draw_gt=False)
     for i, frame in enumerate(frames):
         left = i * (WIDTH + 4)
-        # Dimmed as outside of a mask: by a half.
+        # As bright as it is: there is nothing to stand out.
         picture = strip[:HEIGHT, left : left + WIDTH]
-        assert (picture == frame // 2).all()
+        assert (picture == frame).all()
+    alone = next(visualizer.draw_frames(frames, [null]))
+    assert (alone[:HEIGHT] == frames[0]).all()
     label = 'the green disk number 0: nothing  (0.12)'
     band = label_band(strip.shape[1], [label], [PALETTE[0]])
     assert (strip[HEIGHT : HEIGHT + len(band)] == band).all()

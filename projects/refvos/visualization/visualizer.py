@@ -151,12 +151,16 @@ class RefVOSVisualizer(Visualizer):
                 colors,
                 labels,
                 alpha=self.alpha,
-                dim=self.dim,
+                dim=self.dim_for(predictions),
                 min_side=self.min_side,
                 sound=drawn,
                 moment=moments[i] if moments else moment_of(i, len(frames)),
                 pixel_aspect=pixel_aspect,
             )
+
+    def dim_for(self, predictions: Sequence[ReferencePrediction]) -> float:
+        """Return ``dim``; 0 for null answers, where nothing stands out."""
+        return 0 if all(each.is_null for each in predictions) else self.dim
 
     def sound_of(
         self, reference: Reference, sound: Optional[np.ndarray]
@@ -183,6 +187,8 @@ class RefVOSVisualizer(Visualizer):
             draw_gt: Outline the ground truth where it is known.
             sound: See :meth:`add_datasample`.
             moments: See :meth:`draw_frames`.
+            pixel_aspect: Width by height of the frames' pixels; those of the
+                result are square.
         """
         predictions = data_sample.predictions[: self.max_references]
         colors = distinct_colors(len(predictions))
@@ -195,6 +201,7 @@ class RefVOSVisualizer(Visualizer):
                     frames[i],
                     prediction.masks[i],
                     color,
+                    self.dim_for([prediction]),
                     gt_masks_of(data_sample, prediction, i) if draw_gt else [],
                     drawn,
                     moments[i] if moments else moment_of(i, len(frames)),
@@ -213,6 +220,7 @@ class RefVOSVisualizer(Visualizer):
         frame: np.ndarray,
         mask: Rle,
         color: Color,
+        dim: float,
         gt_masks: Sequence[np.ndarray],
         sound: Optional[np.ndarray],
         moment: Moment,
@@ -224,7 +232,7 @@ class RefVOSVisualizer(Visualizer):
             [color],
             gt_masks=gt_masks,
             alpha=self.alpha,
-            dim=self.dim,
+            dim=dim,
             min_side=self.min_side,
             sound=sound,
             moment=moment,
