@@ -204,6 +204,19 @@ def test_pictures_of_a_submission(tool, tested, warned):
     assert warned == []
 
 
+def test_pictures_of_wide_pixels(tool, tested, monkeypatch):
+    """Frames of anamorphic videos are drawn with square pixels."""
+    folder, config = tested
+    monkeypatch.setattr(tool, 'read_pixel_aspect', lambda sample: 2.0)
+    argv = [str(folder / 'table.csv'), '--out', str(folder / 'a')]
+    argv += ['--config', str(config), '--worst', '1', '--best', '0']
+    tool.main([*argv, '--predictions', str(folder / 'Annotations')])
+    image = Image.open(folder / 'a/worst/01_cat_1.png')
+    # Two frames of 64 x 64, 128 wide when shown, 256 high: 512, shrunk to
+    # 384 x 192 in a strip, with a gap of 4.
+    assert image.width == 384 * 2 + 4
+
+
 def test_table_of_other_masks(tool, tested, warned):
     folder, config = tested
     table = folder / 'table.csv'

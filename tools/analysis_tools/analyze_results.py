@@ -39,7 +39,10 @@ from refvos.io.local_files import read_local_bytes
 from refvos.io.masks import read_binary
 from refvos.structures import RefDataSample, ReferencePrediction
 from refvos.visualization import RefVOSVisualizer, write_image
-from refvos.visualization.visualization_hook import read_frames
+from refvos.visualization.visualization_hook import (
+    read_frames,
+    read_pixel_aspect,
+)
 
 Row = Dict[str, Any]
 
@@ -364,7 +367,9 @@ def draw(
             one.predictions = [prediction]
             if 'gt_tubes' in sample:
                 one.gt_tubes = sample.gt_tubes
-            strip = visualizer.draw_strip(frames, one)
+            strip = visualizer.draw_strip(
+                frames, one, pixel_aspect=read_pixel_aspect(sample)
+            )
             for name, some in chosen.items():
                 if row in some:
                     place = some.index(row) + 1
