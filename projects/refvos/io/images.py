@@ -335,16 +335,20 @@ def read_reduced_image(
     return pixels, (height, width)
 
 
-def image_size(path: str) -> Tuple[int, int]:
+def image_size(path: str, expected: str = 'a frame') -> Tuple[int, int]:
     """Read (height, width) of an image as :func:`read_image` gives it.
 
     Only the header is decoded.
+
+    Args:
+        path: Its file.
+        expected: What the file is, for the message if it is missing.
 
     Raises:
         InputError: The file is missing or not an image of a kind that
             :func:`read_image` reads.
     """
-    content = read_bytes(path, 'a frame')
+    content = read_bytes(path, expected)
     with open_image(content, path) as image:
         largest_sample(image, path)
         width, height = image.size
