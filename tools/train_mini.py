@@ -21,8 +21,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-import torch
-
 from refvos.commands.runs import (
     current_commit,
     run_training,
@@ -87,7 +85,7 @@ def train_stages(configs: Sequence[str], work_dir: Path) -> str:
         if learned and find_latest_checkpoint(str(folder)) is None:
             folder.mkdir(parents=True, exist_ok=True)
             first = folder / 'start.pth'
-            torch.save({'state_dict': learned}, first)
+            write_atomically(first, serialize_weights(learned, {}, '.pth'))
             # The stages before have parts alone, and heads of their own.
             start = ['--load-from', str(first), '--allow-missing']
         trainer = train_with(SCRIPTS, config, PROCESSES)

@@ -12,16 +12,17 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Iterator, Optional, Type
 
+from .disk import disk_line
 from .errors import InputError, one_line
 
 STOPPED = 128 + signal.SIGINT
 
 
 def report_input_errors() -> None:
-    """Print an ``InputError`` that nothing catches as one line.
+    """Print an ``InputError`` or a full disk that nothing catches in one line.
 
-    It says what is wrong with the input, and a traceback above it would only
-    hide that. All other errors, and all in interactive sessions, are shown
+    It says what is wrong, and a traceback above it would only hide that. All
+    other errors, and all in interactive sessions, are shown
     as before.
     """
     before = sys.excepthook
@@ -31,8 +32,11 @@ def report_input_errors() -> None:
         error: BaseException,
         traceback: Optional[TracebackType],
     ) -> None:
-        if isinstance(error, InputError) and not is_interactive():
-            print(f'error: {one_line(error)}', file=sys.stderr)
+        line = disk_line(error)
+        if isinstance(error, InputError):
+            line = one_line(error)
+        if line is not None and not is_interactive():
+            print(f'error: {line}', file=sys.stderr)
         else:
             before(kind, error, traceback)
 

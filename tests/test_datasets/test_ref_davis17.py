@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import socket
+import subprocess
 
 import numpy as np
 import pytest
@@ -230,7 +232,10 @@ def test_only_a_new_or_empty_folder_is_written_to(raw):
 
 
 def test_the_partial_folder_of_a_killed_run_is_removed(raw):
-    left = raw.parent / '.converted.partial' / 'train'
+    dead = subprocess.Popen(['true'])
+    dead.wait()
+    name = f'.converted.{socket.gethostname()}-{dead.pid}.partial'
+    left = raw.parent / name / 'train'
     left.mkdir(parents=True)
     (left / 'old.txt').touch()
     dst, _ = convert(raw)

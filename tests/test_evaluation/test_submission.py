@@ -116,6 +116,17 @@ def test_a_broken_mask_is_found(tmp_path):
     assert os.listdir(tmp_path / 'out' / 'Annotations') == ['old']
 
 
+def test_a_lost_mask_is_named(tmp_path):
+    submission = RefYouTubeVOSSubmission(str(tmp_path / 'out'))
+    submission.process(None, [sample_of(square(2, 2)).to_dict()])
+    lost = next((tmp_path / 'out').glob('.*/rank0/cat/0/00005.png'))
+    lost.unlink()
+    with pytest.raises(
+        InputError, match=r"00005.png: file is 'missing'; expected a mask"
+    ):
+        submission.evaluate(1)
+
+
 def test_a_kill_between_two_renames_is_repaired(tmp_path):
     out = tmp_path / 'out'
     submit(out, [sample_of(square(2, 2), video_id='old')])

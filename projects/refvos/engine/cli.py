@@ -20,6 +20,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch.utils.data import get_worker_info
 
+from ..disk import disk_line
 from ..errors import InputError, one_line
 from ..io.out_folders import check_writable_folder
 from ..io.safe_checkpoint import FILE_TYPES, set_trust
@@ -43,7 +44,7 @@ def run_tool(
     argv: Optional[Sequence[str]] = None,
     keep_buffers: bool = True,
 ) -> int:
-    """Run a tool; report bad input and Ctrl-C in one line on stderr.
+    """Run a tool; report bad input, a full disk and Ctrl-C in one line.
 
     Args:
         main: Takes the arguments. If it raises ``KeyboardInterrupt`` with a
@@ -52,7 +53,8 @@ def run_tool(
         keep_buffers: Call :func:`keep_large_buffers`.
 
     Returns:
-        The exit status: 0, 2 for bad input, or 130 for Ctrl-C.
+        The exit status: 0, 2 for bad input or a full disk, or 130 for
+        Ctrl-C.
     """
     if keep_buffers:
         keep_large_buffers()
@@ -65,6 +67,12 @@ def run_tool(
             run_until_stopped(main, argv)
         except InputError as error:
             print(f'error: {one_line(error)}', file=sys.stderr)
+            return BAD_INPUT
+        except OSError as error:
+            line = disk_line(error)
+            if line is None:
+                raise
+            print(f'error: {line}', file=sys.stderr)
             return BAD_INPUT
         except KeyboardInterrupt as stop:
             return end_after_interrupt(str(stop))

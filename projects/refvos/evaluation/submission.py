@@ -3,8 +3,9 @@
 import os
 import shutil
 import zipfile
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, ClassVar, Dict, List, Optional, Sequence
+from typing import Any, ClassVar, Dict, Iterator, List, Optional, Sequence
 
 from mmdet.registry import METRICS
 from mmengine.dist import get_rank, get_world_size, is_main_process
@@ -13,6 +14,7 @@ from mmengine.logging import print_log
 from PIL import Image
 from pycocotools import mask as mask_utils
 
+from ..disk import writing
 from ..errors import InputError
 from ..io.atomic import remove_folder, replace_folder, restore_folder
 from ..io.images import image_size
@@ -72,8 +74,11 @@ class RefYouTubeVOSSubmission(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Write the masks of a batch of videos to the folder of this rank."""
         self._begin()
-        for sample in data_samples:
-            self.results.append(write_video_masks(self._own_folder(), sample))
+        with self._whole_or_not_at_all(self._own_folder()):
+            for sample in data_samples:
+                self.results.append(
+                    write_video_masks(self._own_folder(), sample)
+                )
 
     def evaluate(self, size: int) -> Dict[str, float]:
         """Finish the submission when all processes are done."""
@@ -85,21 +90,40 @@ class RefYouTubeVOSSubmission(BaseMetric):
 
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
         """Merge, check, zip and rename; runs in one process."""
-        whole = self._partial / 'Annotations'
-        whole.mkdir(parents=True)
-        for rank in range(get_world_size()):
-            _merge(self._partial / f'rank{rank}', whole)
-        num_masks = sum(check_video_masks(whole, entry) for entry in results)
         archive = self.archive.with_name(f'.{self.archive.name}.partial')
-        zip_folder(whole, archive, self.zip_root)
-        replace_folder(whole, self.annotations)
-        os.replace(archive, self.archive)
-        shutil.rmtree(self._partial)
+        with self._whole_or_not_at_all(self._partial, archive):
+            whole = self._partial / 'Annotations'
+            whole.mkdir(parents=True)
+            for rank in range(get_world_size()):
+                _merge(self._partial / f'rank{rank}', whole)
+            num_masks = sum(
+                check_video_masks(whole, entry) for entry in results
+            )
+            zip_folder(whole, archive, self.zip_root)
+            replace_folder(whole, self.annotations)
+            os.replace(archive, self.archive)
+            shutil.rmtree(self._partial)
         print_log(
             f'{num_masks} masks: {self.annotations}, {self.archive}',
             logger='current',
         )
         return {'masks': num_masks}
+
+    @contextmanager
+    def _whole_or_not_at_all(
+        self, folder: Path, archive: Optional[Path] = None
+    ) -> Iterator[None]:
+        """Remove what was written so far if the rest cannot be written."""
+        with writing(self.annotations, whole=True):
+            try:
+                yield
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                with suppress(OSError):  # Other processes may write there.
+                    self._partial.rmdir()
+                if archive is not None:
+                    archive.unlink(missing_ok=True)
+                raise
 
     def _own_folder(self) -> Path:
         return self._partial / f'rank{get_rank()}'
@@ -166,7 +190,7 @@ def check_video_masks(folder: Path, written: dict) -> int:
     for reference in written['references']:
         for frame in written['frames']:
             path = folder / written['video'] / reference / f'{frame}.png'
-            size = image_size(str(path))
+            size = image_size(str(path), 'a mask')
             if size != written['size']:
                 raise InputError.of(
                     path,

@@ -1,8 +1,8 @@
 """Base class of the metrics: one table row per expression."""
 
 import csv
+import io
 import json
-import os
 from pathlib import Path
 from typing import Any, ClassVar, Dict, List, Mapping, Optional, Sequence
 
@@ -10,6 +10,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from ..errors import InputError
+from ..io.atomic import write_atomically
 
 TABLE_FORMATS = ('.csv', '.json')
 
@@ -94,23 +95,16 @@ class TableMetric(BaseMetric):
 
 def write_table(path: str, rows: List[dict]) -> None:
     """Write one row per expression as CSV or JSON, atomically."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f'.{target.name}.{os.getpid()}.partial')
-    try:
-        with open(partial, 'w', encoding='utf-8', newline='') as file:
-            if target.suffix == '.json':
-                json.dump(rows, file, ensure_ascii=False, indent=1)
-            else:
-                writer = csv.DictWriter(file, list(rows[0]) if rows else [])
-                writer.writeheader()
-                writer.writerows(
-                    {**row, 'objects': ' '.join(row['objects'])}
-                    for row in rows
-                )
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    file = io.StringIO(newline='')
+    if Path(path).suffix == '.json':
+        json.dump(rows, file, ensure_ascii=False, indent=1)
+    else:
+        writer = csv.DictWriter(file, list(rows[0]) if rows else [])
+        writer.writeheader()
+        writer.writerows(
+            {**row, 'objects': ' '.join(row['objects'])} for row in rows
+        )
+    write_atomically(path, file.getvalue().encode())
 
 
 def check_table_format(metric: str, path: str) -> None:

@@ -13,6 +13,8 @@ from typing import Iterator, List, Union
 
 from mmengine.fileio import LocalBackend, register_backend
 
+from ..disk import writing
+
 # Seconds. Whether a process of another machine is alive is unknown; no
 # checkpoint takes a day to write.
 FOREIGN_AGE = 24 * 3600.0
@@ -36,8 +38,13 @@ def write_atomically(path: Union[str, Path], content: bytes) -> None:
         content: Its whole content.
     """
     path = osp.abspath(path)
-    os.makedirs(osp.dirname(path), exist_ok=True)
     temporary = _temporary(path)
+    with writing(path, whole=True):
+        os.makedirs(osp.dirname(path), exist_ok=True)
+        _write_and_rename(path, temporary, content)
+
+
+def _write_and_rename(path: str, temporary: str, content: bytes) -> None:
     try:
         with open(temporary, 'wb') as file:
             file.write(content)
@@ -141,12 +148,13 @@ def whole_folder(final: Path) -> Iterator[Path]:
         if is_stale(path, match[1], int(match[2])):
             shutil.rmtree(path, ignore_errors=True)
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        replace_folder(partial, final)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with writing(final, whole=True):
+        try:
+            partial.mkdir(parents=True)
+            yield partial
+            replace_folder(partial, final)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def replace_folder(new: Path, final: Path) -> None:

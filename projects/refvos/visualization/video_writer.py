@@ -2,15 +2,26 @@
 
 import itertools
 import os
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Dict, Iterable, Optional, Sequence, Tuple, Union, cast
+from typing import (
+    Dict,
+    Iterable,
+    Iterator,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+    cast,
+)
 
 import av
 import cv2
 import numpy as np
 from PIL import Image
 
+from ..disk import writing
 from ..io.atomic import hidden_name
 from .overlay import make_strip
 
@@ -46,37 +57,32 @@ def write_video(
     first = next(frames, None)
     if first is None:
         raise ValueError(f'no frames for {path}; expected at least one')
-    partial = _partial(path)
-    try:
-        with av.open(str(partial), 'w', format='mp4') as container:
-            rate = Fraction(fps).limit_denominator(1000)
-            stream = cast(
-                av.VideoStream, container.add_stream(_encoder(), rate)
-            )
-            stream.height, stream.width = _encodable(first).shape[:2]
-            stream.pix_fmt = 'yuv420p'
-            if times is not None:
-                stream.codec_context.time_base = MILLISECOND
-            last, lengths = -1, {}
-            for number, frame in enumerate(itertools.chain([first], frames)):
-                if frame.shape != first.shape:
-                    raise ValueError(
-                        f'frame has shape {frame.shape}; '
-                        f'expected {first.shape} like the first'
-                    )
-                picture = av.VideoFrame.from_ndarray(
-                    _encodable(frame), 'rgb24'
+    with (
+        writing(path, whole=True),
+        _partial(path) as partial,
+        av.open(str(partial), 'w', format='mp4') as container,
+    ):
+        rate = Fraction(fps).limit_denominator(1000)
+        stream = cast(av.VideoStream, container.add_stream(_encoder(), rate))
+        stream.height, stream.width = _encodable(first).shape[:2]
+        stream.pix_fmt = 'yuv420p'
+        if times is not None:
+            stream.codec_context.time_base = MILLISECOND
+        last, lengths = -1, {}
+        for number, frame in enumerate(itertools.chain([first], frames)):
+            if frame.shape != first.shape:
+                raise ValueError(
+                    f'frame has shape {frame.shape}; '
+                    f'expected {first.shape} like the first'
                 )
-                if times is not None:
-                    start, end = times[number]
-                    last = max(last + 1, round(start / MILLISECOND))
-                    picture.pts, picture.time_base = last, MILLISECOND
-                    lengths[last] = max(1, round(end / MILLISECOND) - last)
-                container.mux(_timed(stream.encode(picture), lengths))
-            container.mux(_timed(stream.encode(None), lengths))
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+            picture = av.VideoFrame.from_ndarray(_encodable(frame), 'rgb24')
+            if times is not None:
+                start, end = times[number]
+                last = max(last + 1, round(start / MILLISECOND))
+                picture.pts, picture.time_base = last, MILLISECOND
+                lengths[last] = max(1, round(end / MILLISECOND) - last)
+            container.mux(_timed(stream.encode(picture), lengths))
+        container.mux(_timed(stream.encode(None), lengths))
 
 
 def _timed(
@@ -91,12 +97,8 @@ def _timed(
 
 def write_image(path: Union[str, Path], image: np.ndarray) -> None:
     """Write an RGB picture, uint8, (H, W, 3); the suffix sets the format."""
-    partial = _partial(path)
-    try:
+    with writing(path, whole=True), _partial(path) as partial:
         Image.fromarray(image).save(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_strip(
@@ -108,12 +110,18 @@ def write_strip(
     write_image(path, make_strip(frames, columns))
 
 
-def _partial(path: Union[str, Path]) -> Path:
-    """Return a temporary name in the same folder with the same suffix."""
+@contextmanager
+def _partial(path: Union[str, Path]) -> Iterator[Path]:
+    """Give a temporary name with the same suffix; rename it at the end."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     ending = f'.{os.getpid()}.partial{path.suffix}'
-    return path.with_name(hidden_name(path.stem, ending))
+    partial = path.with_name(hidden_name(path.stem, ending))
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _encoder() -> str:

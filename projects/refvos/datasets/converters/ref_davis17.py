@@ -11,6 +11,7 @@ from typing import Any, Dict, List, NamedTuple, Union
 from tqdm import tqdm
 
 from ...errors import InputError, describe
+from ...io.atomic import whole_folder
 from ...io.data_files import load_json, read_list
 from ...io.masks import list_ids, read_id_map
 from ..ref_davis17_constants import ANNOTATORS, VOID
@@ -69,25 +70,19 @@ def convert_ref_davis17(
         problems.append(
             describe(src / TEXTS, 'video', video, 'one of ImageSets/2017')
         )
-    # Beside ``dst``, so that relative links stay valid after the rename.
-    partial = dst.with_name(f'.{dst.name}.partial')
-    if partial.exists():
-        shutil.rmtree(partial)
     summary: Dict[str, Any] = {}
-    try:
-        total = sum(map(len, sources.values()))
-        with tqdm(total=total, unit='video', disable=not progress) as bar:
-            for split, name in SPLITS.items():
-                writer = SplitWriter(partial, name, copy, src, problems)
-                for source in sources[split]:
-                    writer.add(source, expressions.get(source.name, {}))
-                    bar.update()
-                summary[name] = writer.finish()
-        if dst.exists():
-            dst.rmdir()
-        os.replace(partial, dst)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    total = sum(map(len, sources.values()))
+    # Beside ``dst``, so that relative links stay valid after the rename.
+    with (
+        whole_folder(dst) as partial,
+        tqdm(total=total, unit='video', disable=not progress) as bar,
+    ):
+        for split, name in SPLITS.items():
+            writer = SplitWriter(partial, name, copy, src, problems)
+            for source in sources[split]:
+                writer.add(source, expressions.get(source.name, {}))
+                bar.update()
+            summary[name] = writer.finish()
     return {**summary, 'problems': problems}
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..video import MiniVideo
 from .base import Record, Writer
-from .files import temporary_name, write_bytes, write_json
+from .files import temporary_file, write_bytes, write_json
 
 VIDEOS = 'Release/clips320H'
 MASKS = 'text_annotations/a2d_annotation_with_instances'
@@ -79,8 +79,10 @@ def even(frames: np.ndarray) -> np.ndarray:
 
 def write_mp4(path: Path, frames: np.ndarray) -> None:
     """Write RGB frames, (T, H, W, 3) uint8, as H.264."""
-    temporary = temporary_name(path)
-    with av.open(str(temporary), 'w', format='mp4') as container:
+    with (
+        temporary_file(path) as temporary,
+        av.open(str(temporary), 'w', format='mp4') as container,
+    ):
         stream = cast(
             av.VideoStream, container.add_stream('libx264', rate=FPS)
         )
@@ -95,7 +97,6 @@ def write_mp4(path: Path, frames: np.ndarray) -> None:
             )
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
-    temporary.replace(path)
 
 
 def write_instances(path: Path, ids: np.ndarray, drawn: List[int]) -> None:

@@ -6,12 +6,15 @@ again as a whole.
 
 import json
 import os
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 import cv2
 import numpy as np
 from PIL import Image
+
+from ...disk import writing
 
 JPEG_QUALITY = 92
 
@@ -30,16 +33,22 @@ def davis_palette() -> list:
 PALETTE = davis_palette()
 
 
-def temporary_name(path: Path) -> Path:
-    """Return the name under which a file is written first."""
-    return path.with_name(f'.{path.name}.{os.getpid()}')
+@contextmanager
+def temporary_file(path: Path) -> Iterator[Path]:
+    """Give the name under which a file is written first; rename it then."""
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
+    with writing(path, whole=True):
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file, whole or not at all."""
-    temporary = temporary_name(path)
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+    with temporary_file(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -62,6 +71,5 @@ def write_mask(path: Path, ids: np.ndarray) -> None:
     """Write object ids, (H, W) uint8, as a palette PNG."""
     image = Image.fromarray(ids)
     image.putpalette(PALETTE)
-    temporary = temporary_name(path)
-    image.save(temporary, format='PNG')
-    os.replace(temporary, path)
+    with temporary_file(path) as temporary:
+        image.save(temporary, format='PNG')
