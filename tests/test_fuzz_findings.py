@@ -11,11 +11,16 @@ from mmdet.registry import DATASETS
 from mmengine.registry import init_default_scope
 
 from refvos.apis.results import holds_results
-from refvos.datasets.converters.ref_davis17 import convert_ref_davis17
+from refvos.datasets.converters.ref_davis17 import (
+    convert_ref_davis17,
+    read_categories,
+)
 from refvos.engine.checkpoint_hook import find_latest_checkpoint
 from refvos.engine.checkpoint_options import noted_options
 from refvos.errors import InputError
+from refvos.io.log_mel_files import read_log_mel
 from refvos.io.sound_cache import SoundCache
+from refvos.io.video_frames import index_video
 from refvos.mini.make import read_summary
 
 DEEP = '[' * 100_000 + ']' * 100_000
@@ -86,6 +91,30 @@ def test_category_maps_without_a_frame(tmp_path):
     assert str(error.value) == (
         f'{file}: frames of objects is 0; expected at least one'
     )
+
+
+@pytest.mark.parametrize('name', ['a\0b', 'x' * 300, '\ud800'])
+def test_a_video_with_a_name_that_no_file_can_have(tmp_path, name):
+    path = f'{tmp_path}/{name}.mp4'
+    with pytest.raises(InputError, match='expected a video'):
+        index_video(path)
+
+
+def test_a_log_mel_file_with_a_broken_directory(tmp_path):
+    path = tmp_path / 'a.pkl'
+    torch.save(torch.zeros(1, 1, 96, 64), path)
+    content = path.read_bytes()
+    # The number of disks, beside the end of the directory.
+    place = content.rindex(b'PK\x06\x07')
+    path.write_bytes(content[: place + 16] + b'\2' + content[place + 17 :])
+    with pytest.raises(InputError, match='expected one tensor or array'):
+        read_log_mel(str(path))
+
+
+def test_categories_that_are_no_categories(tmp_path):
+    (tmp_path / 'davis_semantics.json').write_text('{"v": NaN}')
+    with pytest.raises(InputError, match='v is nan; expected categories by'):
+        read_categories(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Read files of log-mel examples without running pickled code."""
 
 import io
-import zipfile
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -11,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .data_files import load_pickle
+from .data_files import load_pickle, read_list
 from .log_mel import BANDS, FRAMES
-from .tensor_pickle import TensorUnpickler, load_tensors
+from .tensor_pickle import ZIP_START, TensorUnpickler, load_tensors
 
 ALLOWED = 'one tensor or array of numbers alone'
 
@@ -60,10 +59,11 @@ def read_log_mel(path: str) -> Tensor:
 
 def load_tensor(path: Path) -> Any:
     """Unpickle a tensor in any format of torch."""
-    if not (path.is_file() and zipfile.is_zipfile(path)):
+    content = read_list(path)
+    if not content.startswith(ZIP_START):
         return load_pickle(path, LogMelUnpickler, ALLOWED)
     try:
-        return load_tensors(io.BytesIO(path.read_bytes()))
+        return load_tensors(io.BytesIO(content))
     # A damaged file can fail with any exception whatever.
     except Exception as error:
         reason = ' '.join(str(error).split())

@@ -185,7 +185,7 @@ def list_videos(davis: Path, split: str) -> List[Source]:
 
 def list_frames(source: Source) -> List[str]:
     """List the names of a video's frames; raise InputError if it has none."""
-    if not source.frames.is_dir():
+    if not os.path.isdir(source.frames):
         raise InputError.of(
             source.frames, 'folder', 'missing', 'the frames of the video'
         )
@@ -214,6 +214,9 @@ def read_categories(davis: Path) -> Dict[str, Dict[str, str]]:
     found = load_json(file)
     if not isinstance(found, dict):
         raise InputError.of(file, 'content', found, 'categories by video')
+    for name, categories in found.items():
+        if not isinstance(categories, dict):
+            raise InputError.of(file, name, categories, 'categories by object')
     return found
 
 
