@@ -105,8 +105,8 @@ def test_the_inferencer_warns(options, converted, warnings):
 def test_testing_warns(options, converted, tmp_path, warnings, monkeypatch):
     build = command.build_runner
 
-    def only_load(cfg):
-        runner = build(cfg)
+    def only_load(cfg, allow_missing):
+        runner = build(cfg, allow_missing)
         runner.test = runner.load_or_resume
         return runner
 

@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import zipfile
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -285,16 +286,25 @@ def test_lists_that_share_their_parts(tmp_path):
 
 def test_tensors_larger_than_their_storage(tmp_path):
     path = tmp_path / 'a.pth'
-    for value in (
-        torch.zeros(1).expand(2**40),
-        torch.zeros(8).as_strided((4, 4), (1, 1)),
-    ):
-        torch.save({'state_dict': {'a': value}}, path)
-        assert f'a tensor of {value.numel()} elements over' in message_of(path)
-    # A part of a storage, or one in another order, is none of them.
+    many = {str(n): torch.zeros(1).expand(2**26) for n in range(5)}
+    for state in ({'a': torch.zeros(1).expand(2**40)}, many):
+        torch.save({'state_dict': state}, path)
+        assert 'tensors that repeat numbers stand for' in message_of(path)
+    storage = torch.zeros(4, 4)._typed_storage()
+    for size, stride, end in (((17,), (1,), 17), ((4, 4), (5, 1), 19)):
+        tensor = Calls(
+            torch._utils._rebuild_tensor_v2,
+            *(storage, 0, size, stride, False, OrderedDict()),
+        )
+        torch.save({'state_dict': {'a': tensor}}, path)
+        assert f'a tensor of {end} elements over 16' in message_of(path)
+    # A part of a storage, one in another order, numbers repeated: these are
+    # tensors that models save.
     whole = torch.arange(12.0).view(3, 4)
-    torch.save({'a': whole[1:, ::2], 'b': whole.T}, path)
+    repeated = torch.ones(1).expand(3, 5)
+    torch.save({'a': whole[1:, ::2], 'b': whole.T, 'c': repeated}, path)
     content = load_checkpoint_file(str(path))
+    assert torch.equal(content['c'], repeated)
     assert content['a'].tolist() == [[4, 6], [8, 10]]
     assert torch.equal(content['b'], whole.T)
 

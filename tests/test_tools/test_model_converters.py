@@ -227,13 +227,19 @@ def test_hostile_pickle(tmp_path, refuse, convert):
     assert list(state) == ['query_embedding.weight']
 
 
+A_TENSOR = (
+    'expected a tensor (published weights are converted first, '
+    'tools/model_converters)'
+)
+
+
 @pytest.mark.parametrize(
     ('content', 'words'),
     [
         ({'model': []}, 'model is []; expected weights by name'),
         ({}, 'content is {}; expected weights by name'),
-        ({'epoch': 3}, 'content.epoch is 3; expected a tensor'),
-        ({'model': {'a': 'b'}}, "model.a is 'b'; expected a tensor"),
+        ({'epoch': 3}, f'content.epoch is 3; {A_TENSOR}'),
+        ({'model': {'a': 'b'}}, f"model.a is 'b'; {A_TENSOR}"),
     ],
 )
 def test_no_weights(tmp_path, refuse, content, words):

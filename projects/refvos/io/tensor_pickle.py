@@ -37,6 +37,9 @@ from ..errors import short_repr
 ZIP_START = b'PK\x03\x04'
 # From so many bytes on a check sum is worth a thread.
 LARGE = 1 << 16
+# Tensors that repeat their numbers may stand for so many bytes in one file:
+# copies of them, as a model makes, take this memory.
+REPEATED = 1 << 30
 # Up to so many bytes a file is read at once where it is read bit by bit.
 SMALL = 1 << 26
 THREADS = min(4, os.cpu_count() or 1)
@@ -92,8 +95,7 @@ def rebuild_tensor(
 ) -> Tensor:
     """Make a tensor that lies in its storage as a whole.
 
-    torch would let sizes with a stride of 0 stand for terabytes, and enlarge
-    a storage that is too small.
+    torch would enlarge a storage that is too small.
     """
     dtype = getattr(storage, 'dtype', None)
     return rebuild_tensor_of(
@@ -120,8 +122,8 @@ def rebuild_tensor_of(
     held = storage._untyped_storage.nbytes() // dtype.itemsize
     count = math.prod(size)
     end = offset + sum((n - 1) * step for n, step in zip(size, stride)) + 1
-    if count and (len(size) != len(stride) or max(count, end) > held):
-        raise damaged(f'a tensor of {count} elements over {held} numbers')
+    if count and (len(size) != len(stride) or end > held):
+        raise damaged(f'a tensor of {end} elements over {held} numbers')
     tensor = torch.empty(
         (0,), dtype=dtype, device=storage._untyped_storage.device
     )
@@ -341,6 +343,8 @@ class TensorUnpickler(Unpickler):
     """Give tensors, arrays of numbers and text, and plain data; no more."""
 
     names: Names = tensor_names()
+    # Bytes for which tensors stand beyond those they hold.
+    repeated = 0
     # How objects take their state.
     states: Dict[type, Callable[[Any, Any], None]] = {
         NumberType: NumberType.set_state,
@@ -374,9 +378,25 @@ class TensorUnpickler(Unpickler):
         arguments, function = self.stack.pop(), self.stack.pop()
         if not isinstance(function, FunctionType):
             raise NotAllowed(f'to call {name_of(function)}')
-        self.append(function(*arguments))
+        made = function(*arguments)
+        if isinstance(made, Tensor):
+            self.count_repeated(made)
+        self.append(made)
 
     dispatch[pickle.REDUCE[0]] = load_reduce
+
+    def count_repeated(self, tensor: Tensor) -> None:
+        """Refuse files whose tensors stand for far more than they hold.
+
+        A stride of 0 repeats numbers, so a few can stand for terabytes.
+        """
+        held = tensor.untyped_storage().nbytes()
+        self.repeated += max(tensor.nbytes - held, 0)
+        if self.repeated > REPEATED:
+            raise damaged(
+                f'tensors that repeat numbers stand for {self.repeated} '
+                f'bytes; expected at most {REPEATED}'
+            )
 
     def load_newobj(self) -> None:
         arguments, marker = self.stack.pop(), self.stack.pop()
