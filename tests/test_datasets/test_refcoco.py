@@ -365,6 +365,25 @@ def test_python2_strings_are_strings(tmp_path):
     assert load_plain_pickle(file) == [{'sent': 'café', 'id': -3}]
 
 
+@pytest.mark.parametrize('kind', ['key', 'key of several', 'set', 'frozenset'])
+def test_keys_that_share_their_parts(tmp_path, kind):
+    """Their hash would take 12**30 steps."""
+    shared = b'K\x07'
+    for _ in range(30):
+        shared += b'0'.join([b'q\x00', b'(' + b'h\x00' * 12 + b't'])
+    content = {
+        'key': b'}' + shared + b'K\x01s.',
+        'key of several': b'}(' + shared + b'K\x01u.',
+        'set': b'\x8f(' + shared + b'\x90.',
+        'frozenset': b'(' + shared + b'\x91.',
+    }[kind]
+    file = tmp_path / 'refs.p'
+    file.write_bytes(b'\x80\x04' + content)
+    assert "content is 'a tuple as a key'" in message_of(
+        load_plain_pickle, file
+    )
+
+
 @pytest.mark.parametrize('share', [0.0, 0.3, 0.9])
 def test_truncated_pickle(root, share):
     file = root / 'refcoco/refs(unc).p'

@@ -12,6 +12,7 @@ from typing import Any, Dict, List
 from ..errors import InputError
 from .local_files import read_local_bytes
 from .missing_file import EXPECTED, missing_file
+from .tensor_pickle import TensorUnpickler
 
 
 def load_json(file: Path, expected: str = EXPECTED) -> Any:
@@ -87,15 +88,25 @@ def load_csv(file: Path) -> List[Dict[str, str]]:
         ) from None
 
 
-class PlainUnpickler(pickle.Unpickler):
+class PlainUnpickler(TensorUnpickler):
     """Unpickle lists, tuples, dicts, sets, strings, bytes and numbers only.
 
     A pickle makes anything else by naming a class or function of some
-    module; every such name is refused, so that no code can run.
+    module; every such name is refused, so that no code can run. Keys are
+    checked as in pickles of tensors: C's unpickler would take their hash.
     """
 
+    dispatch = dict(TensorUnpickler.dispatch)
+
     def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f'{module}.{name} wanted')
+        raise pickle.UnpicklingError(f'{module}.{name} wanted'[:200])
+
+    def load_inst(self) -> None:
+        """Refuse the oldest way to name a class, as all others."""
+        module, name = (self.readline()[:-1].decode() for _ in range(2))
+        self.find_class(module, name)
+
+    dispatch[pickle.INST[0]] = load_inst
 
 
 def load_plain_pickle(file: Path) -> Any:
