@@ -1,5 +1,6 @@
 """Write RefVOS-Mini to disk; equal arguments give equal bytes."""
 
+import json
 import logging
 import shutil
 from collections import Counter
@@ -14,7 +15,6 @@ import cv2
 from tqdm import tqdm
 
 from ..errors import InputError
-from ..io.data_files import load_json
 from ..processes import end_with_parent
 from .contact_sheet import draw_contact_sheet
 from .expressions import KINDS_OF_EXPRESSION
@@ -148,8 +148,8 @@ def main_scenes(arguments: Dict[str, Any]) -> str:
 def read_summary(dst: Path) -> Dict[str, Any]:
     """Read the summary of an earlier set; empty if there is none."""
     try:
-        summary = load_json(dst / SUMMARY)
-    except InputError:
+        summary = json.loads((dst / SUMMARY).read_text())
+    except (OSError, ValueError, RecursionError):
         return {}
     ours = isinstance(summary, dict) and summary.get('name') == NAME
     return summary if ours else {}
