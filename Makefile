@@ -8,8 +8,8 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist worksteal
 DATA ?= data/refvos-mini
 WORK ?= work_dirs
 
-.PHONY: help setup demo test test-slow test-official pytest torture fuzz lint docs bench \
-    mini-data mini-sound-data mini-referformer mini-mutr-text \
+.PHONY: help setup demo test test-slow test-official pytest torture fuzz lint docs \
+    bench mini-data mini-sound-data mini-referformer mini-proxyformer mini-mutr-text \
     mini-mutr-sound mini-mutr-joint ablations mutr-motion
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo 'make lint              ruff, mypy and import-linter alone'
 	@echo 'make docs              the pages of docs/, as docs/_build/html; warnings are errors'
 	@echo 'make mini-referformer  train the small ReferFormer that the demo uses (an hour)'
+	@echo 'make mini-proxyformer  train the small ProxyFormer (an hour)'
 	@echo 'make mini-mutr-text    train the small MUTR on texts; -sound: on sounds; -joint: on both'
 	@echo 'make ablations         train small models with one part changed each, write their table (2 hours)'
 	@echo "make mutr-motion       train MUTR without MTA, MTI and both where only motion tells objects apart (90 minutes)"
@@ -96,6 +97,12 @@ mini-referformer: mini-data
 	    configs/mini/referformer_mini_pretrain.py \
 	    configs/mini/referformer_mini.py \
 	    --work-dir $(WORK)/referformer_mini --out demo/weights/referformer_mini
+
+mini-proxyformer: mini-data
+	@$(PY) tools/train_mini.py configs/mini/backbone_mini.py \
+	    configs/mini/proxyformer_mini_pretrain.py \
+	    configs/mini/proxyformer_mini.py \
+	    --work-dir $(WORK)/proxyformer_mini --out demo/weights/proxyformer_mini
 
 # The three share their first stages, which are trained once.
 mini-mutr-text: mini-data
