@@ -10,7 +10,8 @@ WORK ?= work_dirs
 
 .PHONY: help setup demo test test-slow test-official pytest torture fuzz lint docs \
     bench mini-data mini-sound-data mini-referformer mini-proxyformer mini-mutr-text \
-    mini-mutr-sound mini-mutr-joint ablations mutr-motion
+    mini-mutr-sound mini-mutr-joint ablations mutr-motion proxyformer-motion \
+    mini-motion-data
 
 help:
 	@echo 'make demo              test, run and train the mini model, under 5 minutes (FAST=1: about 2)'
@@ -26,6 +27,7 @@ help:
 	@echo 'make mini-mutr-text    train the small MUTR on texts; -sound: on sounds; -joint: on both'
 	@echo 'make ablations         train small models with one part changed each, write their table (2 hours)'
 	@echo "make mutr-motion       train MUTR without MTA, MTI and both where only motion tells objects apart (90 minutes)"
+	@echo 'make proxyformer-motion  the same for ReferFormer, CMIE, JSC and MUTR, three seeds each (5 hours)'
 	@echo 'make bench             time models and the metric, as ratios within the run'
 
 setup: $(STAMP)
@@ -128,10 +130,18 @@ ablations: mini-data
 	@$(PY) tools/analysis_tools/ablation_table.py --iters 1500 \
 	    --work-dir $(WORK)/ablations_mini
 
-# The same for the temporal parts of MUTR, on other scenes; writes
-# docs/mutr_motion_mini.md and .csv.
-mutr-motion: $(STAMP)
+mini-motion-data: $(STAMP)
 	@$(PY) tools/dataset_converters/make_mini.py data/refvos-mini-motion \
 	    --scenes one-moves --train 4000
+
+# The same for the temporal parts of MUTR, on other scenes; writes
+# docs/mutr_motion_mini.md and .csv.
+mutr-motion: mini-motion-data
 	@$(PY) tools/analysis_tools/ablation_table.py --table mutr-motion \
 	    --iters 1800 --work-dir $(WORK)/mutr_motion_mini
+
+# And for those of ProxyFormer, with three seeds a row; writes
+# docs/proxyformer_motion_mini.md and .csv.
+proxyformer-motion: mini-motion-data
+	@$(PY) tools/analysis_tools/ablation_table.py --table proxyformer-motion \
+	    --iters 1800 --work-dir $(WORK)/proxyformer_motion_mini

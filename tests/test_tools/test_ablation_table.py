@@ -33,6 +33,12 @@ def ablation_of(tool, arguments):
 
 CONFIGS = 'configs/mini/ablations'
 MOTION_DATA = 'data/refvos-mini-motion'
+JSC = {
+    'model.jsc.type': 'JointSemanticConsistency',
+    'model.jsc.parts.0': 'video',
+    'model.jsc.parts.1': 'text',
+    'model.jsc.loss_weight': 5.0,
+}
 MINI = {
     'no-fpn-fusion': {'model.fpn.fuse_words': False},
     'no-relative-coordinates': {'model.mask_head.relative_coordinates': False},
@@ -87,6 +93,46 @@ def test_rows_of_the_motion_table(tool, row, left_out):
     assert f'make_mini.py {MOTION_DATA}' in (ROOT / 'Makefile').read_text()
 
 
+# JSC left out is the default, as in the first row.
+CMIE = {'type', 'num_stages', 'cmie', 'cmie_reductions'}
+PROXY_ROWS = {
+    'base': set(),
+    'cmie': CMIE,
+    'cmie-no-p2v': CMIE,
+    'cmie-jsc': CMIE | {'jsc'},
+    'mutr': {'type', 'mta', 'mti'},
+}
+
+
+@pytest.mark.parametrize('row', PROXY_ROWS)
+def test_rows_of_the_motion_table_of_proxyformer(tool, row):
+    """Only what connects the frames differs."""
+    path = config_of(tool, row, 'proxyformer-motion')
+    found = changes_of(path, config_of(tool, 'base', 'proxyformer-motion'))
+    parts = {tuple(key.split('.')[:2]) for key in found}
+    assert parts == {('model', name) for name in PROXY_ROWS[row]}
+    config = load_config(path)
+    assert config.model.fpn.fuse_words is False
+    loaders = (config.train_dataloader, config.test_dataloader)
+    assert {each.dataset.data_root for each in loaders} == {MOTION_DATA}
+    assert config.find_unused_parameters
+
+
+@pytest.mark.parametrize(
+    ('row', 'changes'),
+    [
+        ('cmie-no-p2v', {'model.cmie.pixels_read': None}),
+        ('cmie-jsc', JSC),
+    ],
+)
+def test_rows_with_cmie_differ_in_one_thing(tool, row, changes):
+    found = changes_of(
+        config_of(tool, row, 'proxyformer-motion'),
+        config_of(tool, 'cmie', 'proxyformer-motion'),
+    )
+    assert found == changes
+
+
 def options_of(folder):
     options = ['train_dataloader.batch_size=2']
     for loader in ('train_dataloader', 'test_dataloader'):
@@ -106,8 +152,8 @@ def save_backbone(folder):
     return str(path)
 
 
-def made_before(tool, arguments, row, score):
-    """A finished row in the work folder."""
+def made_before(tool, arguments, row, score, seed=None, wrong=8.0):
+    """A finished training of a row in the work folder."""
     ablation = ablation_of(tool, arguments)
     result = {
         'row': row,
@@ -118,11 +164,11 @@ def made_before(tool, arguments, row, score):
         'iterations': 2,
         'minutes': 0.5,
         'test': {'J&F': score, 'J&F/motion': 12.5},
-        'test_with_wrong_references': {'J&F': 8.0},
+        'test_with_wrong_references': {'J&F': wrong},
         'commit': 'abc',
         'command': f'tools/train.py {row}',
     }
-    file = ablation.work_dir / row / 'result.json'
+    file = ablation.folder(row, seed) / 'result.json'
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(result))
     return result
@@ -223,6 +269,63 @@ def test_the_motion_table(tool, tmp_path, monkeypatch):
     # A folder of another table's rows is refused.
     with pytest.raises(InputError, match=r'result\.json: config is .*motion'):
         tool.main([*arguments[2:], '--table', 'referformer', '--rows', 'base'])
+
+
+def test_a_row_is_trained_once_per_seed(tool, tmp_path, monkeypatch):
+    """Seed by seed, mean and range; what is finished stays."""
+    out = tmp_path / 'table'
+    arguments = [
+        *('--table', 'proxyformer-motion', '--rows', 'base', 'cmie'),
+        *('--iters', '7', '--processes', '1'),
+        *('--backbone', save_backbone(tmp_path)),
+        *('--work-dir', str(tmp_path / 'work'), '--out', str(out)),
+    ]
+    for seed, score in ((0, 40.0), (1, 50.0)):
+        made_before(tool, arguments, 'base', score, seed, wrong=10.0 + seed)
+    trained = []
+
+    def train(command):
+        folder = Path(command[command.index('--work-dir') + 1])
+        seed = command[command.index('--seed') + 1]
+        trained.append((folder.parts[-3], folder.parts[-2], seed))
+        folder.mkdir(parents=True)
+        torch.save({}, folder / 'iter_7.pth')
+
+    scores = {'0': 60.0, '1': 70.0, '2': 90.5}
+
+    def score(config, weights, folder, options, name):
+        found = scores[name[-1]]
+        return {
+            'test': {'J&F': found},
+            'test_with_wrong_references': {'J&F': found / 10},
+        }
+
+    monkeypatch.setattr(runs, 'run_training', train)
+    monkeypatch.setattr(runs, 'score', score)
+    results = tool.main(arguments)
+    assert trained == [
+        ('cmie', 'seed0', '0'),
+        ('cmie', 'seed1', '1'),
+        ('base', 'seed2', '2'),
+        ('cmie', 'seed2', '2'),
+    ]
+    assert [result['row'] for result in results] == ['base'] * 3 + ['cmie'] * 3
+    with open(f'{out}.csv', newline='') as file:
+        base, cmie = csv.DictReader(file)
+    assert (base['J&F'], base['lowest, highest']) == ('60.17', '40.0, 90.5')
+    assert (base['wrong'], base['trainings']) == ('10.02', '3')
+    assert (cmie['J&F'], cmie['lowest, highest']) == ('73.5', '60.0, 90.5')
+    assert cmie['to base'] == '13.33'
+    assert (cmie['wrong'], cmie['wrong: lowest, highest']) == (
+        '7.35',
+        '6.0, 9.05',
+    )
+    text = ' '.join(Path(f'{out}.md').read_text().split())
+    assert 'for each of the seeds 0, 1, 2, with the lowest' in text
+    assert 'One run a row' not in text
+    assert text.count('--seed 2') == 2
+    trained.clear()
+    assert tool.main(arguments) == results and not trained
 
 
 def test_defaults_of_the_tables(tool):

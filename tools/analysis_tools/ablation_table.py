@@ -5,12 +5,13 @@
     python tools/analysis_tools/ablation_table.py --table mutr-motion
 
 Tables: `referformer`, the ablations of its paper in small; `mutr-motion`,
-MUTR's MTA and MTI on scenes whose objects only motion tells apart. A file of
-`ablation_tables/` describes each; a new row is an entry there.
+MUTR's MTA and MTI on scenes whose objects only motion tells apart;
+`proxyformer-motion`, ProxyFormer's CMIE and JSC on them, three trainings a
+row. A file of `ablation_tables/` describes each; a new row is an entry there.
 
 All rows start from the same weights: a backbone that was trained on shapes,
-as the paper's start from Kinetics; for `mutr-motion` a model that was also
-trained to find objects. The time of these trainings does not count.
+as the paper's start from Kinetics; on the motion scenes from a model that was
+also trained to find objects. The time of these trainings does not count.
 
 Writes ``<out>.md`` and ``<out>.csv``: the score of every row on the held-out
 test set, with the right references and with those of another object. When it
@@ -136,15 +137,21 @@ def make_ablation(args: argparse.Namespace) -> Ablation:
 def main(argv: Optional[Sequence[str]] = None) -> List[Dict[str, Any]]:
     args = parse_args(argv)
     table, ablation = TABLES[args.table], make_ablation(args)
+    # One training of a random seed, or one per seed.
+    seeds: Sequence[Optional[int]] = table.seeds or (None,)
+    trainings = [(name, seed) for name in table.rows for seed in seeds]
     # Refuse results of other settings before hours of training.
-    for name in table.rows:
-        ablation.finished(name)
+    for each in trainings:
+        ablation.finished(*each)
     results: List[Dict[str, Any]] = []
-    for name in args.rows:
-        ablation.run(name)
-        found = [ablation.finished(other) for other in table.rows]
-        results = [result for result in found if result is not None]
-        write_report(results, table, args.out)
+    # All rows with the first seed, then all with the next one: a table that
+    # is stopped early compares equal numbers.
+    for seed in seeds:
+        for name in args.rows:
+            ablation.run(name, seed)
+            found = [ablation.finished(*each) for each in trainings]
+            results = [result for result in found if result is not None]
+            write_report(results, table, args.out)
     print(Path(f'{args.out}.md').read_text())
     return results
 

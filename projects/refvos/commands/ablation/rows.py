@@ -64,14 +64,27 @@ class Ablation:
             'options': list(self.options),
         }
 
-    def run(self, name: str) -> Dict[str, Any]:
-        """Train and score a row unless that is done; return its result."""
-        done = self.finished(name)
+    def folder(self, name: str, seed: Optional[int] = None) -> Path:
+        """Return where a row is trained."""
+        folder = self.work_dir / name
+        return folder if seed is None else folder / f'seed{seed}'
+
+    def run(self, name: str, seed: Optional[int] = None) -> Dict[str, Any]:
+        """Train and score a row unless that is done; return its result.
+
+        Args:
+            name: The row.
+            seed: Of the training; None: a random one.
+        """
+        done = self.finished(name, seed)
         if done is not None:
             return done
-        folder, config = self.work_dir / name, self.table.rows[name].config
+        folder = self.folder(name, seed)
+        config = self.table.rows[name].config
         iterations = self.iterations_of(name)
-        command = self.train_command(name, folder / 'train', iterations)
+        command = self.train_command(
+            name, folder / 'train', iterations, seed=seed
+        )
         if not (folder / 'train' / f'iter_{iterations}.pth').exists():
             runs.run_training(command)
         checkpoint = find_latest_checkpoint(str(folder / 'train'))
@@ -84,11 +97,11 @@ class Ablation:
             checkpoint,
             str(folder / 'test'),
             self.options,
-            f'ablation-{name}',
+            f'ablation-{name}' + ('' if seed is None else f'-seed{seed}'),
         )
         seconds = runs.training_seconds([folder / 'train'])
         begun = self.train_command(
-            name, folder / 'train', iterations, fresh=True
+            name, folder / 'train', iterations, fresh=True, seed=seed
         )
         result = {
             'row': name,
@@ -102,20 +115,28 @@ class Ablation:
             'commit': runs.current_commit(),
             'command': shlex.join(begun[1:]),
         }
+        if seed is not None:
+            result['seed'] = seed
         write_atomically(
             folder / 'result.json',
             (json.dumps(result, indent=2) + '\n').encode(),
         )
         return result
 
-    def finished(self, name: str) -> Optional[Dict[str, Any]]:
+    def finished(
+        self, name: str, seed: Optional[int] = None
+    ) -> Optional[Dict[str, Any]]:
         """Read the result of a row; None if it is not finished.
+
+        Args:
+            name: The row.
+            seed: Of its training; see :meth:`run`.
 
         Raises:
             InputError: It belongs to another table, or was made with other
                 settings.
         """
-        file = self.work_dir / name / 'result.json'
+        file = self.folder(name, seed) / 'result.json'
         if not file.exists():
             return None
         result = json.loads(file.read_text())
@@ -161,6 +182,7 @@ class Ablation:
         iterations: int,
         *options: str,
         fresh: bool = False,
+        seed: Optional[int] = None,
     ) -> List[str]:
         """Compose the command that trains a row.
 
@@ -170,6 +192,7 @@ class Ablation:
             iterations: Training steps; the schedule fits them.
             options: Further changes to the config.
             fresh: Start from the beginning even if there is a checkpoint.
+            seed: Of the training; a checkpoint holds its own.
         """
         start = ['--resume']
         if fresh or find_latest_checkpoint(str(folder)) is None:
@@ -183,7 +206,9 @@ class Ablation:
         config = self.table.rows[name].config
         return [
             *runs.train_with(self.scripts, config, self.processes),
-            *('--work-dir', str(folder), *start, '--cfg-options'),
+            *('--work-dir', str(folder), *start),
+            *(() if seed is None else ('--seed', str(seed))),
+            '--cfg-options',
             f'train_cfg.max_iters={iterations}',
             f'param_scheduler.0.end={warmup}',
             f'param_scheduler.1.begin={warmup}',

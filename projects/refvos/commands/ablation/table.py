@@ -37,6 +37,8 @@ class Table:
         title: Title of the report.
         about: What is compared; the report appends how long rows train.
         cues: Cues of expressions that have a column of scores.
+        seeds: A training per seed and row; without any, one training a row,
+            of a random seed.
     """
 
     rows: Dict[str, Row]
@@ -48,6 +50,7 @@ class Table:
     title: str
     about: str
     cues: Tuple[str, ...] = ()
+    seeds: Tuple[int, ...] = ()
 
 
 def load_tables(folder: Path) -> Dict[str, Table]:
@@ -70,13 +73,14 @@ def load_tables(folder: Path) -> Dict[str, Table]:
 
 def load_table(file: Path) -> Table:
     """Read a table; see :func:`load_tables`."""
-    entries = {'cues': (), **load(str(file))}
+    entries = {'cues': (), 'seeds': (), **load(str(file))}
     check_keys(file, 'keys', entries, Table)
     rows = {}
     for name, row in entries['rows'].items():
         check_keys(file, f'rows.{name}', row, Row)
         rows[name] = Row(**row)
-    return Table(**{**entries, 'rows': rows, 'cues': tuple(entries['cues'])})
+    lists = {name: tuple(entries[name]) for name in ('cues', 'seeds')}
+    return Table(**{**entries, 'rows': rows, **lists})
 
 
 def check_keys(
