@@ -30,6 +30,11 @@ def is_alive(number):
     return True
 
 
+def take_interrupts():
+    """Undo what a shell does to commands that it starts with ``&``."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def interrupt(command, folder, processes, group, pause):
     """Send SIGINT once all processes have paused; give status and stderr."""
     process = subprocess.Popen(
@@ -41,6 +46,7 @@ def interrupt(command, folder, processes, group, pause):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=take_interrupts,
         start_new_session=True,
     )
     deadline = time.time() + 240
@@ -111,6 +117,7 @@ def test_interrupted_imports_end_in_one_line(command):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=take_interrupts,
     )
     deadline = time.time() + 240
     while not is_importing_torch(process.pid):
