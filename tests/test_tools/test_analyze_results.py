@@ -1,6 +1,7 @@
 """The best and the worst expressions of a table, and their pictures."""
 
 import csv
+import json
 import logging
 
 import numpy as np
@@ -111,6 +112,26 @@ def test_bad_tables(tool, tmp_path, content, words):
     path = tmp_path / 'table.csv'
     path.write_text(content)
     words = words.replace('[]', r'\[\]')
+    with pytest.raises(InputError, match=words):
+        tool.main([str(path), '--out', str(tmp_path / 'new')])
+
+
+@pytest.mark.parametrize(
+    ('changed', 'words'),
+    [
+        (
+            {'kind': ['place']},
+            r"kind of row 1 is \['place'\]; expected a text",
+        ),
+        ({'video': 3}, 'video of row 1 is 3; expected a text'),
+        ({'J&F': [1]}, r'J&F of row 1 is \[1\]; expected a number'),
+        ({'objects': 2}, 'objects of row 1 is 2; expected a list of names'),
+    ],
+)
+def test_bad_values(tool, tmp_path, changed, words):
+    row = {'video': 'v', 'reference': '0', 'text': 't', 'J&F': 1.0}
+    path = tmp_path / 'table.json'
+    path.write_text(json.dumps([{**row, **changed}]))
     with pytest.raises(InputError, match=words):
         tool.main([str(path), '--out', str(tmp_path / 'new')])
 

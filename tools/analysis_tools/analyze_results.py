@@ -137,16 +137,25 @@ def read_table(path: str, score: str) -> List[Row]:
                 raise InputError.of(
                     path, f'columns of row {number}', found, f'{name!r}'
                 )
+        for name in (*NAMES, 'kind'):
+            if not isinstance(row.get(name), (str, type(None))):
+                raise InputError.of(
+                    path, f'{name} of row {number}', row[name], 'a text'
+                )
         try:
             row[score] = float(row[score])
-        except ValueError:
+        except (TypeError, ValueError):
             raise InputError.of(
                 path, f'{score} of row {number}', row[score], 'a number'
             ) from None
         objects = row.get('objects') or []
-        row['objects'] = (
-            objects.split() if isinstance(objects, str) else objects
-        )
+        if isinstance(objects, str):
+            objects = objects.split()
+        if not isinstance(objects, list):
+            raise InputError.of(
+                path, f'objects of row {number}', objects, 'a list of names'
+            )
+        row['objects'] = objects
     return rows
 
 
