@@ -28,6 +28,7 @@ import numpy as np
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.logging import print_log
+from mmengine.registry import init_default_scope
 from pycocotools import mask as rle_codec
 
 from refvos.apis import RefVOSInferencer
@@ -246,6 +247,7 @@ class Videos:
                 source, 'test_dataloader', None, 'the test set of the table'
             )
         self.source = source
+        init_default_scope(config.get('default_scope', 'mmdet'))
         self.dataset = DATASETS.build(config.test_dataloader['dataset'])
         infos = [
             self.dataset.get_data_info(i) for i in range(len(self.dataset))
