@@ -4,7 +4,11 @@ import multiprocessing
 import os
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from multiprocessing.connection import wait
+from typing import Any
 
 # How often a process looks for its parent, in seconds.
 LOOK_EVERY = 1.0
@@ -30,3 +34,42 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def map_in_order(
+    run: Callable[[Any], Any],
+    jobs: Sequence[Any],
+    workers: int,
+    initializer: Callable[..., None],
+    *initargs: Any,
+) -> Iterator[Any]:
+    """Run jobs in several processes; yield their results in order.
+
+    Args:
+        run: A function of a module, called with each job.
+        jobs: What can be pickled.
+        workers: Number of processes.
+        initializer: A function of a module that prepares a process.
+        initargs: Its arguments.
+    """
+    with ExitStack() as stack:
+        pool = stack.enter_context(
+            ProcessPoolExecutor(
+                workers,
+                # A fork of this process would inherit locks that threads of
+                # PyAV or torch may hold, and wait for them forever.
+                mp_context=multiprocessing.get_context('forkserver'),
+                initializer=_prepare,
+                initargs=(initializer, initargs),
+            )
+        )
+        # On an error or an interrupt, do not run what is waiting.
+        stack.callback(pool.shutdown, cancel_futures=True)
+        yield from pool.map(run, jobs, chunksize=8)
+
+
+def _prepare(
+    initializer: Callable[..., None], initargs: Sequence[Any]
+) -> None:
+    end_with_parent()
+    initializer(*initargs)

@@ -247,6 +247,7 @@ def damage_pickle(content: bytes, chance: random.Random) -> bytes:
     """Change the instructions of a pickle and their arguments."""
     try:
         places = [at for _, _, at in pickletools.genops(content)]
+    # Of bytes that are no pickle, it can raise anything.
     except Exception:
         return damage_bytes(content, chance)
     ends = [*places[1:], len(content)]

@@ -1,9 +1,6 @@
 """Compare the masks of a data set with its lists and its frames."""
 
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from typing import (
     Any,
     Collection,
@@ -30,7 +27,7 @@ from ..io.masks import (
     read_masks,
 )
 from ..io.video_frames import read_video_frames
-from ..processes import end_with_parent
+from ..processes import map_in_order
 
 # Masks whose pixels are object ids: they show no object if they hold other
 # values, such as 0 and 255. In sources of one mask per object, an object may
@@ -171,28 +168,11 @@ def check_items(
         _begin(datasets)
         yield from map(_check_item, chosen)
         return
-    with ExitStack() as stack:
-        pool = stack.enter_context(
-            ProcessPoolExecutor(
-                workers,
-                # As in the data loaders: a fork may inherit a lock.
-                mp_context=get_context('forkserver'),
-                initializer=_begin_worker,
-                initargs=(datasets,),
-            )
-        )
-        # On an error or an interrupt, do not run what is waiting.
-        stack.callback(pool.shutdown, cancel_futures=True)
-        yield from pool.map(_check_item, chosen, chunksize=8)
+    yield from map_in_order(_check_item, chosen, workers, _begin, datasets)
 
 
 def _begin(datasets: Sequence[Any]) -> None:
     _datasets[:] = [(each, each.named_objects()) for each in datasets]
-
-
-def _begin_worker(datasets: Sequence[Any]) -> None:
-    end_with_parent()
-    _begin(datasets)
 
 
 def _check_item(place: Tuple[int, int]) -> MaskReport:

@@ -4,10 +4,7 @@ import json
 import logging
 import shutil
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Sequence, Tuple, Union
 
@@ -15,7 +12,7 @@ import cv2
 from tqdm import tqdm
 
 from ..errors import InputError
-from ..processes import end_with_parent
+from ..processes import map_in_order
 from .contact_sheet import draw_contact_sheet
 from .expressions import KINDS_OF_EXPRESSION
 from .scene import SCENES, SPLITS
@@ -216,24 +213,11 @@ def run_all(run: Any, jobs: Sequence[Any], workers: int) -> Iterator[Any]:
     if workers <= 1:
         yield from map(run, jobs)
         return
-    with ExitStack() as stack:
-        pool = stack.enter_context(
-            ProcessPoolExecutor(
-                workers,
-                # A fork of this process would inherit locks that threads of
-                # PyAV or torch may hold, and wait for them forever.
-                mp_context=get_context('forkserver'),
-                initializer=start_worker,
-            )
-        )
-        # On an error, do not run the jobs that are still waiting.
-        stack.callback(pool.shutdown, cancel_futures=True)
-        yield from pool.map(run, jobs, chunksize=8)
+    yield from map_in_order(run, jobs, workers, start_worker)
 
 
 def start_worker() -> None:
     """Prepare a process that makes videos."""
-    end_with_parent()
     cv2.setNumThreads(1)
 
 
